@@ -1,0 +1,138 @@
+//! AWS clients, set up once for all functions, and what their failures mean.
+
+use std::{error::Error, time::Duration};
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+
+/// AWS endpoints accept a connection within tens of milliseconds; a second is a lost packet, and the next attempt is
+/// worth more than the wait.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The calls made here answer within a second; three leave room for a slow one.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// For all attempts of one call. No function makes more than two calls one after the other on its usual path, so both
+/// fit into the 30 seconds a function has (`Globals.Function.Timeout` in the template).
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Quick faults are met here; what lasts longer is the state machine's to wait for.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Reads region, credentials and endpoints from the environment, as every AWS SDK does, and sets the timeouts.
+///
+/// TLS is rustls on `ring`: the SDK's default provider spends about 450 ms of a 128 MB function's first call on
+/// gathering entropy.
+pub async fn config() -> SdkConfig {
+    let https = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(https)
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(OPERATION_TIMEOUT)
+                .build(),
+        )
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+        .load()
+        .await
+}
+
+/// A call to AWS that failed, in one line an engineer can act on: `AccessDenied: User … is not authorized (HTTP 403)`.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct AwsFailure {
+    code: Option<String>,
+    message: Option<String>,
+    transient: bool,
+    text: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl AwsFailure {
+    /// The service's name for the error, for example `NoSuchDistribution`; none where no service answered.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The service's own words; none where no service answered.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Whether the same call may succeed later: throttled, a 5xx, no answer, or one that nobody can read.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.transient
+    }
+}
+
+impl AwsFailure {
+    /// An answer that came but lacks what was asked for; the next one may have it.
+    pub fn unusable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = reason.into();
+        Self {
+            code: None,
+            message: None,
+            transient: true,
+            text: source.to_string(),
+            source,
+        }
+    }
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for AwsFailure
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let code = error.code().map(str::to_owned);
+        let message = error.message().map(str::to_owned);
+        let (transient, text) = match &error {
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status();
+                let throttled_or_transient = code.as_deref().is_some_and(|code| {
+                    THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code)
+                });
+                (
+                    throttled_or_transient || !status.is_client_error(),
+                    format!(
+                        "{}: {} (HTTP {status})",
+                        code.as_deref().unwrap_or("an error without a code"),
+                        message.as_deref().unwrap_or("no message"),
+                    ),
+                )
+            }
+            SdkError::ConstructionFailure(_) => (
+                false,
+                format!(
+                    "the request could not be made: {}",
+                    DisplayErrorContext(&error)
+                ),
+            ),
+            SdkError::ResponseError(_) => (
+                true,
+                format!(
+                    "an answer that cannot be read: {}",
+                    DisplayErrorContext(&error)
+                ),
+            ),
+            _ => (true, format!("no answer: {}", DisplayErrorContext(&error))),
+        };
+        Self {
+            code,
+            message,
+            transient,
+            text,
+            source: error.into(),
+        }
+    }
+}

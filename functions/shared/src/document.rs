@@ -1,0 +1,57 @@
+//! Reading the JSON documents that functions are invoked with.
+
+use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
+use serde_json::Value;
+
+/// A document that does not have the shape its reader needs.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} has a mistake at `{path}`: {source}")]
+pub struct InvalidDocument {
+    what: &'static str,
+    path: String,
+    source: serde_json::Error,
+}
+
+/// Reads a document; `what` names it in the error, for example `the hook event`.
+///
+/// # Errors
+/// The first field that is missing, of the wrong type or has a value that cannot be, by its path.
+pub fn parse<T: DeserializeOwned>(
+    what: &'static str,
+    document: &Value,
+) -> Result<T, InvalidDocument> {
+    serde_path_to_error::deserialize(document).map_err(|error| InvalidDocument {
+        what,
+        path: error.path().to_string(),
+        source: error.into_inner(),
+    })
+}
+
+/// Deserialises a text that says something.
+///
+/// # Errors
+/// When it is not a text, or has nothing but white space.
+pub fn non_empty_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() {
+        return Err(de::Error::custom("it is empty"));
+    }
+    Ok(text)
+}
+
+/// Deserialises a list with at least one item.
+///
+/// # Errors
+/// When it is not such a list, or has no item.
+pub fn non_empty_list<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+    for<'a> &'a T: IntoIterator,
+{
+    let list = T::deserialize(deserializer)?;
+    if (&list).into_iter().next().is_none() {
+        return Err(de::Error::custom("it is empty"));
+    }
+    Ok(list)
+}

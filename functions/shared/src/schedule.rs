@@ -1,0 +1,25 @@
+//! When to look at an invalidation again.
+
+use std::time::Duration;
+
+/// AWS states that 95 % of invalidations take less than 25 seconds; hardly any is done before this.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+/// A look costs four state transitions; below this the delay saved is not worth them.
+const SHORTEST: Duration = Duration::from_secs(5);
+/// Even a purge that takes 40 minutes is noticed within a minute.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// How long to wait before the next look at an invalidation of this age: a quarter of its age, so that the delay in
+/// noticing stays in proportion to the purge itself.
+#[must_use]
+pub fn next_look(age: Duration) -> Duration {
+    (age / 4)
+        .clamp(SHORTEST, LONGEST)
+        .max(FIRST_LOOK.saturating_sub(age))
+}
+
+/// The wait as a Wait state takes it: whole seconds, rounded up so that the look is never early.
+#[must_use]
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}

@@ -1,0 +1,1 @@
+//! What runs across functions: the local AWS, the demo and its scenarios.
