@@ -1,1 +1,8 @@
-//! What runs across functions: the local AWS, the demo and its scenarios.
+//! What runs across functions: the product deployed on a local AWS, and the scenarios that the demo shows and the
+//! end-to-end tests judge.
+
+pub mod follow;
+pub mod guardian;
+pub mod local_aws;
+pub mod scenario;
+pub mod stack;

@@ -1,0 +1,226 @@
+//! `make demo`: deploys the product on a local AWS, lets a deployment's hook meet a scenario, and shows it live.
+
+use std::{
+    io::{IsTerminal, Write, stdout},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tests::{
+    follow::{Ended, Step, Watcher},
+    local_aws::LocalAws,
+    scenario::{self, Outcome, Policies, SCENARIOS, Scenario},
+    stack::{self, Invocation},
+};
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some(scenario) = choose(&name) else {
+        list();
+        let asked_for = name == "list";
+        return Ok(if asked_for {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        });
+    };
+    tokio::select! {
+        outcome = demo(scenario) => outcome,
+        // Returning drops, and so ends, all that was started.
+        _ = tokio::signal::ctrl_c() => {
+            println!("\nStopped. Nothing is left running.");
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+fn choose(name: &str) -> Option<&'static Scenario> {
+    if name.is_empty() {
+        SCENARIOS.first()
+    } else {
+        Scenario::named(name)
+    }
+}
+
+fn list() {
+    println!("make demo SCENARIO=…");
+    for Scenario { name, about, .. } in SCENARIOS {
+        println!("  {name:<15} {about}");
+    }
+}
+
+async fn demo(scenario: &Scenario) -> Result<ExitCode> {
+    let policies = policies()?;
+    println!("{}: {}\n", scenario.name, scenario.about);
+    timed("building the functions (sam build)", stack::build()).await?;
+    let aws = timed("starting the local AWS", LocalAws::start()).await?;
+    let parameters = scenario.parameters(policies);
+    let stack = timed(
+        "deploying sam/template.yaml (sam deploy)",
+        stack::deploy(&aws, "demo", &parameters),
+    )
+    .await?;
+    for (name, value) in &parameters {
+        println!("    {name}={value}");
+    }
+    println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
+    let mut screen = Screen::default();
+    let outcome =
+        scenario::run(&aws, &stack, scenario, Invocation::Synchronous, &mut screen).await?;
+    screen.clear();
+    summarize(&outcome);
+    let faults = scenario.judge(&outcome, policies);
+    for fault in &faults {
+        println!("NOT AS EXPECTED  {fault}");
+    }
+    Ok(if faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// `POLICY` sets both policies; without it they are the template's defaults.
+fn policies() -> Result<Policies> {
+    let continues = match std::env::var("POLICY").as_deref() {
+        Err(_) | Ok("" | "FailDeployment") => false,
+        Ok("ContinueDeployment") => true,
+        Ok(other) => {
+            anyhow::bail!("POLICY is {other:?}: it must be FailDeployment or ContinueDeployment")
+        }
+    };
+    Ok(Policies {
+        failed_continues: continues,
+        overdue_continues: continues,
+    })
+}
+
+async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let began = Instant::now();
+    print!("  {what} …");
+    stdout().flush()?;
+    let result = work.await.with_context(|| format!("{what} failed"))?;
+    println!(" {:.1} s", began.elapsed().as_secs_f64());
+    Ok(result)
+}
+
+/// Shows an execution's steps as lines and its waiting as one line that changes.
+#[derive(Default)]
+struct Screen {
+    still: bool,
+    last_still: u64,
+}
+
+impl Screen {
+    fn clear(&mut self) {
+        if self.still && stdout().is_terminal() {
+            print!("\r\x1b[2K");
+        }
+        self.still = false;
+        self.last_still = 0;
+    }
+}
+
+impl Watcher for Screen {
+    fn step(&mut self, after: Duration, step: &Step) {
+        self.clear();
+        let after = after.as_secs_f64();
+        match step {
+            Step::Entered { state, input } => {
+                println!("{after:7.1} s  {state:<20} {}", detail(state, input));
+            }
+            Step::TaskFailed { error, cause } => {
+                println!("{after:7.1} s    ✗ {error}: {}", message(cause));
+            }
+        }
+    }
+
+    fn still(&mut self, state: &str, since: Duration) {
+        let seconds = since.as_secs();
+        if stdout().is_terminal() {
+            print!("\r\x1b[2K{:>9}  … {seconds} s in {state}", "");
+            let _ = stdout().flush();
+            self.still = true;
+        } else if seconds >= self.last_still + 10 {
+            println!("{:>9}  … {seconds} s in {state}", "");
+            self.last_still = seconds;
+        }
+    }
+}
+
+/// What is worth knowing of a state's input.
+fn detail(state: &str, input: &str) -> String {
+    let input: Value = serde_json::from_str(input).unwrap_or_default();
+    match state {
+        "CreateInvalidation" => format!("{} {}", text(&input["distributionId"]), input["paths"]),
+        "WaitForEdge" => format!("{} s", input["waitSeconds"]),
+        "IsEdgeFresh" => text(&input["status"]),
+        _ => String::new(),
+    }
+}
+
+/// The function's own words, where the cause is a Lambda error's JSON.
+fn message(cause: &str) -> String {
+    serde_json::from_str::<Value>(cause)
+        .ok()
+        .and_then(|cause| cause["errorMessage"].as_str().map(str::to_owned))
+        .unwrap_or_else(|| cause.to_owned())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or("?").to_owned()
+}
+
+fn summarize(outcome: &Outcome) {
+    println!();
+    match &outcome.execution {
+        None => println!(
+            "no execution     the entry function said: {}",
+            outcome.hook_answer
+        ),
+        Some(ended) => summarize_execution(ended),
+    }
+    let answer = outcome.answers.join(", then ");
+    println!(
+        "CodeDeploy       was told {}",
+        if answer.is_empty() {
+            "nothing"
+        } else {
+            &answer
+        }
+    );
+}
+
+fn summarize_execution(ended: &Ended) {
+    println!("execution        {}", ended.status);
+    for row in ended.output["invalidations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        println!(
+            "purged           {}  invalidation {}  {} path(s)  {} s",
+            text(&row["distributionId"]),
+            text(&row["invalidationId"]),
+            row["pathCount"],
+            row["seconds"]
+        );
+    }
+    if let Some(summary) = ended.output["codeDeploy"]["summary"].as_str() {
+        println!("report           {summary}");
+    }
+    if ended.error.is_some() || ended.cause.is_some() {
+        println!("state            {}", ended.failed_state().unwrap_or("?"));
+        println!(
+            "error            {}",
+            ended.error.as_deref().unwrap_or("none")
+        );
+        println!(
+            "cause            {}",
+            ended.cause.as_deref().unwrap_or("none")
+        );
+    }
+}

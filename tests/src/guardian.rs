@@ -1,0 +1,54 @@
+//! Processes that never outlive whoever started them.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+};
+
+/// Runs its arguments in a process group of its own, and ends the whole group when its standard input closes: when the
+/// [`Guarded`] is dropped, and also when the process that holds it is killed.
+const SCRIPT: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+cat <&3 >/dev/null
+trap "" TERM
+kill -TERM 0
+(sleep 5; kill -KILL 0) >/dev/null 2>&1 &
+wait "$server"
+kill -KILL 0
+"#;
+
+/// A process that ends, with all it has started, when this is dropped.
+pub struct Guarded(Child);
+
+impl Guarded {
+    /// A command that runs `program` under guard; arguments, environment and outputs are still to be set.
+    pub fn command(program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "guardian"]).arg(program);
+        command
+    }
+
+    /// Starts a command made by [`Guarded::command`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        command
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map(Self)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // The guardian always ends within its five seconds.
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,161 @@
+//! AWS on this machine: ministack for everything but CloudFront and CodeDeploy, which the stand-in has.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use stand_in::StandIn;
+
+use crate::guardian::Guarded;
+
+/// The account that everything is deployed to: ministack takes it from the access key.
+pub const ACCOUNT: &str = "111122223333";
+/// The region that everything is deployed to.
+pub const REGION: &str = "eu-central-1";
+
+/// It listens within about two seconds; a machine busy with a build needs more.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The local AWS, running. It is gone when this is dropped.
+pub struct LocalAws {
+    /// CloudFront and CodeDeploy.
+    pub stand_in: StandIn,
+    /// Where all other services listen.
+    pub url: String,
+    folder: PathBuf,
+    // Last, so that what it runs can reach the stand-in to the end.
+    _ministack: Guarded,
+}
+
+impl LocalAws {
+    /// Starts both on free ports of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the tools are missing (`make tools`) or ministack does not come up; its log is then named.
+    pub async fn start() -> Result<Self> {
+        let stand_in = StandIn::start().await?;
+        let address = free_address()?;
+        let url = format!("http://{address}");
+        let folder = target_folder().join(format!("local-aws-{}", std::process::id()));
+        let temporary = folder.join("tmp");
+        fs::create_dir_all(&temporary)
+            .with_context(|| format!("cannot create {}", temporary.display()))?;
+        let log_file = folder.join("ministack.log");
+        let log = File::create(&log_file)?;
+        let ministack = Guarded::spawn(
+            Guarded::command(tool("ministack", "ministack"))
+                .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
+                .env("GATEWAY_PORT", address.port().to_string())
+                .env("MINISTACK_REGION", REGION)
+                .env("LAMBDA_EXECUTOR", "local")
+                .env("TMPDIR", &temporary)
+                // The functions inherit these, so that the template needs no local edits.
+                .env("AWS_ENDPOINT_URL", &url)
+                .env("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.url())
+                .env("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in.url())
+                .stdout(log.try_clone()?)
+                .stderr(log),
+        )
+        .context("cannot start ministack; `make tools` installs it")?;
+        wait_until_ready(address, &log_file).await?;
+        Ok(Self {
+            stand_in,
+            url,
+            folder,
+            _ministack: ministack,
+        })
+    }
+
+    /// A Step Functions client for it.
+    #[must_use]
+    pub fn sfn(&self) -> aws_sdk_sfn::Client {
+        let credentials = Credentials::from_keys(ACCOUNT, "local", None);
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(&self.url)
+            .build();
+        aws_sdk_sfn::Client::new(&config)
+    }
+
+    /// The environment in which the AWS and SAM CLIs talk to it.
+    #[must_use]
+    pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.url.clone()),
+            ("AWS_ENDPOINT_URL_CLOUDFRONT", self.stand_in.url()),
+            ("AWS_ENDPOINT_URL_CODEDEPLOY", self.stand_in.url()),
+            ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("AWS_DEFAULT_REGION", REGION.to_owned()),
+            ("AWS_REGION", REGION.to_owned()),
+        ]
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        // What is left of it is of use only while it runs.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The repository's folder.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A program that `make tools` has installed.
+#[must_use]
+pub fn tool(environment: &str, program: &str) -> PathBuf {
+    repository()
+        .join(".tools")
+        .join(environment)
+        .join("bin")
+        .join(program)
+}
+
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+async fn wait_until_ready(address: SocketAddr, log: &Path) -> Result<()> {
+    let started = Instant::now();
+    while !is_ready(address) {
+        ensure!(
+            started.elapsed() < START_TIMEOUT,
+            "ministack does not answer on {address}. Its log: {}",
+            log.display()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+fn is_ready(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        connection.set_read_timeout(Some(Duration::from_secs(2)))?;
+        connection.write_all(
+            b"GET /_localstack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}

@@ -1,0 +1,505 @@
+//! The situations a deployment can meet: what each is, how it comes about here, and what must come of it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Result, ensure};
+use aws_sdk_sfn::types::ExecutionStatus;
+use serde_json::json;
+use shared::hook::HookEvent;
+use stand_in::{Call, Fault, Operation, StandIn};
+
+use crate::{
+    follow::{self, Ended, Watcher},
+    local_aws::LocalAws,
+    stack::{self, Invocation, Stack},
+};
+
+/// Longer than any scenario takes here.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// A safety net answers within a second or two of the execution's end.
+const NET_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the stack's two policy parameters are set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policies {
+    /// `OnPurgeFailed`: whether the deployment goes on.
+    pub failed_continues: bool,
+    /// `OnPurgeOverdue`: whether the deployment goes on.
+    pub overdue_continues: bool,
+}
+
+impl Policies {
+    /// The value of `OnPurgeFailed`.
+    #[must_use]
+    pub fn on_purge_failed(self) -> &'static str {
+        policy(self.failed_continues)
+    }
+
+    /// The value of `OnPurgeOverdue`.
+    #[must_use]
+    pub fn on_purge_overdue(self) -> &'static str {
+        policy(self.overdue_continues)
+    }
+}
+
+fn policy(continues: bool) -> &'static str {
+    if continues {
+        "ContinueDeployment"
+    } else {
+        "FailDeployment"
+    }
+}
+
+/// What happens apart from the hook event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incident {
+    /// Nothing.
+    None,
+    /// The event is delivered a second time while the execution runs, and a third time after it.
+    EventAgain,
+    /// An engineer stops the execution while it waits.
+    Stop,
+    /// Somebody has deleted the state machine.
+    NoStateMachine,
+}
+
+/// Who decides what CodeDeploy must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decider {
+    /// The purge is done: `Succeeded`.
+    Completion,
+    /// `OnPurgeFailed`.
+    FailedPolicy,
+    /// `OnPurgeOverdue`.
+    OverduePolicy,
+}
+
+impl Decider {
+    /// What CodeDeploy must be told.
+    #[must_use]
+    pub fn answer(self, policies: Policies) -> &'static str {
+        let succeeded = match self {
+            Self::Completion => true,
+            Self::FailedPolicy => policies.failed_continues,
+            Self::OverduePolicy => policies.overdue_continues,
+        };
+        if succeeded { "Succeeded" } else { "Failed" }
+    }
+}
+
+/// A situation.
+pub struct Scenario {
+    /// What to call it on a command line.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    /// The distributions its stack purges, with commas between them.
+    pub distributions: &'static str,
+    /// Its stack's `LongestWaitSeconds`.
+    pub longest_wait_seconds: &'static str,
+    /// Prepares CloudFront and CodeDeploy for this deployment.
+    pub prepare: fn(&StandIn, &Deployment),
+    /// What else happens.
+    pub incident: Incident,
+    /// How the execution ends, and with which error; none if there is no execution.
+    pub ends: Option<(ExecutionStatus, Option<&'static str>)>,
+    /// Who decides the answer.
+    pub decider: Decider,
+    /// How often CodeDeploy is told: the safety net repeats what a failed execution has told.
+    pub reports: usize,
+    /// How many invalidations CloudFront makes.
+    pub purges: usize,
+}
+
+const ONE: &str = "E2QWRUHAPOMQZL";
+const THREE: &str = "E1WEBSITE00001,E2IMAGES000002,E3DOWNLOADS003";
+const DEFAULT_WAIT: &str = "3000";
+
+/// All of them; the first is what happens on a good day.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "purge",
+        about: "one distribution, purged in 12 seconds",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(12))),
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        decider: Decider::Completion,
+        reports: 1,
+        purges: 1,
+    },
+    Scenario {
+        name: "several",
+        about: "three distributions; one takes longer than the others",
+        distributions: THREE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| {
+            aws.purge_takes(&deployment.id, Some(Duration::from_secs(8)));
+            aws.purge_takes(
+                &deployment.caller_reference(2),
+                Some(Duration::from_secs(18)),
+            );
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        decider: Decider::Completion,
+        reports: 1,
+        purges: 3,
+    },
+    Scenario {
+        name: "slow",
+        about: "a purge that takes 40 seconds, looked at less and less often",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(40))),
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        decider: Decider::Completion,
+        reports: 1,
+        purges: 1,
+    },
+    Scenario {
+        name: "busy",
+        about: "CloudFront has too many invalidations in progress at first",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| {
+            let busy = Fault::new(
+                "TooManyInvalidationsInProgress",
+                400,
+                "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.",
+            );
+            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, busy);
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        decider: Decider::Completion,
+        reports: 1,
+        purges: 1,
+    },
+    Scenario {
+        name: "unavailable",
+        about: "CloudFront answers with 503 for a while, CodeDeploy is throttled",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| {
+            let unavailable = Fault::new("ServiceUnavailable", 503, "CloudFront is busy.");
+            aws.plan(
+                Operation::CreateInvalidation,
+                &deployment.id,
+                4,
+                unavailable.clone(),
+            );
+            aws.plan(Operation::GetInvalidation, &deployment.id, 4, unavailable);
+            let throttled = Fault::new("ThrottlingException", 400, "Rate exceeded");
+            aws.plan(
+                Operation::PutLifecycleEventHookExecutionStatus,
+                &deployment.id,
+                4,
+                throttled,
+            );
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        decider: Decider::Completion,
+        reports: 5,
+        purges: 1,
+    },
+    Scenario {
+        name: "twice",
+        about: "CodeDeploy delivers the same event three times: one purge, one answer",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(5))),
+        incident: Incident::EventAgain,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        decider: Decider::Completion,
+        reports: 1,
+        purges: 1,
+    },
+    Scenario {
+        name: "access-denied",
+        about: "CloudFront denies access",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| {
+            let denied = Fault::new(
+                "AccessDenied",
+                403,
+                "User is not authorized to perform: cloudfront:CreateInvalidation",
+            );
+            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, denied);
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Failed, Some("AccessDenied"))),
+        decider: Decider::FailedPolicy,
+        reports: 2,
+        purges: 0,
+    },
+    Scenario {
+        name: "not-found",
+        about: "one of three distributions does not exist",
+        distributions: THREE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| {
+            let missing = Fault::new(
+                "NoSuchDistribution",
+                404,
+                "The specified distribution does not exist.",
+            );
+            let second = deployment.caller_reference(1);
+            aws.plan(Operation::CreateInvalidation, &second, 1, missing);
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Failed, Some("DistributionNotFound"))),
+        decider: Decider::FailedPolicy,
+        reports: 2,
+        purges: 1,
+    },
+    Scenario {
+        name: "overdue",
+        about: "a purge that never completes, with the longest wait set to 20 seconds",
+        distributions: ONE,
+        longest_wait_seconds: "20",
+        prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Failed, Some("PurgeOverdue"))),
+        decider: Decider::OverduePolicy,
+        reports: 2,
+        purges: 1,
+    },
+    Scenario {
+        name: "stopped",
+        about: "an engineer stops the execution: the safety net answers",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
+        incident: Incident::Stop,
+        ends: Some((ExecutionStatus::Aborted, None)),
+        decider: Decider::FailedPolicy,
+        reports: 1,
+        purges: 1,
+    },
+    Scenario {
+        name: "no-start",
+        about: "the state machine is gone: the entry function answers by itself",
+        distributions: ONE,
+        longest_wait_seconds: DEFAULT_WAIT,
+        prepare: |_, _| {},
+        incident: Incident::NoStateMachine,
+        ends: None,
+        decider: Decider::FailedPolicy,
+        reports: 1,
+        purges: 0,
+    },
+];
+
+impl Scenario {
+    /// The scenario with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The parameters that its stack is deployed with.
+    #[must_use]
+    pub fn parameters(&self, policies: Policies) -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("DistributionIds", self.distributions),
+            ("LongestWaitSeconds", self.longest_wait_seconds),
+            ("OnPurgeFailed", policies.on_purge_failed()),
+            ("OnPurgeOverdue", policies.on_purge_overdue()),
+        ]
+    }
+
+    /// What is wrong with an outcome; nothing if all is as it must be.
+    #[must_use]
+    pub fn judge(&self, outcome: &Outcome, policies: Policies) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut expect = |what: &str, expected: String, found: String| {
+            if expected != found {
+                faults.push(format!("{what}: expected {expected}, found {found}"));
+            }
+        };
+        let end = outcome
+            .execution
+            .as_ref()
+            .map(|ended| (ended.status.clone(), ended.error.as_deref()));
+        expect(
+            "the execution's end",
+            format!("{:?}", self.ends),
+            format!("{end:?}"),
+        );
+        let answer = self.decider.answer(policies);
+        expect(
+            "the answers CodeDeploy took",
+            format!("{:?}", [answer]),
+            format!("{:?}", outcome.answers),
+        );
+        expect(
+            "the answers CodeDeploy was given",
+            self.reports.to_string(),
+            outcome.reports().to_string(),
+        );
+        expect(
+            "the invalidations made",
+            self.purges.to_string(),
+            outcome.purges().to_string(),
+        );
+        faults
+    }
+}
+
+/// A deployment that CodeDeploy has under way, and its hook.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Its id.
+    pub id: String,
+    /// The event its hook function gets.
+    pub event: String,
+    /// The name of the execution that takes care of it.
+    pub execution_name: String,
+}
+
+impl Deployment {
+    /// A new one, with ids in CodeDeploy's form.
+    ///
+    /// # Panics
+    /// Never: the event has what a hook event needs.
+    #[must_use]
+    #[expect(clippy::unwrap_used, reason = "the event is made right here")]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let second = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default()
+            .as_secs();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("d-{:05X}{number:04X}", second & 0xF_FFFF);
+        let event = json!({
+            "DeploymentId": id,
+            "LifecycleEventHookExecutionId": format!("eyJlbmNyeXB0ZWREYXRhIjoi{id}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9"),
+        });
+        let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
+        Self {
+            execution_name: hook::execution::name(&hook.into()),
+            event: event.to_string(),
+            id,
+        }
+    }
+
+    /// The caller reference of the item at this place, from 0, in its execution's Map.
+    #[must_use]
+    pub fn caller_reference(&self, place: usize) -> String {
+        format!("{}-{place}", self.execution_name)
+    }
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What came of a scenario.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the entry function returned.
+    pub hook_answer: String,
+    /// How the execution ended; none if there was none.
+    pub execution: Option<Ended>,
+    /// The answers that CodeDeploy took.
+    pub answers: Vec<String>,
+    /// All calls to CloudFront and CodeDeploy about the deployment.
+    pub calls: Vec<Call>,
+}
+
+impl Outcome {
+    fn reports(&self) -> usize {
+        self.calls
+            .iter()
+            .filter(|call| call.operation == Operation::PutLifecycleEventHookExecutionStatus)
+            .count()
+    }
+
+    fn purges(&self) -> usize {
+        self.calls
+            .iter()
+            .filter(|call| call.operation == Operation::CreateInvalidation && call.error.is_none())
+            .count()
+    }
+}
+
+/// Lets a deployment's hook meet the scenario on a deployed stack, and waits for all that comes of it.
+///
+/// # Errors
+/// When the local AWS fails or nothing ends in time. What ends differently than it must is not an error: see
+/// [`Scenario::judge`].
+pub async fn run(
+    aws: &LocalAws,
+    stack: &Stack,
+    scenario: &Scenario,
+    invocation: Invocation,
+    watcher: &mut (dyn Watcher + Send),
+) -> Result<Outcome> {
+    let deployment = Deployment::new();
+    let sfn = aws.sfn();
+    let execution_arn = stack.execution_arn(&deployment.execution_name);
+    (scenario.prepare)(&aws.stand_in, &deployment);
+    if scenario.incident == Incident::NoStateMachine {
+        sfn.delete_state_machine()
+            .state_machine_arn(stack.state_machine_arn())
+            .send()
+            .await?;
+    }
+    let hook_answer = stack::invoke(aws, stack, invocation, &deployment.event).await?;
+    let execution = if scenario.ends.is_none() {
+        None
+    } else {
+        ensure!(
+            follow::wait_for_start(&sfn, &execution_arn, NET_PATIENCE).await?,
+            "no execution was started; the entry function said: {hook_answer}"
+        );
+        if scenario.incident == Incident::EventAgain {
+            stack::invoke(aws, stack, invocation, &deployment.event).await?;
+        }
+        if scenario.incident == Incident::Stop {
+            sfn.stop_execution()
+                .execution_arn(&execution_arn)
+                .error("StoppedByHand")
+                .cause("An engineer pressed Stop")
+                .send()
+                .await?;
+        }
+        Some(follow::follow(&sfn, &execution_arn, PATIENCE, watcher).await?)
+    };
+    if scenario.incident == Incident::EventAgain {
+        stack::invoke(aws, stack, invocation, &deployment.event).await?;
+    }
+    wait_for_reports(&aws.stand_in, &deployment.id, scenario.reports).await;
+    Ok(Outcome {
+        hook_answer,
+        execution,
+        answers: aws.stand_in.answers(&deployment.id),
+        calls: aws.stand_in.calls_about(&deployment.id),
+    })
+}
+
+/// The safety net's answer comes after the execution's end. Fewer than expected are left to the judge.
+async fn wait_for_reports(stand_in: &StandIn, deployment_id: &str, expected: usize) {
+    let began = Instant::now();
+    let reports = || {
+        stand_in
+            .calls_about(deployment_id)
+            .iter()
+            .filter(|call| call.operation == Operation::PutLifecycleEventHookExecutionStatus)
+            .count()
+    };
+    while reports() < expected && began.elapsed() < NET_PATIENCE {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,156 @@
+//! The product's stack, built and deployed by the real SAM CLI.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+use crate::local_aws::{ACCOUNT, LocalAws, REGION, repository, tool};
+
+/// This machine's architecture as Lambda names it: the functions run here as processes.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "x86_64"
+};
+
+/// A deployed stack.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+}
+
+impl Stack {
+    /// The entry function's name.
+    #[must_use]
+    pub fn hook_function(&self) -> String {
+        format!("CodeDeployHook_{}", self.name)
+    }
+
+    /// The state machine's ARN.
+    #[must_use]
+    pub fn state_machine_arn(&self) -> String {
+        format!(
+            "arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{}",
+            self.name
+        )
+    }
+
+    /// The ARN of one of its executions.
+    #[must_use]
+    pub fn execution_arn(&self, execution: &str) -> String {
+        format!(
+            "arn:aws:states:{REGION}:{ACCOUNT}:execution:{}:{execution}",
+            self.name
+        )
+    }
+}
+
+/// Builds the template with its functions for this machine, in the dev profile.
+///
+/// # Errors
+/// When `sam build` fails, with all it said.
+pub async fn build() -> Result<()> {
+    let tools = tool("sam", "");
+    let path = std::env::var("PATH").unwrap_or_default();
+    run(Command::new(tool("sam", "sam"))
+        .args(["build", "--parameter-overrides"])
+        .arg(format!("Architecture={ARCHITECTURE}"))
+        .current_dir(sam_folder())
+        // cargo finds its subcommand `cargo lambda` on the path.
+        .env("PATH", format!("{}:{path}", tools.display()))
+        .env("SAM_BUILD_MODE", "debug")
+        // cargo sets it for what it runs; ring's build script would see another value here and build all over.
+        .env_remove("CARGO_MANIFEST_DIR")
+        // This machine's own compiler: what is built here runs here.
+        .env("CARGO_LAMBDA_COMPILER", "cargo"))
+    .await?;
+    Ok(())
+}
+
+/// Deploys what [`build`] has built.
+///
+/// # Errors
+/// When `sam deploy` fails, with all it said.
+pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
+    run(Command::new(tool("sam", "sam"))
+        .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
+        .arg("--parameter-overrides")
+        .arg(format!("Architecture={ARCHITECTURE}"))
+        .args(
+            parameters
+                .iter()
+                .map(|(name, value)| format!("{name}={value}")),
+        )
+        .current_dir(sam_folder())
+        .envs(aws.cli_environment())
+        // Between two looks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
+        .env("SAM_CLI_POLL_DELAY", "0.5"))
+    .await?;
+    Ok(Stack {
+        name: name.to_owned(),
+    })
+}
+
+/// How the entry function is invoked. Which one CodeDeploy does is not documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invocation {
+    /// It waits for the function's result.
+    Synchronous,
+    /// It leaves the event with Lambda, which tries up to three times.
+    Asynchronous,
+}
+
+/// Invokes the entry function as CodeDeploy would, with the AWS CLI; returns the function's result or error.
+///
+/// # Errors
+/// When the CLI fails: there is no such function.
+pub async fn invoke(
+    aws: &LocalAws,
+    stack: &Stack,
+    invocation: Invocation,
+    event: &str,
+) -> Result<String> {
+    let kind = match invocation {
+        Invocation::Synchronous => "RequestResponse",
+        Invocation::Asynchronous => "Event",
+    };
+    run(Command::new(tool("awscli", "aws"))
+        .args(["lambda", "invoke", "--function-name"])
+        .arg(stack.hook_function())
+        .args(["--invocation-type", kind, "--payload", event])
+        .args(["--query", "FunctionError", "--output", "text"])
+        .arg("/dev/stderr")
+        .envs(aws.cli_environment()))
+    .await
+}
+
+/// Runs a tool to its end and returns what it said on its standard error.
+async fn run(command: &mut Command) -> Result<String> {
+    let output = command
+        .env("SAM_CLI_TELEMETRY", "0")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| {
+            let program = command.as_std().get_program();
+            format!("cannot run {}; `make tools` installs it", program.display())
+        })?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    ensure!(
+        output.status.success(),
+        "{:?} failed:\n{}\n{said}",
+        command.as_std(),
+        String::from_utf8_lossy(&output.stdout),
+    );
+    Ok(said)
+}
+
+fn sam_folder() -> PathBuf {
+    Path::join(repository(), "sam")
+}
