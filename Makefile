@@ -9,6 +9,10 @@ export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //
 export SAM_CLI_TELEMETRY := 0
 
 TOOLS := .tools
+# cargo finds its subcommand `cargo lambda` on the path.
+SAM := PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" sam
+BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
+ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 SCENARIO ?=
 
 .PHONY: help
@@ -16,10 +20,16 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools ## Show the product at work on this machine (SCENARIO=list lists what else it can meet)
-	@cargo build
+demo: local-build ## Show the product at work on this machine (SCENARIO=list lists what else it can meet)
 	@cargo build --package tests --bins
-	@cargo run --quiet --package tests --bin demo -- $(SCENARIO)
+	@$(BINARIES)/demo $(SCENARIO)
+
+# The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled.
+.PHONY: local-build
+local-build: tools
+	@cargo build
+	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build \
+	    --parameter-overrides Architecture=$(ARCHITECTURE) >.aws-sam.log 2>&1 || { cat .aws-sam.log; exit 1; }
 
 .PHONY: tools
 tools: $(TOOLS)/ministack/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed

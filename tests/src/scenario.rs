@@ -98,8 +98,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// The distributions its stack purges, with commas between them.
     pub distributions: &'static str,
-    /// Its stack's `LongestWaitSeconds`.
-    pub longest_wait_seconds: &'static str,
+    /// What else its stack is deployed with that is not the template's default.
+    pub parameters: &'static [(&'static str, &'static str)],
     /// Prepares CloudFront and CodeDeploy for this deployment.
     pub prepare: fn(&StandIn, &Deployment),
     /// What else happens.
@@ -116,7 +116,8 @@ pub struct Scenario {
 
 const ONE: &str = "E2QWRUHAPOMQZL";
 const THREE: &str = "E1WEBSITE00001,E2IMAGES000002,E3DOWNLOADS003";
-const DEFAULT_WAIT: &str = "3000";
+/// One wildcard more than CloudFront works on at a time: no pattern of the template can count them.
+const SIXTEEN_WILDCARDS: &str = "/a*,/b*,/c*,/d*,/e*,/f*,/g*,/h*,/i*,/j*,/k*,/l*,/m*,/n*,/o*,/p*";
 
 /// All of them; the first is what happens on a good day.
 pub const SCENARIOS: &[Scenario] = &[
@@ -124,7 +125,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "purge",
         about: "one distribution, purged in 12 seconds",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(12))),
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
@@ -136,7 +137,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "several",
         about: "three distributions; one takes longer than the others",
         distributions: THREE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| {
             aws.purge_takes(&deployment.id, Some(Duration::from_secs(8)));
             aws.purge_takes(
@@ -154,7 +155,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "slow",
         about: "a purge that takes 40 seconds, looked at less and less often",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(40))),
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
@@ -166,7 +167,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "busy",
         about: "CloudFront has too many invalidations in progress at first",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| {
             let busy = Fault::new(
                 "TooManyInvalidationsInProgress",
@@ -185,7 +186,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "unavailable",
         about: "CloudFront answers with 503 for a while, CodeDeploy is throttled",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| {
             let unavailable = Fault::new("ServiceUnavailable", 503, "CloudFront is busy.");
             aws.plan(
@@ -213,7 +214,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "twice",
         about: "CodeDeploy delivers the same event three times: one purge, one answer",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(5))),
         incident: Incident::EventAgain,
         ends: Some((ExecutionStatus::Succeeded, None)),
@@ -225,7 +226,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "access-denied",
         about: "CloudFront denies access",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| {
             let denied = Fault::new(
                 "AccessDenied",
@@ -242,29 +243,29 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "not-found",
-        about: "one of three distributions does not exist",
+        about: "the last of three distributions does not exist",
         distributions: THREE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| {
             let missing = Fault::new(
                 "NoSuchDistribution",
                 404,
                 "The specified distribution does not exist.",
             );
-            let second = deployment.caller_reference(1);
-            aws.plan(Operation::CreateInvalidation, &second, 1, missing);
+            let last = deployment.caller_reference(2);
+            aws.plan(Operation::CreateInvalidation, &last, 1, missing);
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("DistributionNotFound"))),
         decider: Decider::FailedPolicy,
         reports: 2,
-        purges: 1,
+        purges: 2,
     },
     Scenario {
         name: "overdue",
         about: "a purge that never completes, with the longest wait set to 20 seconds",
         distributions: ONE,
-        longest_wait_seconds: "20",
+        parameters: &[("LongestWaitSeconds", "20")],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
         incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("PurgeOverdue"))),
@@ -276,10 +277,10 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "stopped",
         about: "an engineer stops the execution: the safety net answers",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
         incident: Incident::Stop,
-        ends: Some((ExecutionStatus::Aborted, None)),
+        ends: Some((ExecutionStatus::Aborted, Some("StoppedByHand"))),
         decider: Decider::FailedPolicy,
         reports: 1,
         purges: 1,
@@ -288,12 +289,45 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "no-start",
         about: "the state machine is gone: the entry function answers by itself",
         distributions: ONE,
-        longest_wait_seconds: DEFAULT_WAIT,
+        parameters: &[],
         prepare: |_, _| {},
         incident: Incident::NoStateMachine,
         ends: None,
         decider: Decider::FailedPolicy,
         reports: 1,
+        purges: 0,
+    },
+    Scenario {
+        name: "bad-settings",
+        about: "the stack has one wildcard path too many: the entry function answers by itself",
+        distributions: ONE,
+        parameters: &[("Paths", SIXTEEN_WILDCARDS)],
+        prepare: |_, _| {},
+        incident: Incident::None,
+        ends: None,
+        decider: Decider::FailedPolicy,
+        reports: 1,
+        purges: 0,
+    },
+    Scenario {
+        name: "entry-fails",
+        about: "the entry function can neither start nor answer: its failure destination answers",
+        distributions: ONE,
+        parameters: &[],
+        prepare: |aws, deployment| {
+            let internal = Fault::new("InternalFailure", 500, "Try again later.");
+            // Lambda makes three attempts, and the SDK three calls in each.
+            aws.plan(
+                Operation::PutLifecycleEventHookExecutionStatus,
+                &deployment.id,
+                9,
+                internal,
+            );
+        },
+        incident: Incident::NoStateMachine,
+        ends: None,
+        decider: Decider::FailedPolicy,
+        reports: 10,
         purges: 0,
     },
 ];
@@ -305,15 +339,25 @@ impl Scenario {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
+    /// How its entry function is invoked: as asked, unless only Lambda's own retries bring the situation about.
+    fn invocation(&self, asked: Invocation) -> Invocation {
+        if self.name == "entry-fails" {
+            Invocation::Asynchronous
+        } else {
+            asked
+        }
+    }
+
     /// The parameters that its stack is deployed with.
     #[must_use]
     pub fn parameters(&self, policies: Policies) -> Vec<(&'static str, &'static str)> {
-        vec![
+        let mut parameters = vec![
             ("DistributionIds", self.distributions),
-            ("LongestWaitSeconds", self.longest_wait_seconds),
             ("OnPurgeFailed", policies.on_purge_failed()),
             ("OnPurgeOverdue", policies.on_purge_overdue()),
-        ]
+        ];
+        parameters.extend(self.parameters);
+        parameters
     }
 
     /// What is wrong with an outcome; nothing if all is as it must be.
@@ -446,6 +490,7 @@ pub async fn run(
     invocation: Invocation,
     watcher: &mut (dyn Watcher + Send),
 ) -> Result<Outcome> {
+    let invocation = scenario.invocation(invocation);
     let deployment = Deployment::new();
     let sfn = aws.sfn();
     let execution_arn = stack.execution_arn(&deployment.execution_name);

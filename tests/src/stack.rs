@@ -50,29 +50,7 @@ impl Stack {
     }
 }
 
-/// Builds the template with its functions for this machine, in the dev profile.
-///
-/// # Errors
-/// When `sam build` fails, with all it said.
-pub async fn build() -> Result<()> {
-    let tools = tool("sam", "");
-    let path = std::env::var("PATH").unwrap_or_default();
-    run(Command::new(tool("sam", "sam"))
-        .args(["build", "--parameter-overrides"])
-        .arg(format!("Architecture={ARCHITECTURE}"))
-        .current_dir(sam_folder())
-        // cargo finds its subcommand `cargo lambda` on the path.
-        .env("PATH", format!("{}:{path}", tools.display()))
-        .env("SAM_BUILD_MODE", "debug")
-        // cargo sets it for what it runs; ring's build script would see another value here and build all over.
-        .env_remove("CARGO_MANIFEST_DIR")
-        // This machine's own compiler: what is built here runs here.
-        .env("CARGO_LAMBDA_COMPILER", "cargo"))
-    .await?;
-    Ok(())
-}
-
-/// Deploys what [`build`] has built.
+/// Deploys what `make local-build` has built.
 ///
 /// # Errors
 /// When `sam deploy` fails, with all it said.

@@ -45,7 +45,7 @@ impl Clients {
 
 /// What became of the hook.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "outcome")]
+#[serde(tag = "outcome")]
 pub enum Outcome {
     /// An execution takes care of it and will answer.
     #[serde(rename_all = "camelCase")]

@@ -55,7 +55,6 @@ fn list() {
 async fn demo(scenario: &Scenario) -> Result<ExitCode> {
     let policies = policies()?;
     println!("{}: {}\n", scenario.name, scenario.about);
-    timed("building the functions (sam build)", stack::build()).await?;
     let aws = timed("starting the local AWS", LocalAws::start()).await?;
     let parameters = scenario.parameters(policies);
     let stack = timed(

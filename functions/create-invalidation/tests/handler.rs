@@ -1,0 +1,201 @@
+//! The handler against the CloudFront stand-in.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_cloudfront::Client;
+use create_invalidation::{Error, Output, handle};
+use lambda_runtime::Diagnostic;
+use serde_json::{Value, json};
+use shared::invalidation::Status;
+use stand_in::{Call, Fault, Operation, Request, StandIn, Switches};
+
+const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
+const REFERENCE: &str = "d-A1B2C3D4E-0123456789ab-0";
+
+fn input() -> Value {
+    json!({
+        "distributionId": DISTRIBUTION,
+        "paths": ["/b/*", "/a"],
+        "callerReference": REFERENCE,
+        "deadline": "2099-01-01T00:00:00.000Z",
+    })
+}
+
+async fn create(aws: &StandIn, input: Value) -> Result<Output, Error> {
+    let client = Client::new(&aws.client_config());
+    handle(&client, input, SystemTime::now()).await
+}
+
+async fn fails_with(fault: Fault) -> Diagnostic {
+    let aws = StandIn::start().await.unwrap();
+    aws.plan(Operation::CreateInvalidation, DISTRIBUTION, 1, fault);
+    create(&aws, input()).await.unwrap_err().into()
+}
+
+#[tokio::test]
+async fn asks_for_the_sorted_paths_with_the_callers_reference() {
+    let aws = StandIn::start().await.unwrap();
+    aws.purge_takes(DISTRIBUTION, None);
+
+    let output = create(&aws, input()).await.unwrap();
+
+    assert_eq!(
+        aws.calls(),
+        [Call {
+            operation: Operation::CreateInvalidation,
+            subject: DISTRIBUTION.into(),
+            caller_reference: Some(REFERENCE.into()),
+            request: Request::Paths(vec!["/a".into(), "/b/*".into()]),
+            error: None,
+        }]
+    );
+    assert_eq!(output.invalidation.distribution_id.as_str(), DISTRIBUTION);
+    assert_eq!(output.invalidation.path_count, 2);
+    assert_eq!(output.invalidation.status, Status::InProgress);
+    assert!(output.wait_seconds > 0, "{output:?}");
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_invalidation_whichever_way_cloudfront_answers_it() {
+    for caller_reference_conflicts in [false, true] {
+        let aws = StandIn::start().await.unwrap();
+        aws.switch(Switches {
+            caller_reference_conflicts,
+            ..Switches::default()
+        });
+        // Ours is not the newest.
+        let first = create(&aws, input()).await.unwrap();
+        let mut other = input();
+        other["callerReference"] = json!("by hand");
+        create(&aws, other).await.unwrap();
+
+        let again = create(&aws, input()).await.unwrap();
+
+        assert_eq!(
+            first.invalidation.invalidation_id,
+            again.invalidation.invalidation_id
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_used_reference_that_no_recent_invalidation_has_is_an_error_of_its_own() {
+    let aws = StandIn::start().await.unwrap();
+    let used = Fault::new("InvalidationBatchAlreadyExists", 400, "It exists.");
+    aws.plan(Operation::CreateInvalidation, DISTRIBUTION, 1, used);
+
+    let error = create(&aws, input()).await.unwrap_err();
+
+    assert!(
+        matches!(&error, Error::CallerReferenceUsed { caller_reference, .. } if caller_reference == REFERENCE),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn too_many_invalidations_in_progress_are_busy() {
+    let diagnostic = fails_with(Fault::new("TooManyInvalidationsInProgress", 400, "Wait.")).await;
+    assert_eq!(diagnostic.error_type, "CloudFrontBusy");
+    assert!(
+        diagnostic.error_message.contains(DISTRIBUTION),
+        "{diagnostic:?}"
+    );
+}
+
+#[tokio::test]
+async fn throttling_and_server_errors_are_unavailable() {
+    for fault in [
+        Fault::new("Throttling", 400, "Rate exceeded"),
+        Fault::new("ServiceUnavailable", 503, "Slow down."),
+        Fault::new("InternalError", 500, "Oops."),
+    ] {
+        let diagnostic = fails_with(fault).await;
+        assert_eq!(diagnostic.error_type, "CloudFrontUnavailable");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_unavailable() {
+    let aws = StandIn::start().await.unwrap();
+    let client = Client::new(&aws.client_config());
+    drop(aws);
+    // The server's task ends at its next turn.
+    tokio::task::yield_now().await;
+
+    let error = handle(&client, input(), SystemTime::now())
+        .await
+        .unwrap_err();
+
+    assert!(
+        matches!(error, Error::CloudFrontUnavailable { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_will_not_pass_has_a_name_of_its_own_and_says_what_to_do() {
+    for (fault, name, advice) in [
+        (
+            Fault::new("AccessDenied", 403, "No."),
+            "AccessDenied",
+            "permissions boundary",
+        ),
+        (
+            Fault::new("NoSuchDistribution", 404, "No."),
+            "DistributionNotFound",
+            "DistributionIds parameter",
+        ),
+        (
+            Fault::new("InvalidArgument", 400, "Invalid paths."),
+            "CloudFrontRefused",
+            "Paths parameter",
+        ),
+        (
+            Fault::new("BatchTooLarge", 413, "Too large."),
+            "CloudFrontRefused",
+            "Paths parameter",
+        ),
+    ] {
+        let diagnostic = fails_with(fault).await;
+        assert_eq!(diagnostic.error_type, name);
+        assert!(diagnostic.error_message.contains(advice), "{diagnostic:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_created_after_the_deadline() {
+    let aws = StandIn::start().await.unwrap();
+    let client = Client::new(&aws.client_config());
+    let mut late = input();
+    late["deadline"] = json!("2026-11-23T12:00:00Z");
+    let deadline = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_435_200);
+
+    let error = handle(&client, late, deadline).await.unwrap_err();
+
+    assert!(matches!(error, Error::PurgeNotStarted { .. }), "{error:?}");
+    assert_eq!(aws.calls(), []);
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_input_is_named_by_its_field() {
+    let aws = StandIn::start().await.unwrap();
+    for (field, value, problem) in [
+        ("distributionId", json!("not-an-id"), "distribution id"),
+        ("distributionId", json!(7), "string"),
+        ("paths", json!([]), "empty"),
+        ("paths", json!(["index.html"]), "start with /"),
+        ("paths", json!(["/a*b"]), "last character"),
+        ("paths", json!(["/a b"]), "percent-encoded"),
+        ("callerReference", json!(" "), "empty"),
+        ("deadline", json!("tomorrow"), "2026-11-23T19:30:00Z"),
+    ] {
+        let mut wrong = input();
+        wrong[field] = value;
+        let diagnostic: Diagnostic = create(&aws, wrong).await.unwrap_err().into();
+        assert_eq!(diagnostic.error_type, "InvalidInput");
+        for part in [field, problem] {
+            assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
+        }
+    }
+    assert_eq!(aws.calls(), []);
+}

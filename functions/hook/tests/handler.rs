@@ -1,0 +1,327 @@
+//! The handler against a replayed Step Functions and the CodeDeploy stand-in.
+
+use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_types::body::SdkBody;
+use hook::{
+    Clients, Error, Outcome, handle,
+    settings::{Purge, Settings},
+};
+use lambda_runtime::Diagnostic;
+use serde_json::{Value, json};
+use shared::{codedeploy::Answer, policy::Policy};
+use stand_in::{Fault, Operation, StandIn};
+
+const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
+const DEPLOYMENT: &str = "d-A1B2C3D4E";
+
+fn event() -> Value {
+    json!({ "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ=" })
+}
+
+fn settings(distributions: &str, paths: &str, on_purge_failed: Policy) -> Settings {
+    Settings {
+        purge: Purge::parse(|variable| {
+            let value = match variable {
+                "STATE_MACHINE_ARN" => STATE_MACHINE,
+                "DISTRIBUTION_IDS" => distributions,
+                "PATHS" => paths,
+                _ => return None,
+            };
+            Some(value.to_owned())
+        }),
+        on_purge_failed,
+    }
+}
+
+fn good_settings() -> Settings {
+    settings("E2QWRUHAPOMQZL", "/*", Policy::FailDeployment)
+}
+
+/// CodeDeploy, and a Step Functions that gives these answers, one to each call.
+struct Aws {
+    stand_in: StandIn,
+    sfn: StaticReplayClient,
+}
+
+impl Aws {
+    async fn new(sfn_answers: &[(u16, Value)]) -> Self {
+        let events = sfn_answers.iter().map(|(status, body)| {
+            ReplayEvent::new(
+                http::Request::new(SdkBody::empty()),
+                http::Response::builder()
+                    .status(*status)
+                    .body(SdkBody::from(body.to_string()))
+                    .unwrap(),
+            )
+        });
+        Self {
+            stand_in: StandIn::start().await.unwrap(),
+            sfn: StaticReplayClient::new(events.collect()),
+        }
+    }
+
+    async fn started() -> Self {
+        Self::new(&[(200, json!({ "executionArn": "arn", "startDate": 0 }))]).await
+    }
+
+    async fn refusing(code: &str) -> Self {
+        Self::new(&[(400, json!({ "__type": code, "message": "No." }))]).await
+    }
+
+    async fn handle(&self, settings: &Settings, event: Value) -> Result<Outcome, Error> {
+        let config = self.stand_in.client_config();
+        let sfn_config = aws_sdk_sfn::config::Builder::from(&config)
+            .http_client(self.sfn.clone())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        let clients = Clients {
+            sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
+            codedeploy: aws_sdk_codedeploy::Client::new(&config),
+        };
+        handle(&clients, settings, event).await
+    }
+
+    fn start_requests(&self) -> Vec<Value> {
+        self.sfn
+            .actual_requests()
+            .map(|request| serde_json::from_slice(request.body().bytes().unwrap()).unwrap())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn starts_one_execution_with_all_it_needs() {
+    let aws = Aws::started().await;
+    let settings = settings(
+        "E2QWRUHAPOMQZL, E1WEBSITE00001",
+        "/b/*,/a",
+        Policy::FailDeployment,
+    );
+
+    let outcome = aws.handle(&settings, event()).await.unwrap();
+
+    let Outcome::Started {
+        execution_name,
+        before,
+    } = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert!(!before);
+    let requests = aws.start_requests();
+    let input: Value = serde_json::from_str(requests[0]["input"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        requests,
+        [json!({
+            "stateMachineArn": STATE_MACHINE,
+            "name": execution_name,
+            "input": input.to_string(),
+        })]
+    );
+    assert_eq!(
+        input,
+        json!({
+            "hook": { "deploymentId": DEPLOYMENT, "lifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ=" },
+            "invalidations": [
+                { "distributionId": "E1WEBSITE00001", "paths": ["/a", "/b/*"] },
+                { "distributionId": "E2QWRUHAPOMQZL", "paths": ["/a", "/b/*"] },
+            ],
+        })
+    );
+    assert_eq!(aws.stand_in.calls(), []);
+}
+
+#[tokio::test]
+async fn the_same_event_asks_for_the_same_execution_and_another_for_another() {
+    let mut names = Vec::new();
+    let mut other_hook = event();
+    other_hook["LifecycleEventHookExecutionId"] = json!("another");
+    let mut other_deployment = event();
+    other_deployment["DeploymentId"] = json!("d-ZZZZZZZZZ");
+    for event in [event(), event(), other_hook, other_deployment] {
+        let aws = Aws::started().await;
+        aws.handle(&good_settings(), event).await.unwrap();
+        names.push(aws.start_requests()[0]["name"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(names[0], names[1]);
+    assert_ne!(names[0], names[2]);
+    assert_ne!(names[0], names[3]);
+    assert!(names[0].starts_with("d-A1B2C3D4E-"), "{names:?}");
+}
+
+#[tokio::test]
+async fn any_deployment_id_makes_a_name_that_step_functions_takes() {
+    let long = "d-".repeat(100);
+    for id in [long.as_str(), "d-ä/ö:ü", "d-\u{1F980}"] {
+        let aws = Aws::started().await;
+        let mut event = event();
+        event["DeploymentId"] = json!(id);
+        aws.handle(&good_settings(), event).await.unwrap();
+        let name = aws.start_requests()[0]["name"].as_str().unwrap().to_owned();
+        assert!(name.len() <= 80, "{name}");
+        assert!(
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_exists_takes_care_of_the_hook() {
+    let aws = Aws::refusing("ExecutionAlreadyExists").await;
+
+    let outcome = aws.handle(&good_settings(), event()).await.unwrap();
+
+    assert!(
+        matches!(outcome, Outcome::Started { before: true, .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(aws.stand_in.calls(), []);
+}
+
+#[tokio::test]
+async fn without_an_execution_codedeploy_is_answered_by_policy() {
+    for (policy, answer) in [
+        (Policy::FailDeployment, Answer::Failed),
+        (Policy::ContinueDeployment, Answer::Succeeded),
+    ] {
+        let aws = Aws::refusing("StateMachineDoesNotExist").await;
+        let settings = settings("E2QWRUHAPOMQZL", "/*", policy);
+
+        let outcome = aws.handle(&settings, event()).await.unwrap();
+
+        let Outcome::Answered { told, because } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(told, answer);
+        assert!(because.contains(STATE_MACHINE), "{because}");
+        assert_eq!(aws.stand_in.answers(DEPLOYMENT), [answer.as_str()]);
+    }
+}
+
+#[tokio::test]
+async fn wrong_settings_are_all_named_and_codedeploy_is_answered_at_once() {
+    let aws = Aws::new(&[]).await;
+    let settings = settings(
+        "not-an-id,E2QWRUHAPOMQZL",
+        "index.html,/a*b,/a b,/ok",
+        Policy::FailDeployment,
+    );
+
+    let outcome = aws.handle(&settings, event()).await.unwrap();
+
+    let Outcome::Answered { because, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    for part in [
+        "DISTRIBUTION_IDS",
+        "not-an-id",
+        "PATHS",
+        "index.html",
+        "/a*b",
+        "/a b",
+    ] {
+        assert!(because.contains(part), "{part} is not in {because}");
+    }
+    assert_eq!(aws.stand_in.answers(DEPLOYMENT), ["Failed"]);
+    assert_eq!(aws.start_requests(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn empty_settings_and_too_many_wildcards_are_refused() {
+    let wildcards = (0..16)
+        .map(|n| format!("/{n}/*"))
+        .collect::<Vec<_>>()
+        .join(",");
+    for (distributions, paths, problem) in [
+        ("", "/*", "DISTRIBUTION_IDS is empty"),
+        ("E2QWRUHAPOMQZL", " ", "PATHS is empty"),
+        (
+            "E2QWRUHAPOMQZL",
+            wildcards.as_str(),
+            "16 paths that end with *",
+        ),
+    ] {
+        let error = settings(distributions, paths, Policy::FailDeployment)
+            .purge
+            .unwrap_err();
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_codedeploy_has_already_is_good_enough() {
+    let aws = Aws::refusing("StateMachineDoesNotExist").await;
+    let already = Fault::new(
+        "LifecycleEventAlreadyCompletedException",
+        400,
+        "It has one.",
+    );
+    aws.stand_in.plan(
+        Operation::PutLifecycleEventHookExecutionStatus,
+        DEPLOYMENT,
+        1,
+        already,
+    );
+
+    let outcome = aws.handle(&good_settings(), event()).await.unwrap();
+
+    assert!(matches!(outcome, Outcome::Answered { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn neither_an_execution_nor_an_answer_is_an_error_that_lambda_retries() {
+    let aws = Aws::refusing("StateMachineDoesNotExist").await;
+    let broken = Fault::new("InternalFailure", 500, "Oops.");
+    aws.stand_in.plan(
+        Operation::PutLifecycleEventHookExecutionStatus,
+        DEPLOYMENT,
+        1,
+        broken,
+    );
+
+    let error = aws.handle(&good_settings(), event()).await.unwrap_err();
+
+    let diagnostic = Diagnostic::from(error);
+    assert_eq!(diagnostic.error_type, "CodeDeployNotTold");
+    for part in [
+        DEPLOYMENT,
+        STATE_MACHINE,
+        "InternalFailure",
+        "put-lifecycle-event-hook",
+    ] {
+        assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_names_nobody_to_answer_is_refused_by_its_field() {
+    for (wrong, field) in [
+        (
+            json!({ "LifecycleEventHookExecutionId": "x" }),
+            "DeploymentId",
+        ),
+        (
+            json!({ "DeploymentId": "d-1" }),
+            "LifecycleEventHookExecutionId",
+        ),
+        (
+            json!({ "DeploymentId": "", "LifecycleEventHookExecutionId": "x" }),
+            "DeploymentId",
+        ),
+        (
+            json!({ "DeploymentId": "d-1", "LifecycleEventHookExecutionId": 7 }),
+            "LifecycleEventHookExecutionId",
+        ),
+        (json!(["d-1", 2]), "LifecycleEventHookExecutionId"),
+        (json!("d-1"), "DeploymentId"),
+        (json!(null), "DeploymentId"),
+    ] {
+        let aws = Aws::new(&[]).await;
+        let error = aws.handle(&good_settings(), wrong).await.unwrap_err();
+        let diagnostic = Diagnostic::from(error);
+        assert_eq!(diagnostic.error_type, "InvalidHookEvent");
+        assert!(diagnostic.error_message.contains(field), "{diagnostic:?}");
+    }
+}
