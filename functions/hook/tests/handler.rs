@@ -314,9 +314,9 @@ async fn an_event_that_names_nobody_to_answer_is_refused_by_its_field() {
             json!({ "DeploymentId": "d-1", "LifecycleEventHookExecutionId": 7 }),
             "LifecycleEventHookExecutionId",
         ),
-        (json!(["d-1", 2]), "LifecycleEventHookExecutionId"),
-        (json!("d-1"), "DeploymentId"),
-        (json!(null), "DeploymentId"),
+        (json!(["d-1", "x"]), "not a JSON object"),
+        (json!("d-1"), "not a JSON object"),
+        (json!(null), "not a JSON object"),
     ] {
         let aws = Aws::new(&[]).await;
         let error = aws.handle(&good_settings(), wrong).await.unwrap_err();

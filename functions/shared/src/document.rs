@@ -5,22 +5,38 @@ use serde_json::Value;
 
 /// A document that does not have the shape its reader needs.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} has a mistake at `{path}`: {source}")]
-pub struct InvalidDocument {
-    what: &'static str,
-    path: String,
-    source: serde_json::Error,
+pub enum InvalidDocument {
+    /// It is a list, a text, a number or nothing at all.
+    #[error("{what} is not a JSON object")]
+    NotAnObject {
+        /// The document.
+        what: &'static str,
+    },
+    /// A field is missing, of the wrong type or has a value that cannot be.
+    #[error("{what} has a mistake at `{path}`: {source}")]
+    Field {
+        /// The document.
+        what: &'static str,
+        /// The field's path, for example `invalidations[0].paths`.
+        path: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
 }
 
 /// Reads a document; `what` names it in the error, for example `the hook event`.
 ///
 /// # Errors
-/// The first field that is missing, of the wrong type or has a value that cannot be, by its path.
+/// The first mistake in it.
 pub fn parse<T: DeserializeOwned>(
     what: &'static str,
     document: &Value,
 ) -> Result<T, InvalidDocument> {
-    serde_path_to_error::deserialize(document).map_err(|error| InvalidDocument {
+    // serde would take a list for a struct's fields in order.
+    if !document.is_object() {
+        return Err(InvalidDocument::NotAnObject { what });
+    }
+    serde_path_to_error::deserialize(document).map_err(|error| InvalidDocument::Field {
         what,
         path: error.path().to_string(),
         source: error.into_inner(),

@@ -54,3 +54,20 @@ impl From<HookEvent> for Hook {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hook_id_is_not_in_any_debug_output() {
+        let secret = "eyJlbmNyeXB0ZWQ=";
+        let event =
+            serde_json::json!({ "DeploymentId": "d-1", "LifecycleEventHookExecutionId": secret });
+        let event: HookEvent = serde_json::from_value(event).unwrap();
+        assert!(!format!("{event:?}").contains(secret));
+        let hook = Hook::from(event);
+        assert!(!format!("{hook:?}").contains(secret));
+        assert_eq!(hook.lifecycle_event_hook_execution_id.reveal(), secret);
+    }
+}

@@ -193,3 +193,71 @@ pub struct Invalidation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_what_cloudfront_takes() {
+        for path in [
+            "/",
+            "/*",
+            "/a/b.html",
+            "/a?b=c&d",
+            "/a%20b",
+            "/images/*",
+            "/a,b",
+        ] {
+            assert_eq!(
+                Path::try_from(path.to_owned()).map(String::from),
+                Ok(path.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_that_cloudfront_does_not_take_is_refused_with_the_reason() {
+        let reason = |path: &str| Path::try_from(path.to_owned()).unwrap_err();
+        for path in ["", "index.html", "*", "#tag"] {
+            assert_eq!(reason(path), InvalidPath::NoLeadingSlash(path.to_owned()));
+        }
+        for path in ["/a*b", "/**", "/*/"] {
+            assert_eq!(reason(path), InvalidPath::InnerWildcard(path.to_owned()));
+        }
+        for (path, character) in [
+            ("/a b", ' '),
+            ("/ä", 'ä'),
+            ("/~x", '~'),
+            ("/50%", '%'),
+            ("/%zz", '%'),
+            ("/%ä", '%'),
+        ] {
+            let path = path.to_owned();
+            assert_eq!(reason(&path), InvalidPath::Unencoded { path, character });
+        }
+    }
+
+    #[test]
+    fn a_path_may_have_4000_characters_and_not_one_more() {
+        let longest = format!("/{}", "x".repeat(3_999));
+        assert!(Path::try_from(longest.clone()).is_ok());
+        let error = Path::try_from(longest + "x").unwrap_err();
+        assert!(
+            matches!(error, InvalidPath::TooLong { length: 4_001, .. }),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn only_completed_is_completed() {
+        assert_eq!(Status::from_cloudfront("Completed"), Status::Completed);
+        for status in ["InProgress", "completed", "Complete", "Cancelled", ""] {
+            assert_eq!(
+                Status::from_cloudfront(status),
+                Status::InProgress,
+                "{status:?}"
+            );
+        }
+    }
+}

@@ -72,3 +72,26 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_read_by_its_name_and_nothing_else() {
+        let parse =
+            |value: Option<&str>| Policy::parse("ON_PURGE_FAILED", value.map(str::to_owned));
+        for policy in [Policy::FailDeployment, Policy::ContinueDeployment] {
+            assert_eq!(parse(Some(policy.as_str())), Ok(policy));
+        }
+        for wrong in [None, Some(""), Some("continue"), Some("faildeployment")] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("ON_PURGE_FAILED is "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_policy_fails_the_deployment() {
+        assert_eq!(Policy::from_env("NOT_A_VARIABLE"), Policy::FailDeployment);
+    }
+}

@@ -23,3 +23,31 @@ pub fn next_look(age: Duration) -> Duration {
 pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_soon_at_first_and_at_most_a_minute_apart() {
+        for (age, wait) in [
+            (0, 10),
+            (4, 6),
+            (10, 5),
+            (40, 10),
+            (200, 50),
+            (240, 60),
+            (3000, 60),
+        ] {
+            let next = next_look(Duration::from_secs(age));
+            assert_eq!(next, Duration::from_secs(wait), "at {age} s");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        for (millis, seconds) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
+    }
+}

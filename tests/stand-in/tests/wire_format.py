@@ -1,0 +1,104 @@
+"""Talks to the stand-in as any AWS user would. Called by wire_format.rs with its URL, a distribution for which errors
+are planned, and their codes."""
+
+import datetime
+import sys
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+url, faulty, fault_codes = sys.argv[1:]
+# validate_parameters stays on: botocore holds each request against the API model.
+config = Config(retries={"total_max_attempts": 1})
+session = boto3.Session("stand-in", "stand-in", region_name="us-east-1")
+cloudfront = session.client("cloudfront", endpoint_url=url, config=config)
+codedeploy = session.client("codedeploy", endpoint_url=url, config=config)
+
+
+def batch(reference, paths):
+    return {"CallerReference": reference, "Paths": {"Quantity": len(paths), "Items": paths}}
+
+
+def equal(found, expected):
+    assert found == expected, f"expected {expected!r}, found {found!r}"
+
+
+def error_of(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error
+    raise AssertionError(f"{arguments} was accepted")
+
+
+def modelled(client, operation):
+    return {shape.metadata.get("error", {}).get("code", shape.name)
+            for shape in client.meta.service_model.operation_model(operation).error_shapes}
+
+
+# CloudFront, answered well.
+distribution = "E2QWRUHAPOMQZL"
+sent = batch("reference & <1>", ["/a&b", "/images/*"])
+created = cloudfront.create_invalidation(DistributionId=distribution, InvalidationBatch=sent)
+equal(created["ResponseMetadata"]["HTTPStatusCode"], 201)
+assert created["Location"].endswith(f"/distribution/{distribution}/invalidation/{created['Invalidation']['Id']}")
+equal(created["Invalidation"]["InvalidationBatch"], sent)
+assert isinstance(created["Invalidation"]["CreateTime"], datetime.datetime)
+identifier = created["Invalidation"]["Id"]
+
+again = cloudfront.create_invalidation(DistributionId=distribution, InvalidationBatch=sent)
+equal(again["Invalidation"]["Id"], identifier)
+second = cloudfront.create_invalidation(DistributionId=distribution, InvalidationBatch=batch("2", ["/*"]))
+
+found = cloudfront.get_invalidation(DistributionId=distribution, Id=identifier)["Invalidation"]
+equal(found["InvalidationBatch"], sent)
+equal(found["Status"], "Completed")
+
+listed = cloudfront.list_invalidations(DistributionId=distribution)["InvalidationList"]
+equal([item["Id"] for item in listed["Items"]], [second["Invalidation"]["Id"], identifier])
+equal((listed["Quantity"], listed["IsTruncated"]), (2, False))
+equal(cloudfront.list_invalidations(DistributionId="ENOTHINGYET0001")["InvalidationList"].get("Items", []), [])
+
+# CloudFront, refusing: by itself, then as planned.
+refusals = [
+    ("NoSuchInvalidation", cloudfront.get_invalidation, {"DistributionId": distribution, "Id": "I404"}),
+    ("NoSuchDistribution", cloudfront.get_invalidation, {"DistributionId": "nonsense", "Id": "I404"}),
+    ("InvalidArgument", cloudfront.create_invalidation,
+     {"DistributionId": distribution, "InvalidationBatch": batch("3", ["no-slash"])}),
+    ("InconsistentQuantities", cloudfront.create_invalidation,
+     {"DistributionId": distribution,
+      "InvalidationBatch": {"CallerReference": "4", "Paths": {"Quantity": 2, "Items": ["/*"]}}}),
+]
+for code in fault_codes.split(","):
+    arguments = {"DistributionId": faulty, "InvalidationBatch": batch(code, ["/*"])}
+    refusals.append((code, cloudfront.create_invalidation, arguments))
+for code, call, arguments in refusals:
+    error = error_of(call, **arguments)
+    equal(error.response["Error"]["Code"], code)
+    equal(type(error), getattr(cloudfront.exceptions, code))
+# The planned errors are all that the model has.
+equal(set(fault_codes.split(",")), modelled(cloudfront, "CreateInvalidation"))
+# Documented, but in no model.
+error = error_of(cloudfront.create_invalidation, DistributionId=distribution, InvalidationBatch=batch("2", ["/other"]))
+equal(error.response["Error"]["Code"], "InvalidationBatchAlreadyExists")
+
+# CodeDeploy.
+hook = {"deploymentId": "d-A1B2C3D4E", "lifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ="}
+put = codedeploy.put_lifecycle_event_hook_execution_status
+equal(put(**hook, status="Succeeded")["lifecycleEventHookExecutionId"], hook["lifecycleEventHookExecutionId"])
+equal(codedeploy.get_deployment(deploymentId="d-A1B2C3D4E")["deploymentInfo"]["deploymentId"], "d-A1B2C3D4E")
+answers = modelled(codedeploy, "PutLifecycleEventHookExecutionStatus")
+for code, arguments in [
+    ("LifecycleEventAlreadyCompletedException", {**hook, "status": "Failed"}),
+    ("InvalidLifecycleEventHookExecutionStatusException", {**hook, "status": "Skipped"}),
+    ("InvalidLifecycleEventHookExecutionIdException", {"deploymentId": "d-1", "status": "Failed"}),
+    ("InvalidDeploymentIdException", {**hook, "deploymentId": "nonsense", "status": "Failed"}),
+    ("DeploymentIdRequiredException", {"status": "Failed"}),
+]:
+    error = error_of(put, **arguments)
+    equal(error.response["Error"]["Code"], code)
+    equal(type(error), getattr(codedeploy.exceptions, code))
+    assert code in answers, f"{code} is not in the model of PutLifecycleEventHookExecutionStatus"
+
+print("all checked")

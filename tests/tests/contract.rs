@@ -1,0 +1,364 @@
+//! What the code, the state machine, the template and the events promise each other.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use lambda_runtime::Diagnostic;
+use regex::Regex;
+use serde_json::Value;
+use serde_yaml_ng::Value as Yaml;
+use shared::{
+    invalidation::{DistributionId, Path},
+    policy::Policy,
+};
+use stand_in::StandIn;
+use strum::VariantNames;
+use tests::local_aws::repository;
+
+/// Only an EventBridge event makes report-status look an execution up; the state machine never sees this.
+const NOT_IN_THE_STATE_MACHINE: &[&str] = &["ExecutionUnreadable"];
+
+/// The functions, each with the states it serves and the errors it knows.
+const FUNCTIONS: &[(&str, &[&str], &[&str])] = &[
+    ("hook", &[], hook::Error::VARIANTS),
+    (
+        "create-invalidation",
+        &["CreateInvalidation"],
+        create_invalidation::Error::VARIANTS,
+    ),
+    (
+        "check-invalidation",
+        &["CheckInvalidations"],
+        check_invalidation::Error::VARIANTS,
+    ),
+    (
+        "report-status",
+        &["ReportSucceeded", "ReportFailed"],
+        report_status::Error::VARIANTS,
+    ),
+];
+
+fn read(file: &str) -> String {
+    let file = repository().join(file);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn definition() -> Value {
+    serde_json::from_str(&read("statemachine/invalidate.asl.json")).unwrap()
+}
+
+fn template() -> Yaml {
+    serde_yaml_ng::from_str(&read("sam/template.yaml")).unwrap()
+}
+
+/// All states by name, those inside of Maps too, each with the Catch that its errors meet.
+fn states() -> BTreeMap<String, (Value, Value)> {
+    fn collect(machine: &Value, outer_catch: &Value, all: &mut BTreeMap<String, (Value, Value)>) {
+        for (name, state) in machine["States"].as_object().unwrap() {
+            let catch = match &state["Catch"] {
+                Value::Null => outer_catch,
+                own => own,
+            };
+            if state["Type"] == "Map" {
+                collect(&state["ItemProcessor"], catch, all);
+            }
+            let clash = all.insert(name.clone(), (state.clone(), catch.clone()));
+            assert!(clash.is_none(), "two states are called {name}");
+        }
+    }
+    let mut all = BTreeMap::new();
+    collect(&definition(), &Value::Null, &mut all);
+    all
+}
+
+fn error_lists(rules: &Value) -> Vec<Vec<&str>> {
+    rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| {
+            let names = rule["ErrorEquals"].as_array().unwrap();
+            names.iter().map(|name| name.as_str().unwrap()).collect()
+        })
+        .collect()
+}
+
+fn number(value: &Yaml) -> u64 {
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("{value:?} is not a number"))
+}
+
+#[test]
+fn every_state_that_is_gone_to_exists_and_every_state_is_gone_to() {
+    fn check(machine: &Value) {
+        let states = machine["States"].as_object().unwrap();
+        let mut targets = vec![machine["StartAt"].as_str().unwrap()];
+        for state in states.values() {
+            let rules = ["Catch", "Choices"].map(|field| state[field].as_array());
+            let rules = rules.into_iter().flatten().flatten();
+            let places = rules.map(|rule| &rule["Next"]);
+            let places = places.chain([&state["Next"], &state["Default"]]);
+            targets.extend(places.filter_map(Value::as_str));
+            if state["Type"] == "Map" {
+                check(&state["ItemProcessor"]);
+            }
+        }
+        let targets: BTreeSet<_> = targets.into_iter().collect();
+        let names: BTreeSet<_> = states.keys().map(String::as_str).collect();
+        assert_eq!(targets, names);
+    }
+    check(&definition());
+}
+
+#[test]
+fn retry_and_catch_of_every_task_know_exactly_the_errors_of_its_function() {
+    let states = states();
+    let mut tasks_left: BTreeSet<_> = states
+        .iter()
+        .filter(|(_, (state, _))| state["Type"] == "Task")
+        .map(|(name, _)| name.as_str())
+        .collect();
+    for (function, tasks, errors) in FUNCTIONS {
+        let errors: BTreeSet<_> = errors
+            .iter()
+            .copied()
+            .filter(|name| !NOT_IN_THE_STATE_MACHINE.contains(name))
+            .collect();
+        for task in *tasks {
+            assert!(tasks_left.remove(task), "{function}: {task} is no task");
+            let (state, catch) = &states[*task];
+            for (what, rules) in [("Retry", &state["Retry"]), ("Catch", catch)] {
+                let lists = error_lists(rules);
+                let (last, ours) = lists.split_last().unwrap();
+                assert_eq!(last, &["States.ALL"], "the last {what} of {task}");
+                let known: Vec<_> = ours.iter().flatten().copied().collect();
+                let distinct: BTreeSet<_> = known.iter().copied().collect();
+                assert_eq!(
+                    known.len(),
+                    distinct.len(),
+                    "{what} of {task} repeats a name"
+                );
+                assert_eq!(
+                    distinct, errors,
+                    "{what} of {task} against {function}'s errors"
+                );
+            }
+        }
+    }
+    assert_eq!(tasks_left, BTreeSet::new(), "tasks of no function");
+}
+
+#[test]
+fn every_placeholder_in_the_definition_has_a_substitution_that_is_used() {
+    let placeholder = Regex::new(r"\$\{([A-Za-z]+)\}").unwrap();
+    let text = read("statemachine/invalidate.asl.json");
+    let used: BTreeSet<_> = placeholder
+        .captures_iter(&text)
+        .map(|found| found[1].to_owned())
+        .collect();
+    let machine = &template()["Resources"]["InvalidateStateMachine"]["Properties"];
+    let given: BTreeSet<_> = machine["DefinitionSubstitutions"]
+        .as_mapping()
+        .unwrap()
+        .keys()
+        .map(|key| key.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(used, given);
+}
+
+#[test]
+fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
+    let template = template();
+    let names = |folder: &str| -> BTreeSet<String> {
+        fs::read_dir(repository().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let mut folders = names("functions");
+    assert!(folders.remove("shared"));
+    let expected: BTreeSet<_> = FUNCTIONS
+        .iter()
+        .map(|(stem, ..)| (*stem).to_owned())
+        .collect();
+    assert_eq!(folders, expected);
+    for stem in &folders {
+        let pascal: String = stem
+            .split('-')
+            .map(|word| word[..1].to_uppercase() + &word[1..])
+            .collect();
+        let function = &template["Resources"][format!("{pascal}Function").as_str()];
+        assert_eq!(
+            function["Properties"]["CodeUri"].as_str(),
+            Some(format!("../functions/{stem}").as_str())
+        );
+    }
+    let stems: BTreeSet<_> = names("sam/events")
+        .iter()
+        .map(|file| file.split('.').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(stems, expected);
+}
+
+#[test]
+fn the_template_sets_exactly_the_variables_that_each_function_reads() {
+    let read = std::cell::RefCell::new(BTreeSet::from([Policy::ON_PURGE_FAILED.to_owned()]));
+    let _ = hook::settings::Purge::parse(|variable| {
+        read.borrow_mut().insert(variable.to_owned());
+        None
+    });
+    let report = [Policy::ON_PURGE_FAILED, Policy::ON_PURGE_OVERDUE];
+    for (function, variables) in [
+        ("HookFunction", read.into_inner()),
+        ("CreateInvalidationFunction", BTreeSet::new()),
+        ("CheckInvalidationFunction", BTreeSet::new()),
+        ("ReportStatusFunction", report.map(str::to_owned).into()),
+    ] {
+        let properties = &template()["Resources"][function]["Properties"];
+        let set: BTreeSet<_> = properties["Environment"]["Variables"]
+            .as_mapping()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(set, variables, "{function}");
+    }
+}
+
+#[test]
+fn the_template_s_patterns_accept_what_the_code_accepts() {
+    let template = template();
+    let pattern = |parameter: &str| {
+        let pattern = &template["Parameters"][parameter]["AllowedPattern"];
+        Regex::new(pattern.as_str().unwrap()).unwrap()
+    };
+    let (ids, paths) = (pattern("DistributionIds"), pattern("Paths"));
+    for id in [
+        "E2QWRUHAPOMQZL",
+        "EDFDVBD6EXAMPLE",
+        "",
+        "E2",
+        "e2qwruhapomqzl",
+        "E2QWRUHAPOM-ZL",
+        "*",
+        "arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL",
+    ] {
+        let possible = DistributionId::try_from(id.to_owned()).is_ok();
+        assert_eq!(ids.is_match(id), possible, "{id:?}");
+    }
+    for path in [
+        "/",
+        "/*",
+        "/index.html",
+        "/images/*",
+        "/a%20b",
+        "/a?b=c&d=e",
+        "/@scope/~x",
+        "/a(1)!$'+;:=",
+        "",
+        "index.html",
+        "*",
+        "/a*b",
+        "/**",
+        "/a b",
+        "/a%2",
+        "/a%zz",
+        "/ä",
+        "/a\"b",
+        "/[id]",
+        "/{x}",
+        "/a|b",
+        "/a^b",
+        "/a`b",
+        "/a\\b",
+        "/#tag",
+        "/<x>",
+    ] {
+        let possible = Path::try_from(path.to_owned()).is_ok();
+        assert_eq!(paths.is_match(path), possible, "{path:?}");
+    }
+    // The list's own separator is the one exception: a pattern never sees it.
+    assert!(Path::try_from("/a,b".to_owned()).is_ok());
+}
+
+#[test]
+fn the_hour_is_enough_for_every_way_to_an_answer() {
+    let (template, definition) = (template(), definition());
+    let resources = &template["Resources"];
+    let hour = 3600;
+    let machine = definition["TimeoutSeconds"].as_u64().unwrap();
+    let longest_wait = number(&template["Parameters"]["LongestWaitSeconds"]["MaxValue"]);
+    let late_start = number(
+        &resources["HookFunction"]["Properties"]["EventInvokeConfig"]["MaximumEventAgeInSeconds"],
+    );
+    let function = number(&template["Globals"]["Function"]["Timeout"]);
+    assert!(
+        longest_wait + 2 * 60 < machine,
+        "no time to report before the machine's end"
+    );
+    assert!(
+        late_start / 2 + machine < hour,
+        "a late start leaves the safety net no time"
+    );
+    for (name, (state, _)) in states() {
+        if state["Type"] == "Task" {
+            let task = state["TimeoutSeconds"].as_u64().unwrap();
+            assert!(
+                task > function,
+                "{name} ends before its function's own timeout"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_event_is_one_that_its_function_reads() {
+    let aws = StandIn::start().await.unwrap();
+    aws.purge_takes("E2QWRUHAPOMQZL", None);
+    let config = aws.client_config();
+    let cloudfront = aws_sdk_cloudfront::Client::new(&config);
+    let now = std::time::SystemTime::now;
+    for entry in fs::read_dir(repository().join("sam/events")).unwrap() {
+        let file = entry.unwrap().path();
+        let event: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let failure: Option<Diagnostic> = match name.split('.').next().unwrap() {
+            "hook" => {
+                let settings = hook::settings::Settings {
+                    purge: hook::settings::Purge::parse(|_| None),
+                    on_purge_failed: Policy::FailDeployment,
+                };
+                let clients = hook::Clients::new(&config);
+                hook::handle(&clients, &settings, event)
+                    .await
+                    .err()
+                    .map(Into::into)
+            }
+            "create-invalidation" => create_invalidation::handle(&cloudfront, event, now())
+                .await
+                .err()
+                .map(Into::into),
+            "check-invalidation" => check_invalidation::handle(&cloudfront, event, now())
+                .await
+                .err()
+                .map(Into::into),
+            _ => {
+                let clients = report_status::Clients::new(&config);
+                let policies = report_status::Policies {
+                    on_purge_failed: Policy::FailDeployment,
+                    on_purge_overdue: Policy::FailDeployment,
+                };
+                report_status::handle(&clients, policies, event)
+                    .await
+                    .err()
+                    .map(Into::into)
+            }
+        };
+        let expected = (name == "check-invalidation.overdue.json").then_some("PurgeOverdue");
+        let found = failure.as_ref().map(|failure| failure.error_type.as_str());
+        assert_eq!(found, expected, "{name}: {failure:?}");
+    }
+}
