@@ -4,38 +4,63 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-# One target folder for cargo and for the `cargo lambda` that sam runs: what one has compiled, the other has.
+# Named even where it is this machine's own, so that cargo and the `cargo lambda` that sam runs share what they compile.
 export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 export SAM_CLI_TELEMETRY := 0
 
 TOOLS := .tools
 # cargo finds its subcommand `cargo lambda` on the path.
 SAM := PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" sam
+ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/sam/lib/python3*/site-packages/ziglang/zig)"
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
-ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
+LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
+ARCHITECTURE ?= arm64
 SCENARIO ?=
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: local-build ## Show the product at work on this machine (SCENARIO=list lists what else it can meet)
-	@cargo build --package tests --bins
 	@$(BINARIES)/demo $(SCENARIO)
+
+.PHONY: local
+local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+	@$(BINARIES)/local
+
+.PHONY: test
+test: local-build ## Run all tests: each function, the contracts between them, every scenario end to end
+	cargo test --workspace
+
+.PHONY: lint
+lint: tools ## Check formatting, code, and template
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cd sam && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
+
+.PHONY: build
+build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
+	cd sam && unset CARGO_BUILD_TARGET && $(ZIG) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: clean
+clean: ## Remove all that these targets have made
+	rm -rf target $(TOOLS) sam/.aws-sam sam/.aws-sam.log
 
 # The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled.
 .PHONY: local-build
 local-build: tools
 	@cargo build
+	@cargo build --package tests --bins
 	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build \
-	    --parameter-overrides Architecture=$(ARCHITECTURE) >.aws-sam.log 2>&1 || { cat .aws-sam.log; exit 1; }
+	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE) >.aws-sam.log 2>&1 || { cat .aws-sam.log; exit 1; }
 
+# Tools of fixed versions, in folders of their own.
 .PHONY: tools
 tools: $(TOOLS)/ministack/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
-	@echo "installing $* into $(@D)"
+	@echo "Installing $* into $(@D) …"
 	@python3 -m venv --clear $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

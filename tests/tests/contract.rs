@@ -1,5 +1,7 @@
 //! What the code, the state machine, the template and the events promise each other.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

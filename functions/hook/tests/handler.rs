@@ -1,5 +1,7 @@
 //! The handler against a replayed Step Functions and the CodeDeploy stand-in.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_types::body::SdkBody;

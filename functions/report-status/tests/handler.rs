@@ -1,5 +1,7 @@
 //! The handler against the CodeDeploy stand-in and a replayed Step Functions.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_types::body::SdkBody;
 use lambda_runtime::Diagnostic;

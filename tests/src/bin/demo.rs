@@ -154,7 +154,13 @@ impl Watcher for Screen {
 fn detail(state: &str, input: &str) -> String {
     let input: Value = serde_json::from_str(input).unwrap_or_default();
     match state {
-        "CreateInvalidation" => format!("{} {}", text(&input["distributionId"]), input["paths"]),
+        "CreateInvalidations" => input["invalidations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|batch| text(&batch["distributionId"]))
+            .collect::<Vec<_>>()
+            .join(", "),
         "WaitForEdge" => format!("{} s", input["waitSeconds"]),
         "IsEdgeFresh" => text(&input["status"]),
         _ => String::new(),

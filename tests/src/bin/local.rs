@@ -1,0 +1,63 @@
+//! `make local`: the stack of the demo, left running for the AWS CLI until Ctrl-C.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tests::{
+    local_aws::{LocalAws, tool},
+    stack,
+};
+
+const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    tokio::select! {
+        done = serve() => done,
+        // Returning drops, and so ends, all that was started.
+        _ = tokio::signal::ctrl_c() => {
+            println!("\nStopped. Nothing is left running.");
+            Ok(())
+        }
+    }
+}
+
+async fn serve() -> Result<()> {
+    println!("Starting the local AWS and deploying sam/template.yaml to it …");
+    let aws = LocalAws::start().await?;
+    aws.stand_in
+        .purge_takes(DISTRIBUTION, Some(Duration::from_secs(30)));
+    let parameters = [("DistributionIds", DISTRIBUTION)];
+    let stack = stack::deploy(&aws, "local", &parameters).await?;
+    println!("\nIt runs until Ctrl-C. Paste this into another terminal:\n");
+    for (name, value) in aws.cli_environment() {
+        println!("  export {name}={value}");
+    }
+    let cli = tool("awscli", "aws").canonicalize()?;
+    let machine = stack.state_machine_arn();
+    let hook = stack.hook_function();
+    println!(
+        r#"  alias aws={cli}
+
+Start a purge by hand; no deployment waits for it:
+
+  aws stepfunctions start-execution --state-machine-arn {machine} --name by-hand \
+      --input '{{"invalidations": [{{"distributionId": "{DISTRIBUTION}", "paths": ["/*"]}}]}}'
+
+Or as CodeDeploy does:
+
+  aws lambda invoke --function-name {hook} --payload file://sam/events/hook.json /dev/stdout
+
+Watch (a purge takes 30 seconds here):
+
+  aws stepfunctions list-executions --state-machine-arn {machine}
+  aws stepfunctions get-execution-history --execution-arn {execution} \
+      --query 'events[].[timestamp,type,stateEnteredEventDetails.name]' --output table
+  aws stepfunctions describe-execution --execution-arn {execution}
+  aws cloudfront list-invalidations --distribution-id {DISTRIBUTION}
+"#,
+        cli = cli.display(),
+        execution = stack.execution_arn("by-hand"),
+    );
+    std::future::pending().await
+}
