@@ -7,6 +7,20 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Waits until this process is asked to stop, by Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When the signals cannot be listened to.
+pub async fn asked_to_stop() -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
 /// Runs its arguments in a process group of its own, and ends the whole group when its standard input closes: when the
 /// [`Guarded`] is dropped, and also when the process that holds it is killed.
 const SCRIPT: &str = r#"

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tests::{
     follow::{Ended, Step, Watcher},
+    guardian::asked_to_stop,
     local_aws::LocalAws,
     scenario::{self, Outcome, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation},
@@ -30,7 +31,8 @@ async fn main() -> Result<ExitCode> {
     tokio::select! {
         outcome = demo(scenario) => outcome,
         // Returning drops, and so ends, all that was started.
-        _ = tokio::signal::ctrl_c() => {
+        asked = asked_to_stop() => {
+            asked?;
             println!("\nStopped. Nothing is left running.");
             Ok(ExitCode::from(130))
         }

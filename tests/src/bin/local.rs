@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tests::{
+    guardian::asked_to_stop,
     local_aws::{LocalAws, tool},
     stack,
 };
@@ -15,7 +16,8 @@ async fn main() -> Result<()> {
     tokio::select! {
         done = serve() => done,
         // Returning drops, and so ends, all that was started.
-        _ = tokio::signal::ctrl_c() => {
+        asked = asked_to_stop() => {
+            asked?;
             println!("\nStopped. Nothing is left running.");
             Ok(())
         }
