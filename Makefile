@@ -23,10 +23,12 @@ help: ## List these targets
 
 .PHONY: demo
 demo: local-build ## Show the product at work on this machine (SCENARIO=list lists what else it can meet)
+	@cargo build --package tests --bin demo
 	@$(BINARIES)/demo $(SCENARIO)
 
 .PHONY: local
 local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+	@cargo build --package tests --bin local
 	@$(BINARIES)/local
 
 .PHONY: test
@@ -51,7 +53,6 @@ clean: ## Remove all that these targets have made
 .PHONY: local-build
 local-build: tools
 	@cargo build
-	@cargo build --package tests --bins
 	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build \
 	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE) >.aws-sam.log 2>&1 || { cat .aws-sam.log; exit 1; }
 

@@ -58,7 +58,7 @@ fn policy(continues: bool) -> &'static str {
 pub enum Incident {
     /// Nothing.
     None,
-    /// The event is delivered a second time while the execution runs, and a third time after it.
+    /// The event is delivered twice at once, and a third time after the execution.
     EventAgain,
     /// An engineer stops the execution while it waits.
     Stop,
@@ -501,7 +501,12 @@ pub async fn run(
             .send()
             .await?;
     }
-    let hook_answer = stack::invoke(aws, stack, invocation, &deployment.event).await?;
+    let deliver = || stack::invoke(aws, stack, invocation, &deployment.event);
+    let hook_answer = if scenario.incident == Incident::EventAgain {
+        tokio::try_join!(deliver(), deliver())?.0
+    } else {
+        deliver().await?
+    };
     let execution = if scenario.ends.is_none() {
         None
     } else {
@@ -509,9 +514,6 @@ pub async fn run(
             follow::wait_for_start(&sfn, &execution_arn, NET_PATIENCE).await?,
             "no execution was started; the entry function said: {hook_answer}"
         );
-        if scenario.incident == Incident::EventAgain {
-            stack::invoke(aws, stack, invocation, &deployment.event).await?;
-        }
         if scenario.incident == Incident::Stop {
             sfn.stop_execution()
                 .execution_arn(&execution_arn)
@@ -523,7 +525,7 @@ pub async fn run(
         Some(follow::follow(&sfn, &execution_arn, PATIENCE, watcher).await?)
     };
     if scenario.incident == Incident::EventAgain {
-        stack::invoke(aws, stack, invocation, &deployment.event).await?;
+        deliver().await?;
     }
     wait_for_reports(&aws.stand_in, &deployment.id, scenario.reports).await;
     Ok(Outcome {

@@ -4,8 +4,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
-use anyhow::{Context, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::{
     follow::Unwatched,
@@ -13,12 +12,13 @@ use tests::{
     scenario::{self, Incident, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation, Stack},
 };
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    sync::{Mutex, OnceCell},
+};
 
 /// They mostly wait: many fit on few processors.
 const TRIALS_AT_A_TIME: usize = 16;
-/// `sam deploy` keeps a processor busy.
-const DEPLOYMENTS_AT_A_TIME: usize = 2;
 
 /// The policies differ from each other, so that an answer shows which of the two decided.
 const POLICIES: [Policies; 2] = [
@@ -32,6 +32,15 @@ const POLICIES: [Policies; 2] = [
     },
 ];
 
+/// Parameters that no stack can have.
+const REFUSED: &[(&str, &str)] = &[
+    ("DistributionIds", "E2QWRUHAPOMQZL,not-an-id"),
+    ("LongestWaitSeconds", "3600"),
+    ("OnPurgeFailed", "Perhaps"),
+    ("Paths", "/ok,index.html"),
+    ("Paths", "/a*b"),
+];
+
 type Parameters = Vec<(&'static str, &'static str)>;
 
 /// What a stack is deployed with, and the scenario that breaks it, if one does: the others share it.
@@ -39,95 +48,96 @@ type StackKey = (Parameters, Option<&'static str>);
 
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    if arguments.test_threads.is_none() {
-        arguments.test_threads = Some(TRIALS_AT_A_TIME);
-    }
-    let cases: Vec<_> = SCENARIOS
+    arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
+    let lab = Arc::new(Lab {
+        aws: OnceCell::new(),
+        stacks: Mutex::default(),
+        runtime: Runtime::new()?,
+    });
+    let cases = SCENARIOS
         .iter()
         .flat_map(|scenario| POLICIES.map(|policies| (scenario, policies)))
-        .collect();
-    if arguments.list {
-        let trials = cases
-            .iter()
-            .map(|(scenario, policies)| Trial::test(title(scenario, *policies), || Ok(())))
-            .collect();
-        return Ok(libtest_mimic::run(&arguments, trials).exit_code());
-    }
-    let runtime = Arc::new(Runtime::new()?);
-    let aws = Arc::new(runtime.block_on(LocalAws::start())?);
-    let stacks = runtime.block_on(deploy(&aws, &cases))?;
-    let trials = cases
-        .into_iter()
         .map(|(scenario, policies)| {
-            let stack = stacks[&key(scenario, policies)].clone();
-            let aws = Arc::clone(&aws);
-            let runtime = Arc::clone(&runtime);
-            Trial::test(title(scenario, policies), move || {
-                runtime.block_on(attempt(&aws, &stack, scenario, policies))
+            let name = format!(
+                "{}, OnPurgeFailed={} OnPurgeOverdue={}",
+                scenario.name,
+                policies.on_purge_failed(),
+                policies.on_purge_overdue()
+            );
+            let lab = Arc::clone(&lab);
+            Trial::test(name, move || {
+                lab.runtime.block_on(lab.meets(scenario, policies))
             })
+        });
+    let refusals = REFUSED.iter().map(|(name, value)| {
+        let lab = Arc::clone(&lab);
+        Trial::test(format!("the template refuses {name}={value}"), move || {
+            lab.runtime.block_on(lab.refuses(name, value))
         })
-        .collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    drop(aws);
-    Ok(conclusion.exit_code())
+    });
+    let trials = cases.chain(refusals).collect();
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
-fn title(scenario: &Scenario, policies: Policies) -> String {
-    format!(
-        "{}, OnPurgeFailed={} OnPurgeOverdue={}",
-        scenario.name,
-        policies.on_purge_failed(),
-        policies.on_purge_overdue()
-    )
+/// The local AWS and its stacks, made when a trial first needs them, and gone with the last trial.
+struct Lab {
+    aws: OnceCell<LocalAws>,
+    /// Locked for as long as a deployment takes: two at once would both make the bucket that sam keeps its uploads in.
+    stacks: Mutex<BTreeMap<StackKey, Stack>>,
+    runtime: Runtime,
 }
 
-fn key(scenario: &Scenario, policies: Policies) -> StackKey {
-    let breaks_it = scenario.incident == Incident::NoStateMachine;
-    (
-        scenario.parameters(policies),
-        breaks_it.then_some(scenario.name),
-    )
-}
+impl Lab {
+    async fn aws(&self) -> Result<&LocalAws> {
+        self.aws.get_or_try_init(LocalAws::start).await
+    }
 
-async fn deploy(
-    aws: &LocalAws,
-    cases: &[(&'static Scenario, Policies)],
-) -> Result<BTreeMap<StackKey, Stack>> {
-    let mut keys: Vec<StackKey> = cases.iter().map(|(s, p)| key(s, *p)).collect();
-    keys.sort();
-    keys.dedup();
-    let one = |(number, key): (usize, StackKey)| async move {
-        let stack = stack::deploy(aws, &format!("test-{number}"), &key.0).await?;
-        anyhow::Ok((key, stack))
-    };
-    let mut keys = keys.into_iter().enumerate();
-    // Alone, because it also makes sam's own bucket, which two would both want to make.
-    let first = one(keys.next().context("there are scenarios")?).await?;
-    let others = stream::iter(keys)
-        .map(one)
-        .buffer_unordered(DEPLOYMENTS_AT_A_TIME)
-        .try_collect::<Vec<_>>()
-        .await?;
-    Ok(others.into_iter().chain([first]).collect())
-}
+    async fn stack(&self, scenario: &Scenario, policies: Policies) -> Result<Stack> {
+        let aws = self.aws().await?;
+        let breaks_it = scenario.incident == Incident::NoStateMachine;
+        let key = (
+            scenario.parameters(policies),
+            breaks_it.then_some(scenario.name),
+        );
+        let mut stacks = self.stacks.lock().await;
+        if let Some(stack) = stacks.get(&key) {
+            return Ok(stack.clone());
+        }
+        let stack = stack::deploy(aws, &format!("test-{}", stacks.len()), &key.0).await?;
+        stacks.insert(key, stack.clone());
+        Ok(stack)
+    }
 
-async fn attempt(
-    aws: &LocalAws,
-    stack: &Stack,
-    scenario: &Scenario,
-    policies: Policies,
-) -> Result<(), Failed> {
-    // How CodeDeploy invokes is not documented: each scenario meets both.
-    let invocation = if policies.failed_continues {
-        Invocation::Asynchronous
-    } else {
-        Invocation::Synchronous
-    };
-    let outcome = scenario::run(aws, stack, scenario, invocation, &mut Unwatched).await?;
-    let faults = scenario.judge(&outcome, policies);
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{}\n{outcome:#?}", faults.join("\n")).into())
+    async fn meets(&self, scenario: &Scenario, policies: Policies) -> Result<(), Failed> {
+        let aws = self.aws().await?;
+        let stack = self.stack(scenario, policies).await?;
+        // How CodeDeploy invokes is not documented: each scenario meets both.
+        let invocation = if policies.failed_continues {
+            Invocation::Asynchronous
+        } else {
+            Invocation::Synchronous
+        };
+        let outcome = scenario::run(aws, &stack, scenario, invocation, &mut Unwatched).await?;
+        let faults = scenario.judge(&outcome, policies);
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{}\n{outcome:#?}", faults.join("\n")).into())
+        }
+    }
+
+    async fn refuses(&self, name: &str, value: &str) -> Result<(), Failed> {
+        let aws = self.aws().await?;
+        let mut parameters = BTreeMap::from([("DistributionIds", "E2QWRUHAPOMQZL")]);
+        parameters.insert(name, value);
+        let parameters: Vec<_> = parameters.into_iter().collect();
+        let _turn = self.stacks.lock().await;
+        match stack::deploy(aws, "refused", &parameters).await {
+            Ok(_) => Err("it was deployed".into()),
+            Err(refusal) if format!("{refusal:#}").contains(&format!("Parameter '{name}'")) => {
+                Ok(())
+            }
+            Err(other) => Err(format!("it failed otherwise: {other:#}").into()),
+        }
     }
 }
