@@ -47,14 +47,17 @@ build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
 
 .PHONY: clean
 clean: ## Remove all that these targets have made
-	rm -rf target $(TOOLS) sam/.aws-sam sam/.aws-sam.log
+	rm -rf target $(TOOLS) sam/.aws-sam
 
-# The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled.
+# The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled. Apart from
+# what `make build` makes, so that no `sam deploy` ever takes this for the real thing.
 .PHONY: local-build
 local-build: tools
+	@$(if $(CARGO_BUILD_TARGET),,$(error rustc is missing or does not start: install Rust, for example with rustup))
 	@cargo build
-	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build \
-	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE) >.aws-sam.log 2>&1 || { cat .aws-sam.log; exit 1; }
+	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build --build-dir ../target/sam-local \
+	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE) >../target/sam-local.log 2>&1 \
+	    || { cat ../target/sam-local.log; exit 1; }
 
 # Tools of fixed versions, in folders of their own.
 .PHONY: tools

@@ -108,6 +108,38 @@ pub async fn wait_for_start(sfn: &Client, execution_arn: &str, patience: Duratio
     }
 }
 
+/// Waits until the execution is in a state with this name, at most for `patience`.
+///
+/// # Errors
+/// When Step Functions fails, or the execution does not get there in time.
+pub async fn wait_for_state(
+    sfn: &Client,
+    execution_arn: &str,
+    state: &str,
+    patience: Duration,
+) -> Result<()> {
+    let asked = Instant::now();
+    loop {
+        let history = sfn
+            .get_execution_history()
+            .execution_arn(execution_arn)
+            .send()
+            .await?;
+        let there = history
+            .events
+            .iter()
+            .filter_map(HistoryEvent::state_entered_event_details)
+            .any(|entered| entered.name() == state);
+        if there {
+            return Ok(());
+        }
+        if asked.elapsed() > patience {
+            bail!("{execution_arn} has not come to {state}");
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
 /// Follows an execution to its end, at most for `patience`.
 ///
 /// # Errors

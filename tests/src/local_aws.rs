@@ -30,8 +30,8 @@ pub struct LocalAws {
     /// Where all other services listen.
     pub url: String,
     folder: PathBuf,
-    // Last, so that what it runs can reach the stand-in to the end.
-    _ministack: Guarded,
+    /// There until this is dropped.
+    ministack: Option<Guarded>,
 }
 
 impl LocalAws {
@@ -40,6 +40,12 @@ impl LocalAws {
     /// # Errors
     /// When the tools are missing (`make tools`) or ministack does not come up; its log is then named.
     pub async fn start() -> Result<Self> {
+        let program = tool("ministack", "ministack");
+        ensure!(
+            program.exists(),
+            "{} is missing; `make tools` installs it",
+            program.display()
+        );
         let stand_in = StandIn::start().await?;
         let address = free_address()?;
         let url = format!("http://{address}");
@@ -50,12 +56,14 @@ impl LocalAws {
         let log_file = folder.join("ministack.log");
         let log = File::create(&log_file)?;
         let ministack = Guarded::spawn(
-            Guarded::command(tool("ministack", "ministack"))
+            Guarded::command(program)
                 .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
                 .env("GATEWAY_PORT", address.port().to_string())
                 .env("MINISTACK_REGION", REGION)
                 .env("LAMBDA_EXECUTOR", "local")
                 .env("TMPDIR", &temporary)
+                // It would listen on all interfaces.
+                .env("IOT_MTLS_ENABLED", "0")
                 // The functions inherit these, so that the template needs no local edits.
                 .env("AWS_ENDPOINT_URL", &url)
                 .env("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.url())
@@ -63,13 +71,13 @@ impl LocalAws {
                 .stdout(log.try_clone()?)
                 .stderr(log),
         )
-        .context("cannot start ministack; `make tools` installs it")?;
+        .context("cannot start ministack")?;
         wait_until_ready(address, &log_file).await?;
         Ok(Self {
             stand_in,
             url,
             folder,
-            _ministack: ministack,
+            ministack: Some(ministack),
         })
     }
 
@@ -104,7 +112,8 @@ impl LocalAws {
 
 impl Drop for LocalAws {
     fn drop(&mut self) {
-        // What is left of it is of use only while it runs.
+        // It ends before the stand-in, which its functions may still call, and before its folder goes.
+        drop(self.ministack.take());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

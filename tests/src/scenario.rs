@@ -316,18 +316,18 @@ pub const SCENARIOS: &[Scenario] = &[
         parameters: &[],
         prepare: |aws, deployment| {
             let internal = Fault::new("InternalFailure", 500, "Try again later.");
-            // Lambda makes three attempts, and the SDK three calls in each.
+            // Lambda makes two attempts, and the SDK three calls in each.
             aws.plan(
                 Operation::PutLifecycleEventHookExecutionStatus,
                 &deployment.id,
-                9,
+                6,
                 internal,
             );
         },
         incident: Incident::NoStateMachine,
         ends: None,
         decider: Decider::FailedPolicy,
-        reports: 10,
+        reports: 7,
         purges: 0,
     },
 ];
@@ -394,7 +394,32 @@ impl Scenario {
             self.purges.to_string(),
             outcome.purges().to_string(),
         );
+        if let Some(ended) = &outcome.execution {
+            self.judge_what_people_read(ended, answer, &mut faults);
+        }
         faults
+    }
+
+    /// The execution's output or cause: what an engineer sees first.
+    fn judge_what_people_read(&self, ended: &Ended, answer: &str, faults: &mut Vec<String>) {
+        match (&ended.status, &ended.cause) {
+            (ExecutionStatus::Succeeded, _) => {
+                let rows = ended.output["invalidations"].as_array().map(Vec::len);
+                let told = ended.output["codeDeploy"]["told"].as_str();
+                if rows != Some(self.purges) || told != Some(answer) {
+                    faults.push(format!("the output does not sum it up: {}", ended.output));
+                }
+            }
+            (ExecutionStatus::Failed, cause) => {
+                let told = format!("CodeDeploy was told {answer} for deployment d-");
+                let distribution = self.distributions.rsplit(',').next().unwrap_or_default();
+                let cause = cause.as_deref().unwrap_or_default();
+                if !cause.contains(&told) || !cause.contains(distribution) {
+                    faults.push(format!("the cause does not say enough: {cause:?}"));
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -436,10 +461,10 @@ impl Deployment {
         }
     }
 
-    /// The caller reference of the item at this place, from 0, in its execution's Map.
+    /// How the caller reference of the item at this place, from 0, in its execution's Map begins.
     #[must_use]
     pub fn caller_reference(&self, place: usize) -> String {
-        format!("{}-{place}", self.execution_name)
+        format!("{}-{place}-", self.execution_name)
     }
 }
 
@@ -515,6 +540,7 @@ pub async fn run(
             "no execution was started; the entry function said: {hook_answer}"
         );
         if scenario.incident == Incident::Stop {
+            follow::wait_for_state(&sfn, &execution_arn, "WaitForEdge", NET_PATIENCE).await?;
             sfn.stop_execution()
                 .execution_arn(&execution_arn)
                 .error("StoppedByHand")
@@ -525,7 +551,8 @@ pub async fn run(
         Some(follow::follow(&sfn, &execution_arn, PATIENCE, watcher).await?)
     };
     if scenario.incident == Incident::EventAgain {
-        deliver().await?;
+        // Synchronously, so that whatever comes of it has come.
+        stack::invoke(aws, stack, Invocation::Synchronous, &deployment.event).await?;
     }
     wait_for_reports(&aws.stand_in, &deployment.id, scenario.reports).await;
     Ok(Outcome {

@@ -57,6 +57,8 @@ impl Stack {
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
     run(Command::new(tool("sam", "sam"))
         .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
+        // Not where `sam build` puts what is for AWS.
+        .args(["--template-file", "../target/sam-local/template.yaml"])
         .arg("--parameter-overrides")
         .arg(format!("Architecture={ARCHITECTURE}"))
         .args(

@@ -5,6 +5,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write,
+    process::{Command, Stdio},
 };
 
 use lambda_runtime::Diagnostic;
@@ -17,7 +19,7 @@ use shared::{
 };
 use stand_in::StandIn;
 use strum::VariantNames;
-use tests::local_aws::repository;
+use tests::local_aws::{repository, tool};
 
 /// Only an EventBridge event makes report-status look an execution up; the state machine never sees this.
 const NOT_IN_THE_STATE_MACHINE: &[&str] = &["ExecutionUnreadable"];
@@ -169,6 +171,85 @@ fn every_placeholder_in_the_definition_has_a_substitution_that_is_used() {
         .map(|key| key.as_str().unwrap().to_owned())
         .collect();
     assert_eq!(used, given);
+}
+
+#[test]
+fn every_expression_in_the_definition_is_jsonata() {
+    // The local AWS finds a broken expression only when an execution comes to it.
+    let python = tool("ministack", "python");
+    let output = Command::new(&python)
+        .arg("-c")
+        .arg(
+            "import json, sys, jsonata
+for expression in json.load(sys.stdin): jsonata.Jsonata(expression)",
+        )
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(|mut python| {
+            let mut input = python.stdin.take().unwrap();
+            input.write_all(
+                serde_json::json!(expressions(&definition()))
+                    .to_string()
+                    .as_bytes(),
+            )?;
+            drop(input);
+            python.wait_with_output()
+        })
+        .unwrap_or_else(|error| panic!("{}: {error}; `make tools` installs it", python.display()));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn expressions(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text
+            .strip_prefix("{%")
+            .and_then(|text| text.strip_suffix("%}"))
+            .into_iter()
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(expressions).collect(),
+        Value::Object(fields) => fields.values().flat_map(expressions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_safety_net_is_for_every_end_but_success() {
+    let rule = &template()["Resources"]["ExecutionEndedRule"]["Properties"];
+    let statuses = &rule["EventPattern"]["detail"]["status"];
+    let statuses: Vec<_> = statuses
+        .as_sequence()
+        .unwrap()
+        .iter()
+        .map(|s| s.as_str().unwrap())
+        .collect();
+    assert_eq!(statuses, ["FAILED", "TIMED_OUT", "ABORTED"]);
+}
+
+#[test]
+fn the_longest_stack_name_of_the_readme_fits_every_function_s_name() {
+    let longest = Regex::new(r"the stack's name has at most (\d+) characters").unwrap();
+    let readme = read("README.md").replace('\n', " ");
+    let longest: usize = longest.captures(&readme).unwrap()[1].parse().unwrap();
+    let template = template();
+    let names = template["Resources"]
+        .as_mapping()
+        .unwrap()
+        .values()
+        .filter_map(|resource| match &resource["Properties"]["FunctionName"] {
+            Yaml::Tagged(name) if name.tag == "Sub" => name.value.as_str(),
+            _ => None,
+        });
+    // Lambda's limit on a function's name, in characters.
+    let room = names
+        .map(|name| 64 - name.replace("${AWS::StackName}", "").len())
+        .min();
+    assert_eq!(Some(longest), room);
 }
 
 #[test]

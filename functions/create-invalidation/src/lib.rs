@@ -251,8 +251,14 @@ async fn find_by_reference(
             .distribution_id(distribution_id)
             .id(summary.id)
             .send()
-            .await?
-            .invalidation;
+            .await
+            .map_err(AwsFailure::from);
+        let found = match found {
+            Ok(found) => found.invalidation,
+            // Listed, but not known everywhere yet.
+            Err(failure) if failure.code() == Some("NoSuchInvalidation") => None,
+            Err(failure) => return Err(failure),
+        };
         let is_ours = |found: &CloudFrontInvalidation| {
             found
                 .invalidation_batch()

@@ -36,6 +36,7 @@ pub enum Start {
     "Step Functions did not start an execution of {state_machine_arn}: {source}. Check that the stack is deployed whole, then invalidate by hand or deploy again"
 )]
 pub struct StartFailure {
+    name: String,
     state_machine_arn: String,
     source: AwsFailure,
 }
@@ -92,6 +93,7 @@ pub async fn start(
         // this error for a closed one. Either way this hook has been taken care of.
         Some(refusal) if refusal.code() == Some("ExecutionAlreadyExists") => Ok(Start::Before),
         Some(source) => Err(StartFailure {
+            name: name.to_owned(),
             state_machine_arn: purge.state_machine_arn.clone(),
             source,
         }),

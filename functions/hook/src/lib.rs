@@ -75,7 +75,7 @@ pub enum Error {
     InvalidHookEvent(#[from] InvalidDocument),
     /// CodeDeploy would not or could not take the answer.
     #[error(
-        "deployment {deployment_id} waits for an answer that could not be given: {because}; and CodeDeploy did not take {answer:?}: {source}. Lambda tries again; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "deployment {deployment_id} waits for an answer that could not be given: {because}; and CodeDeploy did not take {answer}: {source}. Lambda tries again if it was invoked asynchronously; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
     )]
     CodeDeployNotTold {
         /// The deployment that waits.

@@ -77,8 +77,11 @@ async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
         detail.execution_arn,
         detail.status,
     );
-    let purge = match (detail.status.as_str(), detail.error.as_deref()) {
-        ("TIMED_OUT", _) | (_, Some("PurgeOverdue")) => Purge::Overdue,
+    // The two that say more than that it failed. A machine that timed out was stuck elsewhere: the deadline for the
+    // purge itself comes before that.
+    let purge = match detail.error.as_deref() {
+        Some("PurgedButNotTold") => Purge::Completed,
+        Some("PurgeOverdue") => Purge::Overdue,
         _ => Purge::Failed,
     };
     let input = match detail.input {
@@ -86,8 +89,8 @@ async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
         None => look_up_input(sfn, detail.execution_arn).await?,
     };
     let hook = waiting_hook(&input).unwrap_or_else(|problem| {
-        // Whoever started it by hand gave an input that names nobody to tell.
-        tracing::warn!("{problem}");
+        // CodeDeploy's executions are started by the entry function, whose input can be read.
+        tracing::warn!("nobody to tell: {problem}");
         None
     });
     Ok(Report { hook, purge })

@@ -102,7 +102,9 @@ pub enum Error {
     #[error("{0}. To try the function by hand, start from sam/events/report-status.*.json")]
     InvalidInput(#[from] InvalidDocument),
     /// CodeDeploy is throttling, failing or unreachable; that passes.
-    #[error("CodeDeploy could not take {} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`", answer.as_str())]
+    #[error(
+        "CodeDeploy could not take {answer} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+    )]
     CodeDeployUnavailable {
         /// The deployment that waits.
         deployment_id: String,
@@ -112,7 +114,9 @@ pub enum Error {
         source: AwsFailure,
     },
     /// CodeDeploy does not take it, and will not.
-    #[error("CodeDeploy refuses {} for deployment {deployment_id}: {source}. Check the hook ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`", answer.as_str())]
+    #[error(
+        "CodeDeploy refuses {answer} for deployment {deployment_id}: {source}. Check the hook ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+    )]
     CodeDeployRefused {
         /// The deployment that waits.
         deployment_id: String,
@@ -162,16 +166,12 @@ pub async fn handle(clients: &Clients, policies: Policies, event: Value) -> Resu
     let (told, summary) = match delivery {
         Delivery::Accepted => (
             Some(answer),
-            format!(
-                "CodeDeploy was told {} for deployment {deployment_id}: {reason}.",
-                answer.as_str()
-            ),
+            format!("CodeDeploy was told {answer} for deployment {deployment_id}: {reason}."),
         ),
         Delivery::AlreadyAnswered => (
             None,
             format!(
-                "Deployment {deployment_id} already had an answer; this one would have been {}: {reason}.",
-                answer.as_str()
+                "Deployment {deployment_id} already had an answer; this one would have been {answer}: {reason}."
             ),
         ),
     };

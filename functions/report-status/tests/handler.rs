@@ -146,7 +146,8 @@ async fn an_execution_that_ended_without_reporting_is_answered_for_by_policy() {
         ("ABORTED", None, "Failed"),
         ("FAILED", Some("States.Runtime"), "Failed"),
         ("FAILED", Some("PurgeOverdue"), "Succeeded"),
-        ("TIMED_OUT", None, "Succeeded"),
+        ("FAILED", Some("PurgedButNotTold"), "Succeeded"),
+        ("TIMED_OUT", None, "Failed"),
     ] {
         let aws = StandIn::start().await.unwrap();
         tell(&aws, status_change(status, error, Some(&execution_input())))

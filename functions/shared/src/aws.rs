@@ -9,7 +9,7 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// AWS endpoints accept a connection within tens of milliseconds; a second is a lost packet, and the next attempt is
 /// worth more than the wait.
@@ -73,9 +73,7 @@ impl AwsFailure {
     pub fn is_transient(&self) -> bool {
         self.transient
     }
-}
 
-impl AwsFailure {
     /// An answer that came but lacks what was asked for; the next one may have it.
     pub fn unusable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = reason.into();
@@ -113,19 +111,13 @@ where
             }
             SdkError::ConstructionFailure(_) => (
                 false,
-                format!(
-                    "the request could not be made: {}",
-                    DisplayErrorContext(&error)
-                ),
+                format!("the request could not be made: {}", causes(&error)),
             ),
             SdkError::ResponseError(_) => (
                 true,
-                format!(
-                    "an answer that cannot be read: {}",
-                    DisplayErrorContext(&error)
-                ),
+                format!("an answer that cannot be read: {}", causes(&error)),
             ),
-            _ => (true, format!("no answer: {}", DisplayErrorContext(&error))),
+            _ => (true, format!("no answer: {}", causes(&error))),
         };
         Self {
             code,
@@ -135,4 +127,12 @@ where
             source: error.into(),
         }
     }
+}
+
+/// The error and what it came from, without the bodies that `Debug` would show.
+fn causes(error: &dyn Error) -> String {
+    std::iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

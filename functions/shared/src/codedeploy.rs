@@ -1,5 +1,7 @@
 //! Telling CodeDeploy how its hook went.
 
+use std::fmt;
+
 use aws_sdk_codedeploy::{Client, types::LifecycleEventStatus};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,12 @@ impl Answer {
             Self::Succeeded => "Succeeded",
             Self::Failed => "Failed",
         }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// AWS states that 95 % of invalidations take less than 25 seconds; hardly any is done before this.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
-/// A look costs four state transitions; below this the delay saved is not worth them.
+/// A look costs three state transitions; below this the delay saved is not worth them.
 const SHORTEST: Duration = Duration::from_secs(5);
 /// Even a purge that takes 40 minutes is noticed within a minute.
 const LONGEST: Duration = Duration::from_mins(1);

@@ -116,7 +116,7 @@ pub(crate) async fn create(
                 .get(distribution_id)
                 .and_then(|all| all.iter().find(|i| i.caller_reference == caller_reference))
                 .cloned();
-            let (status, invalidation) = match earlier {
+            let invalidation = match earlier {
                 Some(earlier) if earlier.paths != paths => {
                     return Err(Fault::new(
                         "InvalidationBatchAlreadyExists",
@@ -131,18 +131,15 @@ pub(crate) async fn create(
                         "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.",
                     ));
                 }
-                Some(earlier) => (StatusCode::CREATED, earlier),
-                None => (
-                    StatusCode::CREATED,
-                    add(state, distribution_id, caller_reference, paths),
-                ),
+                Some(earlier) => earlier,
+                None => add(state, distribution_id, caller_reference, paths),
             };
             let location = format!(
                 "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution_id}/invalidation/{}",
                 invalidation.id
             );
             let body = xml(&describe(state, distribution_id, invalidation));
-            Ok((status, [(header::LOCATION, location)], body).into_response())
+            Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
         },
     )
 }
