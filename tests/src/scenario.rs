@@ -64,6 +64,8 @@ pub enum Incident {
     Stop,
     /// Somebody has deleted the state machine.
     NoStateMachine,
+    /// There is no event: somebody starts an execution in the console, for no deployment, with this path.
+    StartedByHand(&'static str),
 }
 
 /// Who decides what CodeDeploy must be told.
@@ -75,18 +77,21 @@ pub enum Decider {
     FailedPolicy,
     /// `OnPurgeOverdue`.
     OverduePolicy,
+    /// No deployment waits.
+    Nobody,
 }
 
 impl Decider {
-    /// What CodeDeploy must be told.
+    /// What CodeDeploy must be told, if anything.
     #[must_use]
-    pub fn answer(self, policies: Policies) -> &'static str {
+    pub fn answer(self, policies: Policies) -> Option<&'static str> {
         let succeeded = match self {
             Self::Completion => true,
             Self::FailedPolicy => policies.failed_continues,
             Self::OverduePolicy => policies.overdue_continues,
+            Self::Nobody => return None,
         };
-        if succeeded { "Succeeded" } else { "Failed" }
+        Some(if succeeded { "Succeeded" } else { "Failed" })
     }
 }
 
@@ -106,6 +111,8 @@ pub struct Scenario {
     pub incident: Incident,
     /// How the execution ends, and with which error; none if there is no execution.
     pub ends: Option<(ExecutionStatus, Option<&'static str>)>,
+    /// What the cause of a failed execution says, with ` … ` between the parts that matter.
+    pub cause: Option<&'static str>,
     /// Who decides the answer.
     pub decider: Decider,
     /// How often CodeDeploy is told: the safety net repeats what a failed execution has told.
@@ -129,6 +136,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(12))),
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
         decider: Decider::Completion,
         reports: 1,
         purges: 1,
@@ -147,6 +155,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
         decider: Decider::Completion,
         reports: 1,
         purges: 3,
@@ -159,6 +168,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(40))),
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
         decider: Decider::Completion,
         reports: 1,
         purges: 1,
@@ -178,6 +188,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
         decider: Decider::Completion,
         reports: 1,
         purges: 1,
@@ -206,6 +217,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
         decider: Decider::Completion,
         reports: 5,
         purges: 1,
@@ -218,6 +230,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(5))),
         incident: Incident::EventAgain,
         ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
         decider: Decider::Completion,
         reports: 1,
         purges: 1,
@@ -237,6 +250,9 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("AccessDenied"))),
+        cause: Some(
+            "distribution E2QWRUHAPOMQZL … (HTTP 403) … permissions boundary … CodeDeploy was told {answer} for deployment d- … OnPurgeFailed is",
+        ),
         decider: Decider::FailedPolicy,
         reports: 2,
         purges: 0,
@@ -257,6 +273,9 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("DistributionNotFound"))),
+        cause: Some(
+            "distribution E3DOWNLOADS003 does not exist … DistributionIds parameter … CodeDeploy was told {answer} for deployment d-",
+        ),
         decider: Decider::FailedPolicy,
         reports: 2,
         purges: 2,
@@ -269,6 +288,9 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
         incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("PurgeOverdue"))),
+        cause: Some(
+            "invalidation I0 … of distribution E2QWRUHAPOMQZL is still in progress after … CodeDeploy was told {answer} for deployment d- … OnPurgeOverdue is",
+        ),
         decider: Decider::OverduePolicy,
         reports: 2,
         purges: 1,
@@ -281,9 +303,63 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
         incident: Incident::Stop,
         ends: Some((ExecutionStatus::Aborted, Some("StoppedByHand"))),
+        cause: Some("An engineer pressed Stop"),
         decider: Decider::FailedPolicy,
         reports: 1,
         purges: 1,
+    },
+    Scenario {
+        name: "not-told",
+        about: "CodeDeploy refuses the answer of a completed purge: the safety net repeats it",
+        distributions: ONE,
+        parameters: &[],
+        prepare: |aws, deployment| {
+            let refused = Fault::new(
+                "DeploymentDoesNotExistException",
+                400,
+                "The deployment does not exist.",
+            );
+            aws.plan(
+                Operation::PutLifecycleEventHookExecutionStatus,
+                &deployment.id,
+                1,
+                refused,
+            );
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Failed, Some("PurgedButNotTold"))),
+        cause: Some(
+            "The purge is completed, but CodeDeploy refuses Succeeded for deployment d- … put-lifecycle-event-hook",
+        ),
+        decider: Decider::Completion,
+        reports: 2,
+        purges: 1,
+    },
+    Scenario {
+        name: "by-hand",
+        about: "an engineer starts the purge in the console: no deployment waits for it",
+        distributions: ONE,
+        parameters: &[],
+        prepare: |_, _| {},
+        incident: Incident::StartedByHand("/*"),
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
+        decider: Decider::Nobody,
+        reports: 0,
+        purges: 1,
+    },
+    Scenario {
+        name: "bad-input",
+        about: "an engineer starts the purge in the console with a wrong path",
+        distributions: ONE,
+        parameters: &[],
+        prepare: |_, _| {},
+        incident: Incident::StartedByHand("index.html"),
+        ends: Some((ExecutionStatus::Failed, Some("InvalidInput"))),
+        cause: Some("`paths[0]` … not start with / … No deployment waits"),
+        decider: Decider::Nobody,
+        reports: 0,
+        purges: 0,
     },
     Scenario {
         name: "no-start",
@@ -293,6 +369,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |_, _| {},
         incident: Incident::NoStateMachine,
         ends: None,
+        cause: None,
         decider: Decider::FailedPolicy,
         reports: 1,
         purges: 0,
@@ -305,6 +382,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |_, _| {},
         incident: Incident::None,
         ends: None,
+        cause: None,
         decider: Decider::FailedPolicy,
         reports: 1,
         purges: 0,
@@ -326,6 +404,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::NoStateMachine,
         ends: None,
+        cause: None,
         decider: Decider::FailedPolicy,
         reports: 7,
         purges: 0,
@@ -381,7 +460,7 @@ impl Scenario {
         let answer = self.decider.answer(policies);
         expect(
             "the answers CodeDeploy took",
-            format!("{:?}", [answer]),
+            format!("{:?}", answer.into_iter().collect::<Vec<_>>()),
             format!("{:?}", outcome.answers),
         );
         expect(
@@ -401,24 +480,24 @@ impl Scenario {
     }
 
     /// The execution's output or cause: what an engineer sees first.
-    fn judge_what_people_read(&self, ended: &Ended, answer: &str, faults: &mut Vec<String>) {
-        match (&ended.status, &ended.cause) {
-            (ExecutionStatus::Succeeded, _) => {
-                let rows = ended.output["invalidations"].as_array().map(Vec::len);
-                let told = ended.output["codeDeploy"]["told"].as_str();
-                if rows != Some(self.purges) || told != Some(answer) {
-                    faults.push(format!("the output does not sum it up: {}", ended.output));
-                }
+    fn judge_what_people_read(
+        &self,
+        ended: &Ended,
+        answer: Option<&str>,
+        faults: &mut Vec<String>,
+    ) {
+        if ended.status == ExecutionStatus::Succeeded {
+            let rows = ended.output["invalidations"].as_array().map(Vec::len);
+            let told = ended.output["codeDeploy"]["told"].as_str();
+            if rows != Some(self.purges) || told != answer {
+                faults.push(format!("the output does not sum it up: {}", ended.output));
             }
-            (ExecutionStatus::Failed, cause) => {
-                let told = format!("CodeDeploy was told {answer} for deployment d-");
-                let distribution = self.distributions.rsplit(',').next().unwrap_or_default();
-                let cause = cause.as_deref().unwrap_or_default();
-                if !cause.contains(&told) || !cause.contains(distribution) {
-                    faults.push(format!("the cause does not say enough: {cause:?}"));
-                }
+        } else if let Some(needed) = self.cause {
+            let needed = needed.replace("{answer}", answer.unwrap_or_default());
+            let cause = ended.cause.as_deref().unwrap_or_default();
+            if !needed.split(" … ").all(|part| cause.contains(part)) {
+                faults.push(format!("the cause must have {needed:?}, but is {cause:?}"));
             }
-            _ => {}
         }
     }
 }
@@ -527,10 +606,21 @@ pub async fn run(
             .await?;
     }
     let deliver = || stack::invoke(aws, stack, invocation, &deployment.event);
-    let hook_answer = if scenario.incident == Incident::EventAgain {
-        tokio::try_join!(deliver(), deliver())?.0
-    } else {
-        deliver().await?
+    let hook_answer = match scenario.incident {
+        Incident::EventAgain => tokio::try_join!(deliver(), deliver())?.0,
+        Incident::StartedByHand(path) => {
+            let input = json!({
+                "invalidations": [{ "distributionId": scenario.distributions, "paths": [path] }],
+            });
+            sfn.start_execution()
+                .state_machine_arn(stack.state_machine_arn())
+                .name(&deployment.execution_name)
+                .input(input.to_string())
+                .send()
+                .await?;
+            String::new()
+        }
+        _ => deliver().await?,
     };
     let execution = if scenario.ends.is_none() {
         None

@@ -1,9 +1,6 @@
 //! The product's stack, built and deployed by the real SAM CLI.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
@@ -59,6 +56,8 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
         .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
         // Not where `sam build` puts what is for AWS.
         .args(["--template-file", "../target/sam-local/template.yaml"])
+        .arg("--config-file")
+        .arg(sam_folder().join("samconfig.toml"))
         .arg("--parameter-overrides")
         .arg(format!("Architecture={ARCHITECTURE}"))
         .args(
@@ -132,5 +131,5 @@ async fn run(command: &mut Command) -> Result<String> {
 }
 
 fn sam_folder() -> PathBuf {
-    Path::join(repository(), "sam")
+    repository().join("sam")
 }

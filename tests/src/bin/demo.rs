@@ -12,7 +12,7 @@ use tests::{
     follow::{Ended, Step, Watcher},
     guardian::asked_to_stop,
     local_aws::LocalAws,
-    scenario::{self, Outcome, Policies, SCENARIOS, Scenario},
+    scenario::{self, Incident, Outcome, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation},
 };
 
@@ -67,7 +67,11 @@ async fn demo(scenario: &Scenario) -> Result<ExitCode> {
     for (name, value) in &parameters {
         println!("    {name}={value}");
     }
-    println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
+    if let Incident::StartedByHand(_) = scenario.incident {
+        println!("\nSomebody starts an execution:\n");
+    } else {
+        println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
+    }
     let mut screen = Screen::default();
     let outcome =
         scenario::run(&aws, &stack, scenario, Invocation::Synchronous, &mut screen).await?;
