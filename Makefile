@@ -19,8 +19,9 @@ SCENARIO ?=
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The binaries of demo and local are built last: `cargo lambda build` moves those that it finds.
 .PHONY: demo
 demo: local-build ## Show the product at work on this machine (SCENARIO=list lists what else it can meet)
 	@cargo build --package tests --bin demo
@@ -52,16 +53,16 @@ clean: ## Remove all that these targets have made
 # The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled. Apart from
 # what `make build` makes, so that no `sam deploy` ever takes this for the real thing.
 .PHONY: local-build
-local-build: tools
+local-build: tools ## Build the functions for this machine, for demo, local and test
 	@$(if $(CARGO_BUILD_TARGET),,$(error rustc is missing or does not start: install Rust, for example with rustup))
 	@cargo build
+	@mkdir -p target
 	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build --build-dir ../target/sam-local \
 	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE) >../target/sam-local.log 2>&1 \
 	    || { cat ../target/sam-local.log; exit 1; }
 
-# Tools of fixed versions, in folders of their own.
 .PHONY: tools
-tools: $(TOOLS)/ministack/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed
+tools: $(TOOLS)/ministack/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed ## Install tools of fixed versions into .tools/
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"
