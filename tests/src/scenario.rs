@@ -68,6 +68,8 @@ pub enum Incident {
     Stop,
     /// Somebody has deleted the state machine.
     NoStateMachine,
+    /// The same, and the event is delivered in the one way that has a failure destination: asynchronously.
+    NoStateMachineAsynchronous,
     /// There is no event: somebody starts an execution in the console, for no deployment, with this path.
     StartedByHand(&'static str),
 }
@@ -125,20 +127,22 @@ pub struct Scenario {
     pub purges: usize,
 }
 
+impl Incident {
+    /// Whether the stack is of no use to other scenarios afterwards.
+    #[must_use]
+    pub fn breaks_the_stack(self) -> bool {
+        matches!(
+            self,
+            Self::NoStateMachine | Self::NoStateMachineAsynchronous
+        )
+    }
+}
+
 impl Scenario {
     /// The scenario with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
-    }
-
-    /// How its entry function is invoked: as asked, unless only Lambda's own retries bring the situation about.
-    fn invocation(&self, asked: Invocation) -> Invocation {
-        if self.name == "entry-fails" {
-            Invocation::Asynchronous
-        } else {
-            asked
-        }
     }
 
     /// The parameters that its stack is deployed with.
@@ -180,7 +184,7 @@ impl Scenario {
         expect(
             "the answers CodeDeploy was given",
             self.reports.to_string(),
-            outcome.reports().to_string(),
+            reports(&outcome.calls).to_string(),
         );
         expect(
             "the invalidations made",
@@ -281,13 +285,6 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn reports(&self) -> usize {
-        self.calls
-            .iter()
-            .filter(|call| call.operation == Operation::PutLifecycleEventHookExecutionStatus)
-            .count()
-    }
-
     fn purges(&self) -> usize {
         self.calls
             .iter()
@@ -308,12 +305,15 @@ pub async fn run(
     invocation: Invocation,
     watcher: &mut (dyn Watcher + Send),
 ) -> Result<Outcome> {
-    let invocation = scenario.invocation(invocation);
+    let invocation = match scenario.incident {
+        Incident::NoStateMachineAsynchronous => Invocation::Asynchronous,
+        _ => invocation,
+    };
     let deployment = Deployment::new();
     let sfn = aws.sfn();
     let execution_arn = stack.execution_arn(&deployment.execution_name);
     (scenario.prepare)(&aws.stand_in, &deployment);
-    if scenario.incident == Incident::NoStateMachine {
+    if scenario.incident.breaks_the_stack() {
         sfn.delete_state_machine()
             .state_machine_arn(stack.state_machine_arn())
             .send()
@@ -370,14 +370,16 @@ pub async fn run(
 /// The safety net's answer comes after the execution's end. Fewer than expected are left to the judge.
 async fn wait_for_reports(stand_in: &StandIn, deployment_id: &str, expected: usize) {
     let began = Instant::now();
-    let reports = || {
-        stand_in
-            .calls_about(deployment_id)
-            .iter()
-            .filter(|call| call.operation == Operation::PutLifecycleEventHookExecutionStatus)
-            .count()
-    };
-    while reports() < expected && began.elapsed() < NET_PATIENCE {
+    while reports(&stand_in.calls_about(deployment_id)) < expected && began.elapsed() < NET_PATIENCE
+    {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// How often CodeDeploy was given an answer, taken or not.
+fn reports(calls: &[Call]) -> usize {
+    calls
+        .iter()
+        .filter(|call| call.operation == Operation::PutLifecycleEventHookExecutionStatus)
+        .count()
 }

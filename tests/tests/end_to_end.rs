@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tests::{
     follow::Unwatched,
     local_aws::LocalAws,
-    scenario::{self, Incident, Policies, SCENARIOS, Scenario},
+    scenario::{self, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation, Stack},
 };
 use tokio::{
@@ -94,10 +94,12 @@ impl Lab {
 
     async fn stack(&self, scenario: &Scenario, policies: Policies) -> Result<Stack> {
         let aws = self.aws().await?;
-        let breaks_it = scenario.incident == Incident::NoStateMachine;
         let key = (
             scenario.parameters(policies),
-            breaks_it.then_some(scenario.name),
+            scenario
+                .incident
+                .breaks_the_stack()
+                .then_some(scenario.name),
         );
         let mut stacks = self.stacks.lock().await;
         if let Some(stack) = stacks.get(&key) {

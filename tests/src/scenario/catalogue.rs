@@ -288,7 +288,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 internal,
             );
         },
-        incident: Incident::NoStateMachine,
+        incident: Incident::NoStateMachineAsynchronous,
         ends: None,
         cause: None,
         decider: Decider::FailedPolicy,
