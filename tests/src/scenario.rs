@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub use catalogue::SCENARIOS;
+pub(crate) use catalogue::SIXTEEN_WILDCARDS;
 
 /// Longer than any scenario takes here.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const NET_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the stack's two policy parameters are set to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Policies {
     /// `OnPurgeFailed`: whether the deployment goes on.
     pub failed_continues: bool,
@@ -36,6 +37,18 @@ pub struct Policies {
 }
 
 impl Policies {
+    /// Both each way; and they differ from each other, so that an answer shows which of the two decided.
+    pub const EACH_WAY: [Self; 2] = [
+        Self {
+            failed_continues: false,
+            overdue_continues: true,
+        },
+        Self {
+            failed_continues: true,
+            overdue_continues: false,
+        },
+    ];
+
     /// The value of `OnPurgeFailed`.
     #[must_use]
     pub fn on_purge_failed(self) -> &'static str {
@@ -252,7 +265,7 @@ impl Deployment {
         });
         let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
         Self {
-            execution_name: hook::execution::name(&hook.into()),
+            execution_name: shared::execution::name(&hook.into()),
             event: event.to_string(),
             id,
         }

@@ -21,7 +21,7 @@ use stand_in::StandIn;
 use strum::VariantNames;
 use tests::local_aws::{repository, tool};
 
-/// Only an EventBridge event makes report-status look an execution up; the state machine never sees this.
+/// Only the safety nets make report-status look an execution up; the state machine never sees this.
 const NOT_IN_THE_STATE_MACHINE: &[&str] = &["ExecutionUnreadable"];
 
 /// The functions, each with the states it serves and the errors it knows.
@@ -293,7 +293,11 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
         read.borrow_mut().insert(variable.to_owned());
         None
     });
-    let report = [Policy::ON_PURGE_FAILED, Policy::ON_PURGE_OVERDUE];
+    let report = [
+        Policy::ON_PURGE_FAILED,
+        Policy::ON_PURGE_OVERDUE,
+        "STATE_MACHINE_ARN",
+    ];
     for (function, variables) in [
         ("HookFunction", read.into_inner()),
         ("CreateInvalidationFunction", BTreeSet::new()),
@@ -397,6 +401,20 @@ fn the_hour_is_enough_for_every_way_to_an_answer() {
     }
 }
 
+#[test]
+fn the_queue_repeats_for_most_of_the_hour_and_never_while_the_function_runs() {
+    let template = template();
+    let resources = &template["Resources"];
+    let queue = &resources["AnswerQueue"]["Properties"];
+    let pause = number(&queue["VisibilityTimeout"]);
+    let times = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
+    assert!(pause > number(&template["Globals"]["Function"]["Timeout"]));
+    assert!((40 * 60..=60 * 60).contains(&(pause * times)));
+    // More at once would not fit what report-status reads.
+    let mapping = &resources["AnswerQueueMapping"]["Properties"];
+    assert_eq!(number(&mapping["BatchSize"]), 1);
+}
+
 #[tokio::test]
 async fn every_event_is_one_that_its_function_reads() {
     let aws = StandIn::start().await.unwrap();
@@ -434,7 +452,7 @@ async fn every_event_is_one_that_its_function_reads() {
                     on_purge_failed: Policy::FailDeployment,
                     on_purge_overdue: Policy::FailDeployment,
                 };
-                report_status::handle(&clients, policies, event)
+                report_status::handle(&clients, policies, "", event)
                     .await
                     .err()
                     .map(Into::into)

@@ -20,18 +20,6 @@ use tokio::{
 /// They mostly wait: many fit on few processors.
 const TRIALS_AT_A_TIME: usize = 16;
 
-/// The policies differ from each other, so that an answer shows which of the two decided.
-const POLICIES: [Policies; 2] = [
-    Policies {
-        failed_continues: false,
-        overdue_continues: true,
-    },
-    Policies {
-        failed_continues: true,
-        overdue_continues: false,
-    },
-];
-
 /// Parameters that no stack can have.
 const REFUSED: &[(&str, &str)] = &[
     ("DistributionIds", "E2QWRUHAPOMQZL,not-an-id"),
@@ -56,7 +44,7 @@ fn main() -> Result<ExitCode> {
     });
     let cases = SCENARIOS
         .iter()
-        .flat_map(|scenario| POLICIES.map(|policies| (scenario, policies)))
+        .flat_map(|scenario| Policies::EACH_WAY.map(|policies| (scenario, policies)))
         .map(|(scenario, policies)| {
             let name = format!(
                 "{}, OnPurgeFailed={} OnPurgeOverdue={}",

@@ -61,10 +61,13 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
 async fn a_repeated_request_gets_the_first_invalidation_whichever_way_cloudfront_answers_it() {
     for caller_reference_conflicts in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        aws.switch(Switches {
-            caller_reference_conflicts,
-            ..Switches::default()
-        });
+        aws.switch(
+            DISTRIBUTION,
+            Switches {
+                caller_reference_conflicts,
+                ..Switches::default()
+            },
+        );
         // Ours is not the newest.
         let first = create(&aws, input()).await.unwrap();
         let mut other = input();

@@ -1,18 +1,23 @@
 //! The execution that takes care of a hook.
 
-use std::fmt::Write;
+use std::time::Duration;
 
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sfn::Client;
+use aws_smithy_runtime_api::client::{
+    interceptors::context::InterceptorContext,
+    retries::classifiers::{ClassifyRetry, RetryAction},
+};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use shared::{aws::AwsFailure, hook::Hook};
 
 use crate::settings::{InvalidationBatch, Purge};
 
-/// Of an execution's name, at most 80 characters (Step Functions API, `StartExecution`): a deployment id's share…
-const MAX_DEPLOYMENT_ID_CHARACTERS: usize = 55;
-/// …and the hash's: 96 bits, so that two hooks never meet in one name.
-const HASH_BYTES: usize = 12;
+/// A deployment shall not fail because Step Functions had a bad ten seconds: of the entry function's 30 seconds, all that
+/// an answer by policy does not need (`shared::aws`) is for starting.
+const START_TIMEOUT: Duration = Duration::from_secs(18);
+/// As many as fit: the SDK waits up to 1, 2, 4, 8 and 16 seconds between them, half of that on average.
+const START_ATTEMPTS: u32 = 6;
 
 /// What an execution is started with: all it needs, and the same for the same hook.
 #[derive(Debug, Serialize)]
@@ -41,27 +46,46 @@ pub struct StartFailure {
     source: AwsFailure,
 }
 
-/// The name of a hook's execution: the same for the same hook, another for any other, and it starts with the
-/// deployment's id for whoever looks for it in the console.
-#[must_use]
-pub fn name(hook: &Hook) -> String {
-    let mut name: String = hook
-        .deployment_id
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(MAX_DEPLOYMENT_ID_CHARACTERS)
-        .collect();
-    name.push('-');
-    let hash = Sha256::new()
-        .chain_update(hook.deployment_id.len().to_be_bytes())
-        .chain_update(&hook.deployment_id)
-        .chain_update(hook.lifecycle_event_hook_execution_id.reveal())
-        .finalize();
-    for byte in &hash[..HASH_BYTES] {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
+/// The SDK takes an answer of success that it cannot read for final. Here the same call can do no harm: the execution's
+/// name is the same.
+#[derive(Debug)]
+struct UnreadableAnswer;
+
+impl ClassifyRetry for UnreadableAnswer {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let failed = context
+            .output_or_error()
+            .is_some_and(|outcome| outcome.is_err());
+        let succeeded = context
+            .response()
+            .is_some_and(|answer| answer.status().is_success());
+        if failed && succeeded {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
     }
-    name
+
+    fn name(&self) -> &'static str {
+        "unreadable answer"
+    }
+}
+
+/// A client that is as patient as the function's time allows.
+#[must_use]
+pub fn client(config: &SdkConfig) -> Client {
+    let timeouts = config
+        .timeout_config()
+        .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
+        .operation_timeout(START_TIMEOUT)
+        .build();
+    Client::from_conf(
+        aws_sdk_sfn::config::Builder::from(config)
+            .timeout_config(timeouts)
+            .retry_classifier(UnreadableAnswer)
+            .retry_config(RetryConfig::standard().with_max_attempts(START_ATTEMPTS))
+            .build(),
+    )
 }
 
 /// Starts the hook's execution, unless it has been before.

@@ -37,7 +37,7 @@ impl Clients {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            sfn: aws_sdk_sfn::Client::new(config),
+            sfn: execution::client(config),
             codedeploy: aws_sdk_codedeploy::Client::new(config),
         }
     }
@@ -128,7 +128,7 @@ fn parse(event: &Value) -> Result<Hook, InvalidDocument> {
 
 async fn start(clients: &Clients, settings: &Settings, hook: &Hook) -> Result<Outcome, Obstacle> {
     let purge = settings.purge.as_ref().map_err(Clone::clone)?;
-    let execution_name = execution::name(hook);
+    let execution_name = shared::execution::name(hook);
     let start = execution::start(&clients.sfn, purge, &execution_name, hook).await?;
     let before = start == Start::Before;
     tracing::info!(

@@ -4,6 +4,7 @@
 
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::body::SdkBody;
 use hook::{
     Clients, Error, Outcome, handle,
@@ -180,6 +181,22 @@ async fn an_execution_that_exists_takes_care_of_the_hook() {
         "{outcome:?}"
     );
     assert_eq!(aws.stand_in.calls(), []);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_asked_for_again() {
+    let exists = json!({ "__type": "ExecutionAlreadyExists", "message": "No." });
+    let aws = Aws::new(&[(200, json!("what is this?")), (400, exists)]).await;
+    let mut config = aws.stand_in.client_config().into_builder();
+    config.set_http_client(Some(aws.sfn.clone().into_shared()));
+
+    let outcome = handle(&Clients::new(&config.build()), &good_settings(), event()).await;
+
+    assert!(
+        matches!(outcome, Ok(Outcome::Started { before: true, .. })),
+        "{outcome:?}"
+    );
+    assert_eq!(aws.start_requests().len(), 2);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
-//! The three documents that reach this function: the state machine's, EventBridge's and a Lambda destination's.
+//! The documents that reach this function: the state machine's own, and, in messages of the queue in front of it,
+//! EventBridge's and a Lambda destination's.
 
-use aws_sdk_sfn::Client;
+use aws_sdk_sfn::{Client, operation::describe_execution::DescribeExecutionOutput};
 use serde::Deserialize;
 use serde_json::Value;
 use shared::{
     document::{self, InvalidDocument},
+    execution,
     hook::{Hook, HookEvent},
 };
 
@@ -36,6 +38,18 @@ struct Detail {
     error: Option<String>,
 }
 
+/// What Lambda makes of a message from the queue; the event source mapping's batch size is one.
+#[derive(Debug, Deserialize)]
+struct Batch {
+    #[serde(rename = "Records")]
+    records: [Message; 1],
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    body: String,
+}
+
 /// A record of Lambda's for an asynchronous invocation that failed on every attempt.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,23 +63,51 @@ struct ExecutionInput {
     hook: Option<Hook>,
 }
 
-/// Reads whichever of the three it is.
+/// Reads whichever of them it is.
 ///
 /// # Errors
 /// When it is none of them, or the execution it is about cannot be looked up.
-pub async fn read(sfn: &Client, event: &Value) -> Result<Report, Error> {
-    if event.get("requestPayload").is_some() {
-        let record: FailedInvocation = document::parse("the failed invocation's record", event)?;
-        Ok(Report {
-            hook: Some(record.request_payload.into()),
-            purge: Purge::Failed,
-        })
-    } else if event.get("source").is_some_and(|s| s == "aws.states") {
-        let change: StatusChange = document::parse("the status change event", event)?;
-        status_change(sfn, change.detail).await
-    } else {
-        Ok(document::parse("the input of ReportStatus", event)?)
+pub async fn read(sfn: &Client, state_machine_arn: &str, event: &Value) -> Result<Report, Error> {
+    if event.get("Records").is_none() {
+        return Ok(document::parse("the input of ReportStatus", event)?);
     }
+    let Batch {
+        records: [message], ..
+    } = document::parse("the message of the queue", event)?;
+    let event = serde_json::from_str(&message.body).unwrap_or(Value::Null);
+    if event.get("requestPayload").is_some() {
+        let record: FailedInvocation = document::parse("the failed invocation's record", &event)?;
+        failed_invocation(sfn, state_machine_arn, record.request_payload.into()).await
+    } else {
+        let change: StatusChange = document::parse("the status change event", &event)?;
+        status_change(sfn, change.detail).await
+    }
+}
+
+/// The entry function may have started the execution before it failed; then that will answer, or has.
+async fn failed_invocation(
+    sfn: &Client,
+    state_machine_arn: &str,
+    hook: Hook,
+) -> Result<Report, Error> {
+    let machine = state_machine_arn.replacen(":stateMachine:", ":execution:", 1);
+    let execution_arn = format!("{machine}:{}", execution::name(&hook));
+    let started = match describe(sfn, &execution_arn).await {
+        Ok(_) => true,
+        Err(Error::ExecutionUnreadable { source, .. }) if !source.is_transient() => {
+            // ExecutionDoesNotExist, as a rule. Whatever else it is, a deployment waits.
+            tracing::warn!("no execution {execution_arn}: {source}");
+            false
+        }
+        Err(failure) => return Err(failure),
+    };
+    if started {
+        tracing::info!("the entry function failed, but execution {execution_arn} was started");
+    }
+    Ok(Report {
+        hook: (!started).then_some(hook),
+        purge: Purge::Failed,
+    })
 }
 
 async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
@@ -86,7 +128,10 @@ async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
     };
     let input = match detail.input {
         Some(input) => input,
-        None => look_up_input(sfn, detail.execution_arn).await?,
+        None => describe(sfn, &detail.execution_arn)
+            .await?
+            .input
+            .unwrap_or_default(),
     };
     let hook = waiting_hook(&input).unwrap_or_else(|problem| {
         // CodeDeploy's executions are started by the entry function, whose input can be read.
@@ -96,19 +141,15 @@ async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
     Ok(Report { hook, purge })
 }
 
-async fn look_up_input(sfn: &Client, execution_arn: String) -> Result<String, Error> {
-    match sfn
-        .describe_execution()
-        .execution_arn(&execution_arn)
+async fn describe(sfn: &Client, execution_arn: &str) -> Result<DescribeExecutionOutput, Error> {
+    sfn.describe_execution()
+        .execution_arn(execution_arn)
         .send()
         .await
-    {
-        Ok(execution) => Ok(execution.input.unwrap_or_default()),
-        Err(source) => Err(Error::ExecutionUnreadable {
-            execution_arn,
+        .map_err(|source| Error::ExecutionUnreadable {
+            execution_arn: execution_arn.to_owned(),
             source: source.into(),
-        }),
-    }
+        })
 }
 
 fn waiting_hook(input: &str) -> Result<Option<Hook>, InvalidDocument> {

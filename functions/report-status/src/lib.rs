@@ -1,7 +1,8 @@
 //! The states `ReportSucceeded` and `ReportFailed`: tells CodeDeploy how the purge went.
 //!
-//! Both safety nets end here too: the EventBridge rule for executions that end without having reported, and the entry
-//! function's failure destination. That CodeDeploy already has an answer is fine everywhere.
+//! Both safety nets end here too, through a queue that repeats them for most of the hour: the EventBridge rule for
+//! executions that end without having reported, and the entry function's failure destination. That CodeDeploy already has
+//! an answer is fine everywhere.
 
 pub mod event;
 
@@ -23,7 +24,7 @@ use crate::event::Report;
 pub struct Clients {
     /// For the answer.
     pub codedeploy: aws_sdk_codedeploy::Client,
-    /// To look up an execution's input where its event came without.
+    /// To look up an execution: its input, where an event came without it, or whether there is one at all.
     pub sfn: aws_sdk_sfn::Client,
 }
 
@@ -125,9 +126,9 @@ pub enum Error {
         /// CodeDeploy's words.
         source: AwsFailure,
     },
-    /// The safety net's event came without the execution's input, and Step Functions does not give it.
+    /// Step Functions does not say what the safety net has to know about an execution.
     #[error(
-        "the input of execution {execution_arn}, which names who waits, could not be read: {source}. If a deployment waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "execution {execution_arn} could not be looked up: {source}. If a deployment waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
     )]
     ExecutionUnreadable {
         /// The execution.
@@ -143,14 +144,19 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// Tells CodeDeploy what the event and the policies say.
+/// Tells CodeDeploy what the event and the policies say. `state_machine_arn` names the machine whose executions purge.
 ///
 /// # Errors
 /// When CodeDeploy is left without an answer.
-pub async fn handle(clients: &Clients, policies: Policies, event: Value) -> Result<Output, Error> {
-    let Report { hook, purge } = event::read(&clients.sfn, &event).await?;
+pub async fn handle(
+    clients: &Clients,
+    policies: Policies,
+    state_machine_arn: &str,
+    event: Value,
+) -> Result<Output, Error> {
+    let Report { hook, purge } = event::read(&clients.sfn, state_machine_arn, &event).await?;
     let Some(hook) = hook else {
-        tracing::info!("no deployment waits for this execution");
+        tracing::info!("nobody has to be told");
         return Ok(Output {
             deployment_id: None,
             told: None,

@@ -7,9 +7,11 @@ use report_status::{Clients, Policies, handle};
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let policies = Policies::from_env();
+    // Without it no execution is found, and the answer is by policy.
+    let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();
     let clients = Clients::new(&shared::aws::config().await);
     run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, policies, event.payload)
+        handle(&clients, policies, &state_machine_arn, event.payload)
     }))
     .await
 }

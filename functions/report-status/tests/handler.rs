@@ -13,6 +13,7 @@ use stand_in::{Call, Fault, Operation, Request, StandIn, Switches};
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
 const EXECUTION: &str = "arn:aws:states:eu-central-1:111122223333:execution:purge:d-A1B2C3D4E-0";
+const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
 /// They differ, so that an answer shows which of the two decided.
 const POLICIES: Policies = Policies {
     on_purge_failed: Policy::FailDeployment,
@@ -28,7 +29,7 @@ fn report(purge: &str) -> Value {
 }
 
 fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Value {
-    json!({
+    message(&json!({
         "source": "aws.states",
         "detail-type": "Step Functions Execution Status Change",
         "detail": {
@@ -38,6 +39,30 @@ fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Va
             "inputDetails": { "included": input.is_some() },
             "error": error,
         },
+    }))
+}
+
+/// As the queue passes it on.
+fn message(body: &Value) -> Value {
+    json!({ "Records": [{ "eventSource": "aws:sqs", "body": body.to_string() }] })
+}
+
+fn failed_invocation() -> Value {
+    message(&json!({
+        "version": "1.0",
+        "requestContext": { "condition": "RetriesExhausted" },
+        "requestPayload": { "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": HOOK },
+        "responsePayload": { "errorType": "CodeDeployNotTold" },
+    }))
+}
+
+fn running_execution() -> Value {
+    json!({
+        "executionArn": EXECUTION,
+        "stateMachineArn": STATE_MACHINE,
+        "status": "RUNNING",
+        "startDate": 0,
+        "input": execution_input().to_string(),
     })
 }
 
@@ -67,7 +92,7 @@ async fn handle_with(
         codedeploy: aws_sdk_codedeploy::Client::new(&config),
         sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
     };
-    handle(&clients, POLICIES, event).await
+    handle(&clients, POLICIES, STATE_MACHINE, event).await
 }
 
 async fn tell(aws: &StandIn, event: Value) -> Result<Output, Error> {
@@ -129,10 +154,13 @@ async fn nobody_is_told_where_nobody_waits() {
 async fn a_second_report_is_fine_whichever_way_codedeploy_takes_it() {
     for same_answer_accepted_twice in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        aws.switch(Switches {
-            same_answer_accepted_twice,
-            ..Switches::default()
-        });
+        aws.switch(
+            DEPLOYMENT,
+            Switches {
+                same_answer_accepted_twice,
+                ..Switches::default()
+            },
+        );
         for _ in 0..2 {
             tell(&aws, report("Completed")).await.unwrap();
         }
@@ -160,15 +188,8 @@ async fn an_execution_that_ended_without_reporting_is_answered_for_by_policy() {
 #[tokio::test]
 async fn an_input_too_large_for_the_event_is_looked_up() {
     let aws = StandIn::start().await.unwrap();
-    let execution = json!({
-        "executionArn": EXECUTION,
-        "stateMachineArn": "arn",
-        "status": "ABORTED",
-        "startDate": 0,
-        "input": execution_input().to_string(),
-    });
-
-    handle_with(&aws, status_change("ABORTED", None, None), (200, execution))
+    let event = status_change("ABORTED", None, None);
+    handle_with(&aws, event, (200, running_execution()))
         .await
         .unwrap();
 
@@ -176,7 +197,7 @@ async fn an_input_too_large_for_the_event_is_looked_up() {
 }
 
 #[tokio::test]
-async fn an_execution_that_cannot_be_looked_up_is_an_error_that_lambda_retries() {
+async fn an_execution_that_cannot_be_looked_up_is_an_error_that_the_queue_repeats() {
     let aws = StandIn::start().await.unwrap();
 
     let error = tell(&aws, status_change("ABORTED", None, None))
@@ -190,18 +211,33 @@ async fn an_execution_that_cannot_be_looked_up_is_an_error_that_lambda_retries()
 }
 
 #[tokio::test]
-async fn a_hook_whose_entry_function_failed_is_answered_by_policy() {
+async fn a_hook_whose_entry_function_failed_is_answered_by_policy_unless_its_execution_was_started()
+{
+    let missing = json!({ "__type": "ExecutionDoesNotExist", "message": "No." });
+    let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
+    let running = running_execution();
+    for (execution, answers) in [
+        ((400, missing), vec!["Failed"]),
+        ((400, denied), vec!["Failed"]),
+        ((200, running), vec![]),
+    ] {
+        let aws = StandIn::start().await.unwrap();
+        handle_with(&aws, failed_invocation(), execution.clone())
+            .await
+            .unwrap();
+        assert_eq!(aws.answers(DEPLOYMENT), answers, "{execution:?}");
+    }
+}
+
+#[tokio::test]
+async fn whether_the_execution_was_started_is_asked_again_where_step_functions_fails() {
     let aws = StandIn::start().await.unwrap();
-    let record = json!({
-        "version": "1.0",
-        "requestContext": { "condition": "RetriesExhausted" },
-        "requestPayload": { "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": HOOK },
-        "responsePayload": { "errorType": "CodeDeployNotTold" },
-    });
-
-    tell(&aws, record).await.unwrap();
-
-    assert_eq!(aws.answers(DEPLOYMENT), ["Failed"]);
+    let error = tell(&aws, failed_invocation()).await.unwrap_err();
+    assert!(
+        matches!(error, Error::ExecutionUnreadable { .. }),
+        "{error:?}"
+    );
+    assert_eq!(aws.calls(), []);
 }
 
 #[tokio::test]
@@ -248,8 +284,10 @@ async fn a_mistake_in_the_input_is_named_by_its_field() {
             json!({ "hook": { "deploymentId": 7 }, "purge": "Failed" }),
             "hook.deploymentId",
         ),
-        (json!({ "requestPayload": {} }), "requestPayload"),
-        (json!({ "source": "aws.states" }), "detail"),
+        (message(&json!({ "requestPayload": {} })), "requestPayload"),
+        (message(&json!({ "source": "aws.states" })), "detail"),
+        (message(&json!("what is this?")), "status change"),
+        (json!({ "Records": [] }), "Records"),
     ] {
         let diagnostic = Diagnostic::from(tell(&aws, event).await.unwrap_err());
         assert_eq!(diagnostic.error_type, "InvalidInput");

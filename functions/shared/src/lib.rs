@@ -7,6 +7,7 @@ pub mod aws;
 pub mod codedeploy;
 pub mod document;
 pub mod errors;
+pub mod execution;
 pub mod hook;
 pub mod invalidation;
 pub mod policy;

@@ -10,7 +10,8 @@ use super::{Decider, Incident, Scenario};
 const ONE: &str = "E2QWRUHAPOMQZL";
 const THREE: &str = "E1WEBSITE00001,E2IMAGES000002,E3DOWNLOADS003";
 /// One wildcard more than CloudFront works on at a time: no pattern of the template can count them.
-const SIXTEEN_WILDCARDS: &str = "/a*,/b*,/c*,/d*,/e*,/f*,/g*,/h*,/i*,/j*,/k*,/l*,/m*,/n*,/o*,/p*";
+pub(crate) const SIXTEEN_WILDCARDS: &str =
+    "/a*,/b*,/c*,/d*,/e*,/f*,/g*,/h*,/i*,/j*,/k*,/l*,/m*,/n*,/o*,/p*";
 
 /// All of them; the first is what happens on a good day.
 pub const SCENARIOS: &[Scenario] = &[

@@ -4,13 +4,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use axum::{
+    Extension,
     extract::{self, Path},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Fault, Invalidation, Operation, Request, Shared, State, faults};
+use crate::{
+    Call, Fault, Invalidation, Operation, Request, Shared, State,
+    connection::Caller,
+    faults::{self, Refusal},
+};
 
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
@@ -92,6 +97,7 @@ struct ErrorBody {
 pub(crate) async fn create(
     extract::State(shared): extract::State<Shared>,
     Path(distribution_id): Path<String>,
+    Extension(caller): Extension<Caller>,
     body: String,
 ) -> Response {
     let batch = read(&body);
@@ -102,14 +108,19 @@ pub(crate) async fn create(
         ),
         Err(_) => (None, Request::Nothing),
     };
+    let process = caller.process();
     let state = &mut *shared.lock();
+    // A refused reference makes its owner look through the list.
+    if let (Some(reference), Ok(process)) = (&caller_reference, process) {
+        state.asking.insert(process, reference.clone());
+    }
     answer(
         state,
         Operation::CreateInvalidation,
         distribution_id,
         caller_reference,
         request,
-        |state, distribution_id| {
+        |state, distribution_id, _| {
             let (caller_reference, paths) = batch?;
             let earlier = state
                 .invalidations
@@ -118,14 +129,18 @@ pub(crate) async fn create(
                 .cloned();
             let invalidation = match earlier {
                 Some(earlier) if earlier.paths != paths => {
-                    return Err(Fault::new(
+                    return Err(Refusal::new(
                         "InvalidationBatchAlreadyExists",
                         400,
                         "The caller reference was used for a batch with other paths.",
                     ));
                 }
-                Some(_) if state.switches.caller_reference_conflicts => {
-                    return Err(Fault::new(
+                Some(_)
+                    if state
+                        .switches(distribution_id, Some(&caller_reference))
+                        .caller_reference_conflicts =>
+                {
+                    return Err(Refusal::new(
                         "InvalidArgument",
                         400,
                         "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.",
@@ -161,15 +176,17 @@ pub(crate) async fn get(
         distribution_id,
         caller_reference,
         Request::Invalidation(id.clone()),
-        |state, distribution_id| {
+        |state, distribution_id, shown| {
             let found = found.ok_or_else(|| {
-                Fault::new(
+                Refusal::new(
                     "NoSuchInvalidation",
                     404,
                     "The specified invalidation does not exist.",
                 )
             })?;
-            Ok(xml(&describe(state, distribution_id, found)).into_response())
+            let mut answer = describe(state, distribution_id, found);
+            answer.status = shown.unwrap_or(answer.status);
+            Ok(xml(&answer).into_response())
         },
     )
 }
@@ -177,15 +194,21 @@ pub(crate) async fn get(
 pub(crate) async fn list(
     extract::State(shared): extract::State<Shared>,
     Path(distribution_id): Path<String>,
+    Extension(caller): Extension<Caller>,
 ) -> Response {
+    let process = caller.process();
     let state = &mut *shared.lock();
+    // It names no invalidation; the last that the same process asked to create is the one it looks for.
+    let caller_reference = process
+        .ok()
+        .and_then(|process| state.asking.get(&process).cloned());
     answer(
         state,
         Operation::ListInvalidations,
         distribution_id,
-        None,
+        caller_reference,
         Request::Nothing,
-        |state, distribution_id| {
+        |state, distribution_id, _| {
             let newest_first: Vec<_> = state
                 .invalidations
                 .get(distribution_id)
@@ -220,7 +243,7 @@ fn answer(
     distribution_id: String,
     caller_reference: Option<String>,
     request: Request,
-    work: impl FnOnce(&mut State, &str) -> Result<Response, Fault>,
+    work: impl FnOnce(&mut State, &str, Option<&'static str>) -> Result<Response, Refusal>,
 ) -> Response {
     let fault = faults::take(
         &mut state.faults,
@@ -228,24 +251,30 @@ fn answer(
         &distribution_id,
         caller_reference.as_deref(),
     );
-    let outcome = match fault {
-        Some(fault) => Err(fault),
-        None if !is_distribution_id(&distribution_id) => Err(Fault::new(
-            "NoSuchDistribution",
-            404,
-            "The specified distribution does not exist.",
-        )),
-        None => work(state, &distribution_id),
+    let shown = match fault {
+        Some(Fault::Status(status)) => Some(status),
+        _ => None,
     };
-    state.calls.push(Call {
+    let (outcome, error) = faults::meet(fault, || {
+        if is_distribution_id(&distribution_id) {
+            work(state, &distribution_id, shown)
+        } else {
+            Err(Refusal::new(
+                "NoSuchDistribution",
+                404,
+                "The specified distribution does not exist.",
+            ))
+        }
+    });
+    state.record(Call {
         operation,
         subject: distribution_id,
         caller_reference,
         request,
-        error: outcome.as_ref().err().map(|fault| fault.code.clone()),
+        error,
     });
-    outcome.unwrap_or_else(|fault| {
-        let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
+    outcome.unwrap_or_else(|refusal| {
+        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
         let sender = if status.is_client_error() {
             "Sender"
         } else {
@@ -255,8 +284,8 @@ fn answer(
             xmlns: NAMESPACE,
             error: ErrorBody {
                 r#type: sender,
-                code: fault.code,
-                message: fault.message,
+                code: refusal.code,
+                message: refusal.message,
             },
             request_id: "stand-in",
         });
@@ -272,30 +301,30 @@ fn is_distribution_id(id: &str) -> bool {
 }
 
 /// Reads a batch as CloudFront would: the caller reference and the paths.
-fn read(body: &str) -> Result<(String, Vec<String>), Fault> {
+fn read(body: &str) -> Result<(String, Vec<String>), Refusal> {
     if body.is_empty() {
-        return Err(Fault::new(
+        return Err(Refusal::new(
             "MissingBody",
             400,
             "This operation requires a body.",
         ));
     }
     let batch: InvalidationBatch = quick_xml::de::from_str(body)
-        .map_err(|error| Fault::new("MalformedXML", 400, &error.to_string()))?;
+        .map_err(|error| Refusal::new("MalformedXML", 400, &error.to_string()))?;
     let paths = batch
         .paths
         .items
         .map(|items| items.path)
         .unwrap_or_default();
     if paths.len() != batch.paths.quantity {
-        return Err(Fault::new(
+        return Err(Refusal::new(
             "InconsistentQuantities",
             400,
             "The value of Quantity and the size of Items don't match.",
         ));
     }
     if paths.is_empty() || paths.iter().any(|path| !path.starts_with('/')) {
-        return Err(Fault::new(
+        return Err(Refusal::new(
             "InvalidArgument",
             400,
             "Your request contains one or more invalid invalidation paths.",
@@ -317,6 +346,7 @@ fn add(
         paths,
         created: Instant::now(),
         created_at: SystemTime::now().into(),
+        shown_completed: None,
     };
     state
         .invalidations
@@ -343,13 +373,21 @@ fn status(state: &State, distribution_id: &str, invalidation: &Invalidation) -> 
 }
 
 fn describe(
-    state: &State,
+    state: &mut State,
     distribution_id: &str,
     invalidation: Invalidation,
 ) -> InvalidationAnswer {
+    let status = status(state, distribution_id, &invalidation);
+    if status == "Completed" {
+        let all = state.invalidations.entry(distribution_id.to_owned());
+        let all = all.or_default().iter_mut();
+        for kept in all.filter(|kept| kept.id == invalidation.id) {
+            kept.shown_completed.get_or_insert_with(Instant::now);
+        }
+    }
     InvalidationAnswer {
         xmlns: NAMESPACE,
-        status: status(state, distribution_id, &invalidation),
+        status,
         create_time: time(invalidation.created_at),
         invalidation_batch: InvalidationBatch {
             paths: Paths {

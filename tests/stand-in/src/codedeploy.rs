@@ -1,33 +1,47 @@
-//! CodeDeploy's JSON 1.1.
+//! CodeDeploy's JSON 1.1. What is for Step Functions comes to the same path.
+
+use std::time::Instant;
 
 use axum::{
+    body::Bytes,
     extract,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use crate::{Call, Fault, Operation, Request, Shared, State, faults};
+use crate::{
+    Call, Operation, Request, Shared, State, Taken,
+    faults::{self, Refusal},
+    front,
+};
 
 pub(crate) async fn handle(
     extract::State(shared): extract::State<Shared>,
     headers: HeaderMap,
-    body: String,
+    body: Bytes,
 ) -> Response {
     let operation = match headers.get("x-amz-target").and_then(|t| t.to_str().ok()) {
         Some("CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus") => {
             Operation::PutLifecycleEventHookExecutionStatus
         }
         Some("CodeDeploy_20141006.GetDeployment") => Operation::GetDeployment,
+        Some("AWSStepFunctions.StartExecution") => {
+            return front::step_functions(&shared, Operation::StartExecution, headers, body).await;
+        }
+        Some("AWSStepFunctions.DescribeExecution") => {
+            return front::step_functions(&shared, Operation::DescribeExecution, headers, body)
+                .await;
+        }
         _ => {
-            return error(&Fault::new(
+            return error(&Refusal::new(
                 "UnknownOperationException",
                 400,
                 "The stand-in does not have this operation.",
             ));
         }
     };
-    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let deployment_id = text(&body, "deploymentId");
     let request = match operation {
         Operation::PutLifecycleEventHookExecutionStatus => Request::Answer {
@@ -37,37 +51,36 @@ pub(crate) async fn handle(
         _ => Request::Nothing,
     };
     let state = &mut *shared.lock();
-    let outcome = match faults::take(&mut state.faults, operation, &deployment_id, None) {
-        Some(fault) => Err(fault),
-        None => check_deployment_id(&deployment_id).and_then(|()| match &request {
+    let fault = faults::take(&mut state.faults, operation, &deployment_id, None);
+    let (outcome, refused) = faults::meet(fault, || {
+        check_deployment_id(&deployment_id)?;
+        let answer = match &request {
             Request::Answer {
                 hook_execution_id,
                 status,
-            } => put(state, hook_execution_id, status),
-            _ => Ok(json!({ "deploymentInfo": {
+            } => put(state, &deployment_id, hook_execution_id, status)?,
+            _ => json!({ "deploymentInfo": {
                 "deploymentId": deployment_id,
                 "applicationName": "stand-in",
                 "deploymentGroupName": "stand-in",
                 "status": "InProgress",
-            }})),
-        }),
-    };
-    state.calls.push(Call {
+            }}),
+        };
+        Ok(json_response(StatusCode::OK, &answer))
+    });
+    state.record(Call {
         operation,
         subject: deployment_id,
         caller_reference: None,
         request,
-        error: outcome.as_ref().err().map(|fault| fault.code.clone()),
+        error: refused,
     });
-    match outcome {
-        Ok(answer) => json_response(StatusCode::OK, &answer),
-        Err(fault) => error(&fault),
-    }
+    outcome.unwrap_or_else(|refusal| error(&refusal))
 }
 
-fn check_deployment_id(id: &str) -> Result<(), Fault> {
+fn check_deployment_id(id: &str) -> Result<(), Refusal> {
     if id.is_empty() {
-        Err(Fault::new(
+        Err(Refusal::new(
             "DeploymentIdRequiredException",
             400,
             "At least one deployment ID must be specified.",
@@ -75,7 +88,7 @@ fn check_deployment_id(id: &str) -> Result<(), Fault> {
     } else if id.starts_with("d-") {
         Ok(())
     } else {
-        Err(Fault::new(
+        Err(Refusal::new(
             "InvalidDeploymentIdException",
             400,
             "At least one of the deployment IDs was specified in an invalid format.",
@@ -83,32 +96,44 @@ fn check_deployment_id(id: &str) -> Result<(), Fault> {
     }
 }
 
-fn put(state: &mut State, hook_execution_id: &str, status: &str) -> Result<Value, Fault> {
+fn put(
+    state: &mut State,
+    deployment_id: &str,
+    hook_execution_id: &str,
+    status: &str,
+) -> Result<Value, Refusal> {
     if hook_execution_id.is_empty() {
-        return Err(Fault::new(
+        return Err(Refusal::new(
             "InvalidLifecycleEventHookExecutionIdException",
             400,
             "A lifecycle event hook is invalid.",
         ));
     }
     if !matches!(status, "Succeeded" | "Failed") {
-        return Err(Fault::new(
+        return Err(Refusal::new(
             "InvalidLifecycleEventHookExecutionStatusException",
             400,
             "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.",
         ));
     }
-    let accepted_again = state.switches.same_answer_accepted_twice;
-    match state.answers.get(hook_execution_id) {
-        Some(earlier) if !(accepted_again && earlier == status) => Err(Fault::new(
+    let accepted_again = state
+        .switches(deployment_id, None)
+        .same_answer_accepted_twice;
+    let mut earlier = state.answers.iter();
+    match earlier.find(|taken| taken.hook_execution_id == hook_execution_id) {
+        Some(earlier) if !(accepted_again && earlier.status == status) => Err(Refusal::new(
             "LifecycleEventAlreadyCompletedException",
             400,
             "An attempt to return the status of an already completed lifecycle event occurred.",
         )),
-        _ => {
-            state
-                .answers
-                .insert(hook_execution_id.to_owned(), status.to_owned());
+        Some(_) => Ok(json!({ "lifecycleEventHookExecutionId": hook_execution_id })),
+        None => {
+            state.answers.push(Taken {
+                deployment_id: deployment_id.to_owned(),
+                hook_execution_id: hook_execution_id.to_owned(),
+                status: status.to_owned(),
+                at: Instant::now(),
+            });
             Ok(json!({ "lifecycleEventHookExecutionId": hook_execution_id }))
         }
     }
@@ -118,11 +143,11 @@ fn text(body: &Value, field: &str) -> String {
     body[field].as_str().unwrap_or_default().to_owned()
 }
 
-fn error(fault: &Fault) -> Response {
-    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
+fn error(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
     json_response(
         status,
-        &json!({ "__type": fault.code, "message": fault.message }),
+        &json!({ "__type": refusal.code, "message": refusal.message }),
     )
 }
 

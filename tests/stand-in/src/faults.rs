@@ -1,8 +1,9 @@
-//! Errors the services are told to answer with.
+//! What goes wrong with calls, on purpose.
 
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// The operations the stand-in knows.
+/// The operations the stand-in knows, or stands in front of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Operation {
     /// CloudFront.
@@ -15,11 +16,41 @@ pub enum Operation {
     PutLifecycleEventHookExecutionStatus,
     /// CodeDeploy.
     GetDeployment,
+    /// Step Functions, passed on.
+    StartExecution,
+    /// Step Functions, passed on.
+    DescribeExecution,
+    /// Lambda, passed on: the state machine invokes one of its functions.
+    Invoke(Function),
+}
+
+/// The functions that the state machine invokes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Function {
+    /// `create-invalidation`
+    Create,
+    /// `check-invalidation`
+    Check,
+    /// `report-status`
+    Report,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It has no effect and is answered with an error.
+    Refused(Refusal),
+    /// It has no effect, and this happens.
+    Before(Mishap),
+    /// It has its effect, and then this happens.
+    After(Mishap),
+    /// `GetInvalidation` shows this status.
+    Status(&'static str),
 }
 
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Refusal {
     /// The code as the service spells it on the wire.
     pub code: String,
     /// The HTTP status.
@@ -28,10 +59,42 @@ pub struct Fault {
     pub message: String,
 }
 
+/// What can happen in place of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mishap {
+    /// An answer nobody can read.
+    Garbled,
+    /// The connection is closed.
+    Dropped,
+    /// Nothing, for as long as the caller waits.
+    Silence,
+    /// The calling process is killed: to Lambda, the function crashes.
+    CallerKilled,
+    /// The calling process stops where it is: to Lambda, the function takes too long.
+    CallerFrozen,
+}
+
+impl Mishap {
+    /// What stands for it until it comes to the connection; see `connection`.
+    pub(crate) fn in_place_of_an_answer(self) -> Response {
+        let mut response = "neither XML nor JSON".into_response();
+        if self != Self::Garbled {
+            response.extensions_mut().insert(self);
+        }
+        response
+    }
+}
+
 impl Fault {
-    /// A fault with a message that says which one it is.
+    /// An error answer.
     #[must_use]
     pub fn new(code: &str, status: u16, message: &str) -> Self {
+        Self::Refused(Refusal::new(code, status, message))
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(code: &str, status: u16, message: &str) -> Self {
         Self {
             code: code.to_owned(),
             status,
@@ -64,4 +127,33 @@ pub(crate) fn take(
     })?;
     next.left -= 1;
     Some(next.fault.clone())
+}
+
+/// What comes of a call: an answer or an error answer, and what is to be recorded as its error.
+pub(crate) fn meet(
+    fault: Option<Fault>,
+    work: impl FnOnce() -> Result<Response, Refusal>,
+) -> (Result<Response, Refusal>, Option<String>) {
+    match fault {
+        Some(Fault::Refused(refusal)) => {
+            let code = refusal.code.clone();
+            (Err(refusal), Some(code))
+        }
+        Some(Fault::Before(mishap)) => (
+            Ok(mishap.in_place_of_an_answer()),
+            Some(format!("{mishap:?}")),
+        ),
+        Some(Fault::After(mishap)) => match work() {
+            Ok(_) => (Ok(mishap.in_place_of_an_answer()), None),
+            Err(refusal) => {
+                let code = refusal.code.clone();
+                (Ok(mishap.in_place_of_an_answer()), Some(code))
+            }
+        },
+        Some(Fault::Status(_)) | None => {
+            let outcome = work();
+            let code = outcome.as_ref().err().map(|refusal| refusal.code.clone());
+            (outcome, code)
+        }
+    }
 }

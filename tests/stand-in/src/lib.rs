@@ -1,7 +1,9 @@
 //! A stand-in for the two services no local AWS has as they are: CloudFront's invalidations and CodeDeploy's hooks.
 //!
-//! It speaks their wire formats (REST XML 2020-05-31 and JSON 1.1) on a free loopback port, records every call, and
-//! answers with any error it is told to. `tests/wire_format.rs` holds it against botocore and its API models.
+//! It speaks their wire formats (REST XML 2020-05-31 and JSON 1.1) on a free loopback port, records every call, and lets
+//! calls meet any [`Fault`] it is told to. `tests/wire_format.rs` holds it against botocore and its API models.
+//!
+//! It can also stand in front of Step Functions and Lambda, played by others: see [`StandIn::pass_executions_to`].
 //!
 //! # What it gets wrong
 //! - Any distribution and any deployment whose id has the right form exists, unless a fault says otherwise.
@@ -9,11 +11,15 @@
 //!   come only as faults.
 //! - What CloudFront does with a repeated caller reference and CodeDeploy with a repeated answer is not known for sure;
 //!   [`Switches`] has both ways.
-//! - `ListInvalidations` has one page.
+//! - `ListInvalidations` has one page, and does not say whose invalidation is looked for: it goes by the process that
+//!   calls, and by the last one that it asked to create.
+//! - A refused connection is one that is closed without an answer. Killing or freezing a caller needs Linux's `/proc`.
 
 mod cloudfront;
 mod codedeploy;
+mod connection;
 mod faults;
+mod front;
 
 use std::{
     collections::BTreeMap,
@@ -27,16 +33,18 @@ use aws_credential_types::Credentials;
 use axum::{Router, routing};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub use faults::{Fault, Operation};
+pub use faults::{Fault, Function, Mishap, Operation, Refusal};
+pub use front::post;
 
 /// A call that reached the stand-in, as its caller meant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Which operation.
     pub operation: Operation,
-    /// The distribution or the deployment it was about.
+    /// The distribution, the deployment or the execution it was about.
     pub subject: String,
-    /// Of a call about an invalidation: the caller reference that the invalidation was made with.
+    /// Of a call about an invalidation: the caller reference that the invalidation was made with; of one about an
+    /// execution: its name. Both begin with the deployment's id.
     pub caller_reference: Option<String>,
     /// What else it said.
     pub request: Request,
@@ -67,8 +75,37 @@ pub enum Request {
         /// `Succeeded` or `Failed`.
         status: String,
     },
+    /// Something for another service, which answered that it takes so long to the next look, in seconds.
+    Passed {
+        /// The seconds; 0 if it did not say.
+        wait_seconds: u64,
+    },
     /// Nothing.
     Nothing,
+}
+
+/// An answer that CodeDeploy took for a hook: the first it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The deployment.
+    pub deployment_id: String,
+    /// The hook run.
+    pub hook_execution_id: String,
+    /// `Succeeded` or `Failed`.
+    pub status: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// An invalidation that CloudFront has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Of which distribution.
+    pub distribution_id: String,
+    /// Made with which caller reference.
+    pub caller_reference: String,
+    /// When somebody was first shown that it is `Completed`.
+    pub shown_completed: Option<Instant>,
 }
 
 fn concerns(about: &str, subject: &str, caller_reference: Option<&str>) -> bool {
@@ -92,19 +129,47 @@ struct Invalidation {
     paths: Vec<String>,
     created: Instant,
     created_at: aws_smithy_types::DateTime,
+    shown_completed: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    calls: Vec<Call>,
+    calls: Vec<(Instant, Call)>,
     faults: Vec<faults::Planned>,
-    switches: Switches,
+    /// What [`StandIn::switch`] was told, the newest last.
+    switches: Vec<(String, Switches)>,
     /// What [`StandIn::purge_takes`] was told, the newest last.
     purge_times: Vec<(String, Option<Duration>)>,
     /// By distribution, oldest first.
     invalidations: BTreeMap<String, Vec<Invalidation>>,
-    /// The answer that CodeDeploy has for a hook run.
-    answers: BTreeMap<String, String>,
+    /// The answer that CodeDeploy has for each hook run.
+    answers: Vec<Taken>,
+    /// The caller reference that a process last asked to create an invalidation with.
+    asking: BTreeMap<String, String>,
+    /// Where Lambda is.
+    lambda: Option<String>,
+    /// Where Step Functions is, for which executions.
+    engines: Vec<(String, String)>,
+}
+
+impl State {
+    fn record(&mut self, call: Call) {
+        self.calls.push((Instant::now(), call));
+    }
+
+    fn switches(&self, subject: &str, caller_reference: Option<&str>) -> Switches {
+        let mut newest_first = self.switches.iter().rev();
+        newest_first
+            .find(|(about, _)| concerns(about, subject, caller_reference))
+            .map_or_else(Switches::default, |(_, switches)| *switches)
+    }
+
+    fn engine(&self, execution: &str) -> Option<String> {
+        let mut newest_first = self.engines.iter().rev();
+        newest_first
+            .find(|(about, _)| execution.starts_with(about))
+            .map(|(_, url)| url.clone())
+    }
 }
 
 #[derive(Clone, Default)]
@@ -142,10 +207,13 @@ impl StandIn {
                 "/2020-05-31/distribution/{distribution_id}/invalidation/{id}",
                 routing::get(cloudfront::get),
             )
+            .route(
+                "/2015-03-31/functions/{name}/invocations",
+                routing::post(front::invoke),
+            )
             .with_state(state.clone());
         let server = tokio::spawn(async move {
-            // It ends only by being aborted.
-            let _ = axum::serve(listener, router).await;
+            connection::serve(listener, router).await;
         });
         Ok(Self {
             address,
@@ -193,34 +261,71 @@ impl StandIn {
         });
     }
 
-    /// Sets what the services are not known to do one way or the other.
-    pub fn switch(&self, switches: Switches) {
-        self.state.lock().switches = switches;
+    /// Sets what the services are not known to do one way or the other. For `about` see [`Call::is_about`].
+    pub fn switch(&self, about: &str, switches: Switches) {
+        let mut state = self.state.lock();
+        state.switches.push((about.to_owned(), switches));
+    }
+
+    /// Passes invocations on to a Lambda at this address.
+    pub fn pass_invocations_to(&self, url: &str) {
+        self.state.lock().lambda = Some(url.to_owned());
+    }
+
+    /// Passes calls about executions whose names begin so on to a Step Functions at this address.
+    pub fn pass_executions_to(&self, name: &str, url: &str) {
+        let mut state = self.state.lock();
+        state.engines.push((name.to_owned(), url.to_owned()));
     }
 
     /// Every call so far, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.state.lock().calls.clone()
+        let state = self.state.lock();
+        state.calls.iter().map(|(_, call)| call.clone()).collect()
     }
 
     /// The calls about something, in order. For `about` see [`Call::is_about`].
     #[must_use]
     pub fn calls_about(&self, about: &str) -> Vec<Call> {
-        let mut calls = self.calls();
-        calls.retain(|call| call.is_about(about));
-        calls
+        let log = self.log_about(about).into_iter();
+        log.map(|(_, call)| call).collect()
     }
 
-    /// The answers that CodeDeploy took for a deployment, in order: one, if all is well.
+    /// The same, with the time at which each was answered.
+    #[must_use]
+    pub fn log_about(&self, about: &str) -> Vec<(Instant, Call)> {
+        let state = self.state.lock();
+        let calls = state.calls.iter().filter(|(_, call)| call.is_about(about));
+        calls.cloned().collect()
+    }
+
+    /// The answers that CodeDeploy took for a deployment, in order: one for each hook run, if all is well.
     #[must_use]
     pub fn answers(&self, deployment_id: &str) -> Vec<String> {
-        self.calls_about(deployment_id)
-            .into_iter()
-            .filter(|call| call.error.is_none())
-            .filter_map(|call| match call.request {
-                Request::Answer { status, .. } => Some(status),
-                _ => None,
+        let taken = self.taken(deployment_id).into_iter();
+        taken.map(|taken| taken.status).collect()
+    }
+
+    /// The same, with all there is to say about them.
+    #[must_use]
+    pub fn taken(&self, deployment_id: &str) -> Vec<Taken> {
+        let mut taken = self.state.lock().answers.clone();
+        taken.retain(|taken| taken.deployment_id == deployment_id);
+        taken
+    }
+
+    /// The invalidations about something, by distribution. For `about` see [`Call::is_about`].
+    #[must_use]
+    pub fn invalidations(&self, about: &str) -> Vec<Made> {
+        let state = self.state.lock();
+        let all = state.invalidations.iter();
+        let all = all.flat_map(|(distribution, made)| made.iter().map(move |i| (distribution, i)));
+        all.filter(|(distribution, i)| concerns(about, distribution, Some(&i.caller_reference)))
+            .map(|(distribution, i)| Made {
+                distribution_id: distribution.clone(),
+                caller_reference: i.caller_reference.clone(),
+                shown_completed: i.shown_completed,
             })
             .collect()
     }
