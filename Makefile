@@ -16,6 +16,7 @@ BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 ARCHITECTURE ?= arm64
 SCENARIO ?=
+FAULTS ?=
 
 .PHONY: help
 help: ## List these targets
@@ -33,8 +34,15 @@ local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl
 	@$(BINARIES)/local
 
 .PHONY: test
-test: local-build ## Run all tests: each function, the contracts between them, every scenario end to end
+test: local-build ## Run all tests: each function, the contracts between them, every scenario end to end, faults that happen once
 	cargo test --workspace
+	cargo build --package tests --bin faults
+	$(BINARIES)/faults --quick
+
+.PHONY: faults
+faults: local-build ## Try faults at every call, on two interpreters (FAULTS="--quick" for the short ones)
+	@cargo build --package tests --bin faults
+	@$(BINARIES)/faults $(FAULTS)
 
 .PHONY: lint
 lint: tools ## Check formatting, code, and template
@@ -62,7 +70,7 @@ local-build: tools ## Build the functions for this machine, for demo, local and 
 	    || { cat ../target/sam-local.log; exit 1; }
 
 .PHONY: tools
-tools: $(TOOLS)/ministack/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed ## Install tools of fixed versions into .tools/
+tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed ## Install tools of fixed versions into .tools/
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

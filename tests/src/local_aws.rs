@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -29,7 +30,7 @@ pub struct LocalAws {
     pub stand_in: StandIn,
     /// Where all other services listen.
     pub url: String,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// There until this is dropped.
     ministack: Option<Guarded>,
 }
@@ -40,13 +41,15 @@ impl LocalAws {
     /// # Errors
     /// When the tools are missing (`make tools`) or ministack does not come up; its log is then named.
     pub async fn start() -> Result<Self> {
-        let program = tool("ministack", "ministack");
-        ensure!(
-            program.exists(),
-            "{} is missing; `make tools` installs it",
-            program.display()
-        );
         let stand_in = StandIn::start().await?;
+        Self::start_with(stand_in, guarded_tool(&tool("ministack", "ministack"))?).await
+    }
+
+    /// Starts ministack by this command, beside a stand-in that runs already.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn start_with(stand_in: StandIn, mut ministack: Command) -> Result<Self> {
         let address = free_address()?;
         let url = format!("http://{address}");
         let folder = target_folder().join(format!("local-aws-{}", std::process::id()));
@@ -56,7 +59,7 @@ impl LocalAws {
         let log_file = folder.join("ministack.log");
         let log = File::create(&log_file)?;
         let ministack = Guarded::spawn(
-            Guarded::command(program)
+            ministack
                 .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
                 .env("GATEWAY_PORT", address.port().to_string())
                 .env("MINISTACK_REGION", REGION)
@@ -72,7 +75,7 @@ impl LocalAws {
                 .stderr(log),
         )
         .context("cannot start ministack")?;
-        wait_until_ready(address, &log_file).await?;
+        wait_until_ready(address, "/_localstack/health", &log_file).await?;
         Ok(Self {
             stand_in,
             url,
@@ -84,15 +87,7 @@ impl LocalAws {
     /// A Step Functions client for it.
     #[must_use]
     pub fn sfn(&self) -> aws_sdk_sfn::Client {
-        let credentials = Credentials::from_keys(ACCOUNT, "local", None);
-        let config = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(&self.url)
-            .build();
-        aws_sdk_sfn::Client::new(&config)
+        sfn_at(&self.url)
     }
 
     /// The environment in which the AWS and SAM CLIs talk to it.
@@ -118,6 +113,30 @@ impl Drop for LocalAws {
     }
 }
 
+/// A Step Functions client for whoever plays it at this address.
+#[must_use]
+pub(crate) fn sfn_at(url: &str) -> aws_sdk_sfn::Client {
+    let credentials = Credentials::from_keys(ACCOUNT, "local", None);
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url)
+        .build();
+    aws_sdk_sfn::Client::new(&config)
+}
+
+/// A guarded command for a program that `make tools` has installed.
+pub(crate) fn guarded_tool(program: &Path) -> Result<Command> {
+    ensure!(
+        program.exists(),
+        "{} is missing; `make tools` installs it",
+        program.display()
+    );
+    Ok(Guarded::command(program))
+}
+
 /// The repository's folder.
 #[must_use]
 pub fn repository() -> &'static Path {
@@ -134,20 +153,20 @@ pub fn tool(environment: &str, program: &str) -> PathBuf {
         .join(program)
 }
 
-fn target_folder() -> PathBuf {
+pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-async fn wait_until_ready(address: SocketAddr, log: &Path) -> Result<()> {
+pub(crate) async fn wait_until_ready(address: SocketAddr, page: &str, log: &Path) -> Result<()> {
     let started = Instant::now();
-    while !is_ready(address) {
+    while !is_ready(address, page) {
         ensure!(
             started.elapsed() < START_TIMEOUT,
-            "ministack does not answer on {address}. Its log: {}",
+            "nobody answers on {address}. Its log: {}",
             log.display()
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -155,12 +174,13 @@ async fn wait_until_ready(address: SocketAddr, log: &Path) -> Result<()> {
     Ok(())
 }
 
-fn is_ready(address: SocketAddr) -> bool {
+fn is_ready(address: SocketAddr, page: &str) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
         connection.set_read_timeout(Some(Duration::from_secs(2)))?;
-        connection.write_all(
-            b"GET /_localstack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        write!(
+            connection,
+            "GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         )?;
         let mut answer = String::new();
         connection.read_to_string(&mut answer)?;

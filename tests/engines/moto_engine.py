@@ -1,0 +1,86 @@
+"""moto's Step Functions (LocalStack's interpreter) as a server: with the JSONata evaluator that moto lacks
+(getmoto/moto#10105), functions invoked over HTTP, status changes told to an EventBridge elsewhere, and Wait states and
+the delays before retries shortened by SFN_WAIT_SCALE.
+"""
+
+import json
+import os
+import sys
+import time
+import types
+
+import jsonata
+from moto.core.config import default_user_config
+from moto.server import main
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.jsonata import jsonata as evaluator
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
+
+from clients import client
+
+WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
+# The event leaves out an input of more than 248 KiB.
+EVENT_INPUT_LIMIT = 248 * 1024
+
+lambda_client = client("lambda", "LAMBDA_URL")
+events = client("events", "EVENTS_URL")
+
+
+def evaluate(expression):
+    try:
+        return jsonata.Jsonata(expression).evaluate(None)
+    except Exception as error:
+        raise evaluator.JSONataException("UNKNOWN", str(error)) from error
+
+
+def declare(bindings):
+    return "".join(f"{name}:={to_json_str(value)};" for name, value in bindings.items())
+
+
+def wait(state, env, wait_seconds):
+    env.program_state_event.wait(wait_seconds * WAIT_SCALE)
+
+
+reflect_status = BaseExecutionWorkerCommunication.terminated
+
+
+def terminated(self):
+    reflect_status(self)
+    execution = self.execution
+    status = str(getattr(execution.exec_status, "value", execution.exec_status))
+    text = execution.execution_input
+    included = len(text) <= EVENT_INPUT_LIMIT
+    detail = {
+        "executionArn": execution.exec_arn,
+        "stateMachineArn": execution.state_machine.arn,
+        "name": execution.name,
+        "status": status,
+        "input": text if included else None,
+        "inputDetails": {"included": included},
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+    entry = {
+        "Source": "aws.states",
+        "DetailType": "Step Functions Execution Status Change",
+        "Detail": json.dumps(detail),
+        "Resources": [execution.exec_arn],
+    }
+    events.put_events(Entries=[entry])
+
+
+evaluator._eval_jsonata = evaluate
+for module in list(sys.modules.values()):
+    # It is imported by name in many places.
+    if getattr(module, "encode_jsonata_variable_declarations", None):
+        module.encode_jsonata_variable_declarations = declare
+lambda_eval_utils.boto_client_for = lambda **_: lambda_client
+retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * WAIT_SCALE))
+WaitFunction._wait_interval = wait
+BaseExecutionWorkerCommunication.terminated = terminated
+default_user_config["stepfunctions"]["execute_state_machine"] = True
+
+main()

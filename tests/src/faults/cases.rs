@@ -1,0 +1,210 @@
+//! What is tried, and what must come of it.
+
+mod calls;
+mod situations;
+
+use std::{fmt, time::Duration};
+
+use stand_in::{Fault, Operation, Switches};
+
+use crate::scenario::{Decider, Policies};
+
+/// More than the three attempts that the SDK makes of a call, so that the state machine gets to see it.
+const FEW: usize = 4;
+/// Of calls about the report: twenty attempts of the state machine, about 18 minutes of its own time.
+const LONG: usize = 60;
+
+/// One thing that goes wrong, or several.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What to call it.
+    pub name: String,
+    /// Which stack it needs.
+    pub stack: Kind,
+    /// The stack's two policy parameters.
+    pub policies: Policies,
+    /// What goes wrong with which calls, and how many of them.
+    pub plans: Vec<(Operation, About, usize, Fault)>,
+    /// How long CloudFront takes for each distribution, on the clock of this machine; none if it never ends.
+    pub purge_takes: [Option<Duration>; 2],
+    /// What AWS is not known to do one way or the other.
+    pub switches: Switches,
+    /// What else happens.
+    pub incident: Incident,
+    /// How the execution must end.
+    pub end: End,
+    /// Who must decide the answer.
+    pub decider: Decider,
+    /// Whether CodeDeploy never takes an answer: then the queue of what nobody could answer must have it.
+    pub deaf: bool,
+    /// Whether it needs the machine's own timeout, which ministack does not know.
+    pub needs_machine_timeout: bool,
+    /// Whether it takes minutes on the clock of this machine: such are started first.
+    pub long: bool,
+}
+
+/// The stacks that cases run on. All have two distributions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The longest wait is the template's default.
+    Usual,
+    /// The longest wait and the machine's timeout are shortened, both by the same factor.
+    Short,
+    /// As `Usual`, with few cases at a time: an invalidation is looked for among the newest of its distribution.
+    Quiet,
+    /// Its settings are wrong.
+    Misconfigured,
+}
+
+/// Which calls of a run a fault is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// All.
+    Deployment,
+    /// Those about the invalidation at this place in the Map, from 0.
+    Place(usize),
+}
+
+/// What happens apart from faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incident {
+    /// Nothing.
+    None,
+    /// The same event again, when the execution has ended.
+    EventAgainAfter,
+    /// The same event three times at once.
+    EventThrice,
+    /// CodeDeploy waits for the entry function's result.
+    Synchronous,
+    /// An engineer stops the execution when it is in this state.
+    StopIn(&'static str),
+    /// An engineer answers before the purge is done.
+    AnsweredByHand(&'static str),
+    /// EventBridge delivers the execution's end twice more.
+    EndAgain,
+    /// EventBridge says that the execution failed while it still runs.
+    EndTooEarly,
+    /// The execution is started with an input too large for EventBridge's event, and then stopped.
+    HugeInputStopped,
+}
+
+/// How an execution ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There is none.
+    NoExecution,
+    /// Green.
+    Succeeded,
+    /// Red, with one of these errors.
+    Failed(&'static [&'static str]),
+    /// By the machine's own timeout.
+    TimedOut,
+    /// Stopped by hand.
+    Aborted,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} [OnPurgeFailed={} OnPurgeOverdue={}]",
+            self.name,
+            self.policies.on_purge_failed(),
+            self.policies.on_purge_overdue()
+        )
+    }
+}
+
+/// Every case, in the order of a run.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    let mut cases = calls::all();
+    cases.extend(calls::invocations());
+    cases.extend(situations::all());
+    cases
+        .into_iter()
+        .flat_map(|case| both_policies(&case))
+        .collect()
+}
+
+/// A case whose answer a policy decides is two; of the others, each has one pair of policies or the other.
+fn both_policies(case: &Case) -> Vec<Case> {
+    let policies = match case.decider {
+        Decider::FailedPolicy | Decider::OverduePolicy => &Policies::EACH_WAY[..],
+        Decider::Completion | Decider::Nobody => {
+            let number = usize::from(case.name.len().is_multiple_of(2));
+            &Policies::EACH_WAY[number..=number]
+        }
+    };
+    policies
+        .iter()
+        .map(|&policies| Case {
+            policies,
+            ..case.clone()
+        })
+        .collect()
+}
+
+/// A run in which nothing goes wrong.
+fn good(name: String) -> Case {
+    Case {
+        name,
+        stack: Kind::Usual,
+        policies: Policies::EACH_WAY[0],
+        plans: Vec::new(),
+        purge_takes: [Some(Duration::from_millis(300)); 2],
+        switches: Switches::default(),
+        incident: Incident::None,
+        end: End::Succeeded,
+        decider: Decider::Completion,
+        deaf: false,
+        needs_machine_timeout: false,
+        long: false,
+    }
+}
+
+impl Case {
+    fn failing(self, errors: &'static [&'static str]) -> Self {
+        Self {
+            end: End::Failed(errors),
+            decider: Decider::FailedPolicy,
+            ..self
+        }
+    }
+
+    fn without_an_execution(self) -> Self {
+        Self {
+            end: End::NoExecution,
+            decider: Decider::FailedPolicy,
+            ..self
+        }
+    }
+
+    fn overdue(self) -> Self {
+        Self {
+            stack: Kind::Short,
+            end: End::Failed(&["PurgeOverdue"]),
+            decider: Decider::OverduePolicy,
+            ..self
+        }
+    }
+
+    /// CodeDeploy never takes an answer.
+    fn unanswerable(self) -> Self {
+        Self {
+            deaf: true,
+            decider: Decider::Nobody,
+            long: true,
+            ..self
+        }
+    }
+
+    fn until_the_machine_times_out(self) -> Self {
+        Self {
+            stack: Kind::Short,
+            end: End::TimedOut,
+            needs_machine_timeout: true,
+            ..self
+        }
+    }
+}

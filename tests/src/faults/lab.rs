@@ -1,0 +1,368 @@
+//! The stacks and engines that the cases run on.
+//!
+//! Time is cut short in three ways, and nothing else differs from what is deployed: Wait states and delays before
+//! retries take [`WAIT_SCALE`] of what they say, and so do a minute of the entry function's and the queue's before the
+//! next try; on the stacks of [`Kind::Short`], the longest wait and the machine's timeout are shortened by one factor.
+//! What happens inside a function takes the time it takes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    fs::File,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::{Value, json};
+use stand_in::StandIn;
+use tokio::sync::Semaphore;
+
+use super::{
+    cases::{About, Case, Kind},
+    run::Run,
+    verdict::Outcome,
+};
+use crate::{
+    guardian::Guarded,
+    local_aws::{
+        ACCOUNT, LocalAws, REGION, free_address, guarded_tool, repository, sfn_at, tool,
+        wait_until_ready,
+    },
+    scenario::{Deployment, Policies, SIXTEEN_WILDCARDS},
+    stack::{self, Stack},
+};
+
+/// Of a wait's seconds, those that are waited.
+const WAIT_SCALE: f64 = 0.04;
+/// The longest wait on the stacks of [`Kind::Short`], and on the others: the template's default.
+pub(crate) const SHORT_WAIT: Duration = Duration::from_secs(20);
+pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
+/// As many of a distribution's newest invalidations are searched for one with a given reference.
+const QUIET_CASES_AT_A_TIME: usize = 3;
+/// The queue gives a message up after 45 receipts.
+const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
+pub(crate) const DISTRIBUTIONS: &str = "E1WEBSITE00001,E2IMAGES000002";
+const QUIET_DISTRIBUTIONS: &str = "E3WEBSITE00003,E4IMAGES000004";
+
+/// The machine's timeout, shortened as the longest wait is.
+pub(crate) fn short_timeout(usual: Duration) -> Duration {
+    usual.mul_f64(SHORT_WAIT.as_secs_f64() / USUAL_WAIT.as_secs_f64())
+}
+
+/// `TimeoutSeconds` of a definition.
+pub(crate) fn machine_timeout(definition: &Value) -> Duration {
+    Duration::from_secs(definition["TimeoutSeconds"].as_u64().unwrap_or_default())
+}
+
+/// Who interprets the state machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Engine {
+    /// ministack's own.
+    Ministack,
+    /// moto's, which is `LocalStack`'s.
+    Moto,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ministack, Self::Moto];
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ministack => "ministack",
+            Self::Moto => "moto",
+        })
+    }
+}
+
+/// A local AWS with faults, both engines, and the stacks that were deployed on it.
+pub struct Lab {
+    /// Before the rest, which it calls, so that it ends first.
+    moto: Option<Guarded>,
+    moto_url: String,
+    pub(super) aws: LocalAws,
+    stacks: BTreeMap<(Kind, Policies), Stack>,
+    quiet: Semaphore,
+    definition: Value,
+}
+
+impl Lab {
+    /// Starts all, and deploys the stacks that these cases need.
+    ///
+    /// # Errors
+    /// When the tools are missing, or something does not come up.
+    pub async fn start(cases: &[&Case], engines: &[Engine]) -> Result<Self> {
+        let stand_in = StandIn::start().await?;
+        let stand_in_url = stand_in.url();
+        let program = repository().join("tests/engines/ministack_engine.py");
+        let mut ministack = guarded_tool(&tool("ministack", "python"))?;
+        ministack
+            .arg(program)
+            .env("SFN_WAIT_SCALE", WAIT_SCALE.to_string())
+            .env(
+                "LAMBDA_ASYNC_RETRY_BASE_SECONDS",
+                (60.0 * WAIT_SCALE).to_string(),
+            )
+            .env("LAMBDA_URL", &stand_in_url)
+            .env("AWS_ENDPOINT_URL_SFN", &stand_in_url)
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_DEFAULT_REGION", REGION);
+        let aws = LocalAws::start_with(stand_in, ministack).await?;
+        aws.stand_in.pass_invocations_to(&aws.url);
+        let mut lab = Self {
+            moto_url: String::new(),
+            moto: None,
+            aws,
+            stacks: BTreeMap::new(),
+            quiet: Semaphore::new(QUIET_CASES_AT_A_TIME),
+            definition: Value::Null,
+        };
+        if engines.contains(&Engine::Moto) {
+            lab.start_moto().await?;
+        }
+        let needed: BTreeSet<_> = cases
+            .iter()
+            .map(|case| (case.stack, case.policies))
+            .collect();
+        for (kind, policies) in needed {
+            lab.deploy(kind, policies).await?;
+        }
+        Ok(lab)
+    }
+
+    /// The state machine's definition, as it was deployed.
+    #[must_use]
+    pub fn definition(&self) -> &Value {
+        &self.definition
+    }
+
+    async fn start_moto(&mut self) -> Result<()> {
+        let address: SocketAddr = free_address()?;
+        self.moto_url = format!("http://{address}");
+        let log_file = self.aws.folder.join("moto.log");
+        let log = File::create(&log_file)?;
+        let program: PathBuf = repository().join("tests/engines/moto_engine.py");
+        self.moto = Some(Guarded::spawn(
+            guarded_tool(&tool("moto", "python"))?
+                .arg(program)
+                .args(["--host", &Ipv4Addr::LOCALHOST.to_string()])
+                .args(["--port", &address.port().to_string()])
+                .env("SFN_WAIT_SCALE", WAIT_SCALE.to_string())
+                .env("LAMBDA_URL", self.aws.stand_in.url())
+                .env("EVENTS_URL", &self.aws.url)
+                .env("MOTO_ACCOUNT_ID", ACCOUNT)
+                .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+                .env("AWS_DEFAULT_REGION", REGION)
+                .stdout(log.try_clone()?)
+                .stderr(log),
+        )?);
+        wait_until_ready(address, "/moto-api/data.json", &log_file).await
+    }
+
+    async fn deploy(&mut self, kind: Kind, policies: Policies) -> Result<()> {
+        let name = format!("faults-{}", self.stacks.len());
+        let short = SHORT_WAIT.as_secs().to_string();
+        let mut parameters = vec![
+            ("OnPurgeFailed", policies.on_purge_failed()),
+            ("OnPurgeOverdue", policies.on_purge_overdue()),
+            (
+                "DistributionIds",
+                if kind == Kind::Quiet {
+                    QUIET_DISTRIBUTIONS
+                } else {
+                    DISTRIBUTIONS
+                },
+            ),
+        ];
+        match kind {
+            Kind::Short => parameters.push(("LongestWaitSeconds", &short)),
+            Kind::Misconfigured => parameters.push(("Paths", SIXTEEN_WILDCARDS)),
+            Kind::Usual | Kind::Quiet => {}
+        }
+        let stack = stack::deploy(&self.aws, &name, &parameters).await?;
+        let visibility = json!({
+            "QueueUrl": format!("{}/{ACCOUNT}/{name}-to-answer", self.aws.url),
+            "Attributes": { "VisibilityTimeout": "1" },
+        });
+        self.sqs("SetQueueAttributes", &visibility).await?;
+        let machine = self
+            .aws
+            .sfn()
+            .describe_state_machine()
+            .state_machine_arn(stack.state_machine_arn())
+            .send()
+            .await?;
+        let mut definition: Value = serde_json::from_str(machine.definition())?;
+        self.definition = definition.clone();
+        if self.moto.is_some() {
+            if kind == Kind::Short {
+                definition["TimeoutSeconds"] =
+                    json!(short_timeout(machine_timeout(&definition)).as_secs());
+            }
+            sfn_at(&self.moto_url)
+                .create_state_machine()
+                .name(&name)
+                .definition(definition.to_string())
+                .role_arn(machine.role_arn())
+                .send()
+                .await
+                .context("moto does not take the state machine")?;
+        }
+        self.stacks.insert((kind, policies), stack);
+        Ok(())
+    }
+
+    async fn sqs(&self, action: &str, request: &Value) -> Result<Value> {
+        let target = format!("AmazonSQS.{action}");
+        let headers = [
+            ("x-amz-target", target.as_str()),
+            ("content-type", "application/x-amz-json-1.0"),
+        ];
+        self.post(&self.aws.url, &headers, request.to_string())
+            .await
+    }
+
+    pub(super) async fn post(
+        &self,
+        url: &str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> Result<Value> {
+        // Who asks decides whose account it is; nothing is checked.
+        let credential =
+            format!("AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/any/aws4_request");
+        let mut all = headers_of(&[("authorization", &credential)])?;
+        all.extend(headers_of(headers)?);
+        let answer = stand_in::post(url, all, body)
+            .await
+            .map_err(|error| anyhow!("{url}: {error}"))?;
+        let text = String::from_utf8_lossy(answer.body());
+        ensure!(
+            answer.status().is_success(),
+            "{url}: {}: {text}",
+            answer.status()
+        );
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    pub(super) async fn invoke(&self, stack: &Stack, kind: &str, event: &str) -> Result<()> {
+        let url = format!(
+            "{}/2015-03-31/functions/{}/invocations",
+            self.aws.url,
+            stack.hook_function()
+        );
+        let headers = [("x-amz-invocation-type", kind)];
+        self.post(&url, &headers, event.to_owned()).await.map(drop)
+    }
+
+    /// Lets a case happen, and waits for all that comes of it but dead letters.
+    ///
+    /// # Errors
+    /// When an engine or the local AWS fails.
+    pub async fn meet(&self, case: &Case, engine: Engine) -> Result<(Deployment, Outcome)> {
+        let _few = match case.stack {
+            Kind::Quiet => Some(self.quiet.acquire().await?),
+            _ => None,
+        };
+        let stack = self
+            .stacks
+            .get(&(case.stack, case.policies))
+            .context("the case's stack was not deployed")?;
+        let deployment = Deployment::new();
+        self.prepare(case, &deployment, engine);
+        let run = Run {
+            lab: self,
+            case,
+            stack,
+            sfn: sfn_at(self.url(engine)),
+            execution_arn: stack.execution_arn(&deployment.execution_name),
+            deployment: &deployment,
+            began: Instant::now(),
+        };
+        run.deliver().await?;
+        run.until_answered().await;
+        let execution = run.until_ended().await?;
+        run.aftermath(execution.as_ref()).await?;
+        let stand_in = &self.aws.stand_in;
+        let outcome = Outcome {
+            began: run.began,
+            execution,
+            taken: stand_in.taken(&deployment.id),
+            made: stand_in.invalidations(&deployment.id),
+            log: Vec::new(),
+            dead_letter: false,
+        };
+        Ok((deployment, outcome))
+    }
+
+    fn url(&self, engine: Engine) -> &str {
+        match engine {
+            Engine::Ministack => &self.aws.url,
+            Engine::Moto => &self.moto_url,
+        }
+    }
+
+    fn prepare(&self, case: &Case, deployment: &Deployment, engine: Engine) {
+        let stand_in = &self.aws.stand_in;
+        stand_in.pass_executions_to(&deployment.id, self.url(engine));
+        stand_in.switch(&deployment.id, case.switches);
+        for (place, time) in case.purge_takes.into_iter().enumerate() {
+            stand_in.purge_takes(&deployment.caller_reference(place), time);
+        }
+        for (operation, about, times, fault) in &case.plans {
+            let about = match about {
+                // The hash that follows the id begins after a hyphen.
+                About::Deployment => deployment.id.clone(),
+                About::Place(place) => deployment.caller_reference(*place),
+            };
+            stand_in.plan(*operation, &about, *times, fault.clone());
+        }
+    }
+
+    /// The deployments that lie in the queues of what nobody could answer, once all that must be there are.
+    ///
+    /// # Errors
+    /// When the local AWS fails.
+    pub async fn dead_letters(&self, expected: &BTreeSet<&str>) -> Result<String> {
+        let began = Instant::now();
+        let mut found = String::new();
+        loop {
+            for stack in self.stacks.values() {
+                let request = json!({
+                    "QueueUrl": format!("{}/{ACCOUNT}/{}-unanswered", self.aws.url, stack.name),
+                    "MaxNumberOfMessages": 10,
+                    "VisibilityTimeout": 43200,
+                });
+                let answer = self.sqs("ReceiveMessage", &request).await?;
+                for message in answer["Messages"].as_array().into_iter().flatten() {
+                    found += message["Body"].as_str().unwrap_or_default();
+                }
+            }
+            let all = expected.iter().all(|id| found.contains(id));
+            if all || began.elapsed() > DEAD_LETTER_PATIENCE {
+                return Ok(found);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What the stand-in has recorded by now.
+    pub fn complete(&self, deployment: &Deployment, outcome: &mut Outcome) {
+        let stand_in = &self.aws.stand_in;
+        outcome.taken = stand_in.taken(&deployment.id);
+        outcome.made = stand_in.invalidations(&deployment.id);
+        outcome.log = stand_in.log_about(&deployment.id);
+    }
+}
+
+fn headers_of(headers: &[(&'static str, &str)]) -> Result<http::HeaderMap> {
+    let mut map = http::HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(*name, value.parse()?);
+    }
+    Ok(map)
+}
