@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod handlers;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -9,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use lambda_runtime::Diagnostic;
+use handlers::{FUNCTIONS, Handlers};
 use regex::Regex;
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
@@ -17,32 +19,10 @@ use shared::{
     invalidation::{DistributionId, Path},
     policy::Policy,
 };
-use stand_in::StandIn;
-use strum::VariantNames;
 use tests::local_aws::{repository, tool};
 
 /// Only the safety nets make report-status look an execution up; the state machine never sees this.
 const NOT_IN_THE_STATE_MACHINE: &[&str] = &["ExecutionUnreadable"];
-
-/// The functions, each with the states it serves and the errors it knows.
-const FUNCTIONS: &[(&str, &[&str], &[&str])] = &[
-    ("hook", &[], hook::Error::VARIANTS),
-    (
-        "create-invalidation",
-        &["CreateInvalidation"],
-        create_invalidation::Error::VARIANTS,
-    ),
-    (
-        "check-invalidation",
-        &["CheckInvalidations"],
-        check_invalidation::Error::VARIANTS,
-    ),
-    (
-        "report-status",
-        &["ReportSucceeded", "ReportFailed"],
-        report_status::Error::VARIANTS,
-    ),
-];
 
 fn read(file: &str) -> String {
     let file = repository().join(file);
@@ -417,47 +397,13 @@ fn the_queue_repeats_for_most_of_the_hour_and_never_while_the_function_runs() {
 
 #[tokio::test]
 async fn every_event_is_one_that_its_function_reads() {
-    let aws = StandIn::start().await.unwrap();
-    aws.purge_takes("E2QWRUHAPOMQZL", None);
-    let config = aws.client_config();
-    let cloudfront = aws_sdk_cloudfront::Client::new(&config);
-    let now = std::time::SystemTime::now;
+    let handlers = Handlers::start().await;
     for entry in fs::read_dir(repository().join("sam/events")).unwrap() {
         let file = entry.unwrap().path();
         let event: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let name = file.file_name().unwrap().to_str().unwrap();
-        let failure: Option<Diagnostic> = match name.split('.').next().unwrap() {
-            "hook" => {
-                let settings = hook::settings::Settings {
-                    purge: hook::settings::Purge::parse(|_| None),
-                    on_purge_failed: Policy::FailDeployment,
-                };
-                let clients = hook::Clients::new(&config);
-                hook::handle(&clients, &settings, event)
-                    .await
-                    .err()
-                    .map(Into::into)
-            }
-            "create-invalidation" => create_invalidation::handle(&cloudfront, event, now())
-                .await
-                .err()
-                .map(Into::into),
-            "check-invalidation" => check_invalidation::handle(&cloudfront, event, now())
-                .await
-                .err()
-                .map(Into::into),
-            _ => {
-                let clients = report_status::Clients::new(&config);
-                let policies = report_status::Policies {
-                    on_purge_failed: Policy::FailDeployment,
-                    on_purge_overdue: Policy::FailDeployment,
-                };
-                report_status::handle(&clients, policies, "", event)
-                    .await
-                    .err()
-                    .map(Into::into)
-            }
-        };
+        let function = name.split('.').next().unwrap();
+        let failure = handlers.invoke(function, event).await.err();
         let expected = (name == "check-invalidation.overdue.json").then_some("PurgeOverdue");
         let found = failure.as_ref().map(|failure| failure.error_type.as_str());
         assert_eq!(found, expected, "{name}: {failure:?}");

@@ -12,6 +12,10 @@ use shared::{
 
 use crate::{Error, Purge};
 
+/// A message comes once a minute. For so many minutes the safety net asks whether an execution was started; if Step
+/// Functions does not say by then, an answer by policy is better than none.
+const PATIENT_RECEIPTS: u32 = 15;
+
 /// Who waits for what news.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub struct Report {
@@ -48,6 +52,14 @@ struct Batch {
 #[derive(Debug, Deserialize)]
 struct Message {
     body: String,
+    attributes: Attributes,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    /// How often the queue has handed the message out; a number as text.
+    approximate_receive_count: String,
 }
 
 /// A record of Lambda's for an asynchronous invocation that failed on every attempt.
@@ -77,7 +89,10 @@ pub async fn read(sfn: &Client, state_machine_arn: &str, event: &Value) -> Resul
     let event = serde_json::from_str(&message.body).unwrap_or(Value::Null);
     if event.get("requestPayload").is_some() {
         let record: FailedInvocation = document::parse("the failed invocation's record", &event)?;
-        failed_invocation(sfn, state_machine_arn, record.request_payload.into()).await
+        let receipts = message.attributes.approximate_receive_count.parse();
+        let patient = receipts.is_ok_and(|receipts: u32| receipts < PATIENT_RECEIPTS);
+        let hook = record.request_payload.into();
+        failed_invocation(sfn, state_machine_arn, hook, patient).await
     } else {
         let change: StatusChange = document::parse("the status change event", &event)?;
         status_change(sfn, change.detail).await
@@ -89,12 +104,13 @@ async fn failed_invocation(
     sfn: &Client,
     state_machine_arn: &str,
     hook: Hook,
+    patient: bool,
 ) -> Result<Report, Error> {
     let machine = state_machine_arn.replacen(":stateMachine:", ":execution:", 1);
     let execution_arn = format!("{machine}:{}", execution::name(&hook));
     let started = match describe(sfn, &execution_arn).await {
         Ok(_) => true,
-        Err(Error::ExecutionUnreadable { source, .. }) if !source.is_transient() => {
+        Err(Error::ExecutionUnreadable { source, .. }) if !patient || !source.is_transient() => {
             // ExecutionDoesNotExist, as a rule. Whatever else it is, a deployment waits.
             tracing::warn!("no execution {execution_arn}: {source}");
             false

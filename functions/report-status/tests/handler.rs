@@ -42,9 +42,13 @@ fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Va
     }))
 }
 
-/// As the queue passes it on.
+/// As the queue passes it on, the first time.
 fn message(body: &Value) -> Value {
-    json!({ "Records": [{ "eventSource": "aws:sqs", "body": body.to_string() }] })
+    json!({ "Records": [{
+        "eventSource": "aws:sqs",
+        "body": body.to_string(),
+        "attributes": { "ApproximateReceiveCount": "1" },
+    }] })
 }
 
 fn failed_invocation() -> Value {
@@ -238,6 +242,19 @@ async fn whether_the_execution_was_started_is_asked_again_where_step_functions_f
         "{error:?}"
     );
     assert_eq!(aws.calls(), []);
+}
+
+#[tokio::test]
+async fn where_step_functions_fails_for_long_an_answer_by_policy_is_better_than_none() {
+    for (receipts, answers) in [("14", vec![]), ("15", vec!["Failed"])] {
+        let aws = StandIn::start().await.unwrap();
+        let mut event = failed_invocation();
+        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
+
+        let outcome = tell(&aws, event).await;
+
+        assert_eq!(aws.answers(DEPLOYMENT), answers, "{outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -23,8 +23,10 @@ use tests::{
 };
 use tokio::sync::Semaphore;
 
-/// They mostly wait; more would starve each other on two processors.
-const CASES_AT_A_TIME: usize = 40;
+/// More would starve each other on two processors.
+const CASES_AT_A_TIME: usize = 20;
+/// Of those that take long: they wait, for the next try or for a function that times out, which costs nothing.
+const LONG_CASES_AT_A_TIME: usize = 100;
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A case on an engine, and what came of it.
@@ -76,6 +78,7 @@ async fn run() -> Result<ExitCode> {
 
 async fn meet_all(lab: &Arc<Lab>, runs: Vec<(Case, Engine)>) -> Vec<Met> {
     let turns = Arc::new(Semaphore::new(CASES_AT_A_TIME));
+    let long_turns = Arc::new(Semaphore::new(LONG_CASES_AT_A_TIME));
     let done = Arc::new(AtomicUsize::new(0));
     let total = runs.len();
     let progress = tokio::spawn({
@@ -91,7 +94,8 @@ async fn meet_all(lab: &Arc<Lab>, runs: Vec<(Case, Engine)>) -> Vec<Met> {
         }
     });
     let meetings = runs.into_iter().map(|(case, engine)| {
-        let (lab, turns, done) = (Arc::clone(lab), Arc::clone(&turns), Arc::clone(&done));
+        let (lab, done) = (Arc::clone(lab), Arc::clone(&done));
+        let turns = Arc::clone(if case.long { &long_turns } else { &turns });
         async move {
             let turn = turns.acquire().await;
             let result = lab.meet(&case, engine).await;

@@ -107,6 +107,11 @@ impl Lab {
                 "LAMBDA_ASYNC_RETRY_BASE_SECONDS",
                 (60.0 * WAIT_SCALE).to_string(),
             )
+            // Each invocation takes one for as long as its function runs, and many functions run until they time out.
+            .env("MINISTACK_WORKER_THREADS", "1000")
+            // Idle functions and logs of all that they say would be most of its work.
+            .env("LAMBDA_WARM_TTL_SECONDS", "10")
+            .env("LOG_LEVEL", "WARNING")
             .env("LAMBDA_URL", &stand_in_url)
             .env("AWS_ENDPOINT_URL_SFN", &stand_in_url)
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)

@@ -4,16 +4,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use axum::{
-    Extension,
     extract::{self, Path},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Call, Fault, Invalidation, Operation, Request, Shared, State,
-    connection::Caller,
+    Call, Fault, Invalidation, Operation, Request, Shared, State, connection,
     faults::{self, Refusal},
 };
 
@@ -97,7 +95,7 @@ struct ErrorBody {
 pub(crate) async fn create(
     extract::State(shared): extract::State<Shared>,
     Path(distribution_id): Path<String>,
-    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     body: String,
 ) -> Response {
     let batch = read(&body);
@@ -108,11 +106,10 @@ pub(crate) async fn create(
         ),
         Err(_) => (None, Request::Nothing),
     };
-    let process = caller.process();
     let state = &mut *shared.lock();
     // A refused reference makes its owner look through the list.
-    if let (Some(reference), Ok(process)) = (&caller_reference, process) {
-        state.asking.insert(process, reference.clone());
+    if let (Some(reference), Some(process)) = (&caller_reference, connection::process(&headers)) {
+        state.asking.insert(process.to_owned(), reference.clone());
     }
     answer(
         state,
@@ -194,14 +191,12 @@ pub(crate) async fn get(
 pub(crate) async fn list(
     extract::State(shared): extract::State<Shared>,
     Path(distribution_id): Path<String>,
-    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Response {
-    let process = caller.process();
     let state = &mut *shared.lock();
     // It names no invalidation; the last that the same process asked to create is the one it looks for.
-    let caller_reference = process
-        .ok()
-        .and_then(|process| state.asking.get(&process).cloned());
+    let caller_reference =
+        connection::process(&headers).and_then(|process| state.asking.get(process).cloned());
     answer(
         state,
         Operation::ListInvalidations,

@@ -13,7 +13,8 @@
 //!   [`Switches`] has both ways.
 //! - `ListInvalidations` has one page, and does not say whose invalidation is looked for: it goes by the process that
 //!   calls, and by the last one that it asked to create.
-//! - A refused connection is one that is closed without an answer. Killing or freezing a caller needs Linux's `/proc`.
+//! - A refused connection is one that is closed without an answer. Only a caller that says which process it is (see
+//!   `connection`) can be killed or frozen.
 
 mod cloudfront;
 mod codedeploy;
@@ -310,9 +311,12 @@ impl StandIn {
     /// The same, with all there is to say about them.
     #[must_use]
     pub fn taken(&self, deployment_id: &str) -> Vec<Taken> {
-        let mut taken = self.state.lock().answers.clone();
-        taken.retain(|taken| taken.deployment_id == deployment_id);
+        let state = self.state.lock();
+        let taken = state.answers.iter();
         taken
+            .filter(|taken| taken.deployment_id == deployment_id)
+            .cloned()
+            .collect()
     }
 
     /// The invalidations about something, by distribution. For `about` see [`Call::is_about`].

@@ -183,8 +183,7 @@ pub(super) fn all() -> Vec<Case> {
                     times.count(),
                     trouble.at(target),
                 ));
-                let slow = matches!(trouble, Trouble::TooSlow | Trouble::TimesOut);
-                base.long = slow && times != Times::Once;
+                base.long = times != Times::Once;
                 let case = expect(base, target, trouble, times);
                 let other_way = other_way(&case, target, trouble);
                 cases.push(case);
@@ -337,7 +336,7 @@ pub(super) fn invocations() -> Vec<Case> {
                 let operation = Operation::Invoke(function);
                 case.plans
                     .push((operation, About::Deployment, times.count(), fault.clone()));
-                case.long = *name == "TooSlow";
+                case.long = *name == "TooSlow" || times != Times::Once;
                 cases.push(match (function, times) {
                     (_, Times::Once | Times::AFew | Times::Long) => case,
                     (Function::Create | Function::Check, _) => case.failing(NOT_INVOKED),
