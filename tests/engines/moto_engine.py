@@ -1,6 +1,10 @@
 """moto's Step Functions (LocalStack's interpreter) as a server: with the JSONata evaluator that moto lacks
 (getmoto/moto#10105), functions invoked over HTTP, status changes told to an EventBridge elsewhere, and Wait states and
 the delays before retries shortened by SFN_WAIT_SCALE.
+
+Two things that it does otherwise than AWS are mended: that Lambda does not answer is `Lambda.SdkClientException` (Step
+Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; and an execution that was
+stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED.
 """
 
 import json
@@ -10,11 +14,14 @@ import time
 import types
 
 import jsonata
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.core.config import default_user_config
 from moto.server import main
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as evaluator
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
@@ -27,6 +34,18 @@ EVENT_INPUT_LIMIT = 248 * 1024
 
 lambda_client = client("lambda", "LAMBDA_URL")
 events = client("events", "EVENTS_URL")
+
+
+class Lambda:
+    def invoke(self, **request):
+        try:
+            return lambda_client.invoke(**request)
+        except BotoCoreError as error:
+            response = {
+                "Error": {"Code": "SdkClientException", "Message": str(error)},
+                "ResponseMetadata": {"HTTPStatusCode": 0, "RequestId": ""},
+            }
+            raise ClientError(response, "Invoke") from error
 
 
 def evaluate(expression):
@@ -42,6 +61,14 @@ def declare(bindings):
 
 def wait(state, env, wait_seconds):
     env.program_state_event.wait(wait_seconds * WAIT_SCALE)
+
+
+set_error = Environment.set_error
+
+
+def set_error_unless_stopped(self, error):
+    if not isinstance(self._program_state, ProgramStopped):
+        set_error(self, error)
 
 
 reflect_status = BaseExecutionWorkerCommunication.terminated
@@ -77,10 +104,11 @@ for module in list(sys.modules.values()):
     # It is imported by name in many places.
     if getattr(module, "encode_jsonata_variable_declarations", None):
         module.encode_jsonata_variable_declarations = declare
-lambda_eval_utils.boto_client_for = lambda **_: lambda_client
+lambda_eval_utils.boto_client_for = lambda **_: Lambda()
 retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * WAIT_SCALE))
 WaitFunction._wait_interval = wait
 BaseExecutionWorkerCommunication.terminated = terminated
+Environment.set_error = set_error_unless_stopped
 default_user_config["stepfunctions"]["execute_state_machine"] = True
 
 main()

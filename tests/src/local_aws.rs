@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use stand_in::StandIn;
 
@@ -122,6 +122,12 @@ pub(crate) fn sfn_at(url: &str) -> aws_sdk_sfn::Client {
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
+        // This machine may be busy.
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(START_TIMEOUT)
+                .build(),
+        )
         .endpoint_url(url)
         .build();
     aws_sdk_sfn::Client::new(&config)

@@ -238,6 +238,8 @@ impl Scenario {
 pub struct Deployment {
     /// Its id.
     pub id: String,
+    /// The id of its hook's run.
+    pub hook_execution_id: String,
     /// The event its hook function gets.
     pub event: String,
     /// The name of the execution that takes care of it.
@@ -246,26 +248,34 @@ pub struct Deployment {
 
 impl Deployment {
     /// A new one, with ids in CodeDeploy's form.
+    #[must_use]
+    pub fn new() -> Self {
+        let second = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default()
+            .as_secs();
+        Self::hook_of(format!("d-{:05X}{:04X}", second & 0xF_FFFF, next()))
+    }
+
+    /// One more hook of the deployment with this id.
     ///
     /// # Panics
     /// Never: the event has what a hook event needs.
     #[must_use]
     #[expect(clippy::unwrap_used, reason = "the event is made right here")]
-    pub fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let second = SystemTime::UNIX_EPOCH
-            .elapsed()
-            .unwrap_or_default()
-            .as_secs();
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let id = format!("d-{:05X}{number:04X}", second & 0xF_FFFF);
+    pub fn hook_of(id: String) -> Self {
+        let hook_execution_id = format!(
+            "eyJlbmNyeXB0ZWREYXRhIjoi{id}{}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9",
+            next()
+        );
         let event = json!({
             "DeploymentId": id,
-            "LifecycleEventHookExecutionId": format!("eyJlbmNyeXB0ZWREYXRhIjoi{id}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9"),
+            "LifecycleEventHookExecutionId": hook_execution_id,
         });
         let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
         Self {
             execution_name: shared::execution::name(&hook.into()),
+            hook_execution_id,
             event: event.to_string(),
             id,
         }
@@ -276,6 +286,12 @@ impl Deployment {
     pub fn caller_reference(&self, place: usize) -> String {
         format!("{}-{place}-", self.execution_name)
     }
+}
+
+/// Another number at each call.
+fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Default for Deployment {

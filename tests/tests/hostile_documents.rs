@@ -129,13 +129,16 @@ fn tamper(document: &mut Value, place: Index, tampering: Tampering) {
             other => *other = Value::Object(Map::from_iter([(name, value)])),
         },
         Tampering::Remove => {
-            let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", ""));
-            match document.pointer_mut(parent) {
-                Some(Value::Object(fields)) => {
-                    fields.remove(&last.replace("~1", "/").replace("~0", "~"));
+            let Some((parent, last)) = pointer.rsplit_once('/') else {
+                *document = Value::Null;
+                return;
+            };
+            match document.pointer_mut(parent).unwrap() {
+                Value::Array(items) => drop(items.remove(last.parse().unwrap())),
+                fields => {
+                    let name = last.replace("~1", "/").replace("~0", "~");
+                    fields.as_object_mut().unwrap().remove(&name);
                 }
-                Some(Value::Array(items)) => drop(items.remove(last.parse().unwrap())),
-                _ => *document = Value::Null,
             }
         }
     }
@@ -175,7 +178,7 @@ fn name(deployment_id: &str, hook_id: &str) -> Option<String> {
 
 proptest! {
     // Each is a call or two over loopback.
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_function_runs_or_fails_by_a_known_name_whatever_it_is_sent(

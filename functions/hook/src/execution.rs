@@ -16,8 +16,10 @@ use crate::settings::{InvalidationBatch, Purge};
 /// A deployment shall not fail because Step Functions had a bad ten seconds: of the entry function's 30 seconds, all that
 /// an answer by policy does not need (`shared::aws`) is for starting.
 const START_TIMEOUT: Duration = Duration::from_secs(18);
-/// As many as fit: the SDK waits up to 1, 2, 4, 8 and 16 seconds between them, half of that on average.
-const START_ATTEMPTS: u32 = 6;
+/// As many as fit, with up to half a second, one, two and then three seconds between them.
+const START_ATTEMPTS: u32 = 12;
+const START_BACKOFF: Duration = Duration::from_millis(500);
+const START_LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 
 /// What an execution is started with: all it needs, and the same for the same hook.
 #[derive(Debug, Serialize)]
@@ -83,7 +85,12 @@ pub fn client(config: &SdkConfig) -> Client {
         aws_sdk_sfn::config::Builder::from(config)
             .timeout_config(timeouts)
             .retry_classifier(UnreadableAnswer)
-            .retry_config(RetryConfig::standard().with_max_attempts(START_ATTEMPTS))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(START_ATTEMPTS)
+                    .with_initial_backoff(START_BACKOFF)
+                    .with_max_backoff(START_LONGEST_BACKOFF),
+            )
             .build(),
     )
 }

@@ -29,6 +29,8 @@ pub struct Case {
     pub purge_takes: [Option<Duration>; 2],
     /// What AWS is not known to do one way or the other.
     pub switches: Switches,
+    /// The deployment whose hook it is, by a number; one of its own where there is none.
+    pub deployment: Option<usize>,
     /// What else happens.
     pub incident: Incident,
     /// How the execution must end.
@@ -48,8 +50,10 @@ pub struct Case {
 pub enum Kind {
     /// The longest wait is the template's default.
     Usual,
-    /// The longest wait and the machine's timeout are shortened, both by the same factor.
-    Short,
+    /// The longest wait is short: `LongestWaitSeconds`, by the template's own parameter.
+    Overdue,
+    /// The machine's own timeout is short.
+    TimedOut,
     /// As `Usual`, with few cases at a time: an invalidation is looked for among the newest of its distribution.
     Quiet,
     /// Its settings are wrong.
@@ -72,8 +76,8 @@ pub enum Incident {
     None,
     /// The same event again, when the execution has ended.
     EventAgainAfter,
-    /// The same event three times at once.
-    EventThrice,
+    /// The same event so many times at once.
+    EventAtOnce(usize),
     /// CodeDeploy waits for the entry function's result.
     Synchronous,
     /// An engineer stops the execution when it is in this state.
@@ -84,6 +88,8 @@ pub enum Incident {
     EndAgain,
     /// EventBridge says that the execution failed while it still runs.
     EndTooEarly,
+    /// The execution is started by hand with this input, in which `$HOOK` stands for the hook.
+    StartedWith(&'static str),
     /// The execution is started with an input too large for EventBridge's event, and then stopped.
     HugeInputStopped,
 }
@@ -121,6 +127,7 @@ pub fn all() -> Vec<Case> {
     let mut cases = calls::all();
     cases.extend(calls::invocations());
     cases.extend(situations::all());
+    cases.extend(situations::load());
     cases
         .into_iter()
         .flat_map(|case| both_policies(&case))
@@ -154,6 +161,7 @@ fn good(name: String) -> Case {
         plans: Vec::new(),
         purge_takes: [Some(Duration::from_millis(300)); 2],
         switches: Switches::default(),
+        deployment: None,
         incident: Incident::None,
         end: End::Succeeded,
         decider: Decider::Completion,
@@ -164,6 +172,19 @@ fn good(name: String) -> Case {
 }
 
 impl Case {
+    /// Whether it belongs to the shorter selection: faults that happen once, and inputs with a mistake.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        let is_mistake = matches!(self.incident, Incident::StartedWith(_));
+        !self.long && (is_mistake || self.name.ends_with("Once"))
+    }
+
+    /// Whether it belongs to the load, whose hooks all come at once.
+    #[must_use]
+    pub fn is_load(&self) -> bool {
+        self.deployment.is_some()
+    }
+
     fn failing(self, errors: &'static [&'static str]) -> Self {
         Self {
             end: End::Failed(errors),
@@ -182,7 +203,7 @@ impl Case {
 
     fn overdue(self) -> Self {
         Self {
-            stack: Kind::Short,
+            stack: Kind::Overdue,
             end: End::Failed(&["PurgeOverdue"]),
             decider: Decider::OverduePolicy,
             ..self
@@ -201,7 +222,7 @@ impl Case {
 
     fn until_the_machine_times_out(self) -> Self {
         Self {
-            stack: Kind::Short,
+            stack: Kind::TimedOut,
             end: End::TimedOut,
             needs_machine_timeout: true,
             ..self

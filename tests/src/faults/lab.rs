@@ -2,7 +2,8 @@
 //!
 //! Time is cut short in three ways, and nothing else differs from what is deployed: Wait states and delays before
 //! retries take [`WAIT_SCALE`] of what they say, and so do a minute of the entry function's and the queue's before the
-//! next try; on the stacks of [`Kind::Short`], the longest wait and the machine's timeout are shortened by one factor.
+//! next try; the longest wait of [`Kind::Overdue`] is [`SHORT_WAIT`], and the machine's timeout of [`Kind::TimedOut`]
+//! [`SHORT_TIMEOUT`].
 //! What happens inside a function takes the time it takes.
 
 use std::{
@@ -36,8 +37,9 @@ use crate::{
 
 /// Of a wait's seconds, those that are waited.
 const WAIT_SCALE: f64 = 0.04;
-/// The longest wait on the stacks of [`Kind::Short`], and on the others: the template's default.
+/// The longest wait on the stacks of [`Kind::Overdue`], and on the others: the template's default.
 pub(crate) const SHORT_WAIT: Duration = Duration::from_secs(20);
+pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_secs(25);
 pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
 /// As many of a distribution's newest invalidations are searched for one with a given reference.
 const QUIET_CASES_AT_A_TIME: usize = 3;
@@ -45,11 +47,6 @@ const QUIET_CASES_AT_A_TIME: usize = 3;
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
 pub(crate) const DISTRIBUTIONS: &str = "E1WEBSITE00001,E2IMAGES000002";
 const QUIET_DISTRIBUTIONS: &str = "E3WEBSITE00003,E4IMAGES000004";
-
-/// The machine's timeout, shortened as the longest wait is.
-pub(crate) fn short_timeout(usual: Duration) -> Duration {
-    usual.mul_f64(SHORT_WAIT.as_secs_f64() / USUAL_WAIT.as_secs_f64())
-}
 
 /// `TimeoutSeconds` of a definition.
 pub(crate) fn machine_timeout(definition: &Value) -> Duration {
@@ -184,9 +181,9 @@ impl Lab {
             ),
         ];
         match kind {
-            Kind::Short => parameters.push(("LongestWaitSeconds", &short)),
+            Kind::Overdue => parameters.push(("LongestWaitSeconds", &short)),
             Kind::Misconfigured => parameters.push(("Paths", SIXTEEN_WILDCARDS)),
-            Kind::Usual | Kind::Quiet => {}
+            Kind::Usual | Kind::TimedOut | Kind::Quiet => {}
         }
         let stack = stack::deploy(&self.aws, &name, &parameters).await?;
         let visibility = json!({
@@ -204,9 +201,8 @@ impl Lab {
         let mut definition: Value = serde_json::from_str(machine.definition())?;
         self.definition = definition.clone();
         if self.moto.is_some() {
-            if kind == Kind::Short {
-                definition["TimeoutSeconds"] =
-                    json!(short_timeout(machine_timeout(&definition)).as_secs());
+            if kind == Kind::TimedOut {
+                definition["TimeoutSeconds"] = json!(SHORT_TIMEOUT.as_secs());
             }
             sfn_at(&self.moto_url)
                 .create_state_machine()
@@ -277,7 +273,10 @@ impl Lab {
             .stacks
             .get(&(case.stack, case.policies))
             .context("the case's stack was not deployed")?;
-        let deployment = Deployment::new();
+        let deployment = match case.deployment {
+            None => Deployment::new(),
+            Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
+        };
         self.prepare(case, &deployment, engine);
         let run = Run {
             lab: self,
@@ -296,8 +295,8 @@ impl Lab {
         let outcome = Outcome {
             began: run.began,
             execution,
-            taken: stand_in.taken(&deployment.id),
-            made: stand_in.invalidations(&deployment.id),
+            taken: stand_in.taken(&deployment.hook_execution_id),
+            made: stand_in.invalidations(&deployment.execution_name),
             log: Vec::new(),
             dead_letter: false,
         };
@@ -313,7 +312,7 @@ impl Lab {
 
     fn prepare(&self, case: &Case, deployment: &Deployment, engine: Engine) {
         let stand_in = &self.aws.stand_in;
-        stand_in.pass_executions_to(&deployment.id, self.url(engine));
+        stand_in.pass_executions_to(&deployment.execution_name, self.url(engine));
         stand_in.switch(&deployment.id, case.switches);
         for (place, time) in case.purge_takes.into_iter().enumerate() {
             stand_in.purge_takes(&deployment.caller_reference(place), time);
@@ -358,8 +357,8 @@ impl Lab {
     /// What the stand-in has recorded by now.
     pub fn complete(&self, deployment: &Deployment, outcome: &mut Outcome) {
         let stand_in = &self.aws.stand_in;
-        outcome.taken = stand_in.taken(&deployment.id);
-        outcome.made = stand_in.invalidations(&deployment.id);
+        outcome.taken = stand_in.taken(&deployment.hook_execution_id);
+        outcome.made = stand_in.invalidations(&deployment.execution_name);
         outcome.log = stand_in.log_about(&deployment.id);
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use stand_in::Request;
 
@@ -51,8 +52,12 @@ impl Run<'_> {
                     .invoke(self.stack, "RequestResponse", event)
                     .await?;
             }
-            Incident::EventThrice => {
-                tokio::try_join!(deliver(), deliver(), deliver())?;
+            Incident::EventAtOnce(times) => {
+                try_join_all((0..times).map(|_| deliver())).await?;
+            }
+            Incident::StartedWith(input) => {
+                self.start_with(&input.replace("$HOOK", &self.hook()?.to_string()))
+                    .await?;
             }
             Incident::HugeInputStopped => {
                 self.start_with_huge_input().await?;
@@ -88,11 +93,15 @@ impl Run<'_> {
             "hook": self.hook()?,
             "invalidations": invalidations,
         });
+        self.start_with(&input.to_string()).await
+    }
+
+    async fn start_with(&self, input: &str) -> Result<()> {
         self.sfn
             .start_execution()
             .state_machine_arn(self.stack.state_machine_arn())
             .name(&self.deployment.execution_name)
-            .input(input.to_string())
+            .input(input)
             .send()
             .await?;
         Ok(())
@@ -177,7 +186,12 @@ impl Run<'_> {
     async fn stop_in(&self, state: &str) -> Result<()> {
         self.until_in(state).await?;
         while self.case.decider == Decider::Completion
-            && self.lab.aws.stand_in.taken(&self.deployment.id).is_empty()
+            && self
+                .lab
+                .aws
+                .stand_in
+                .taken(&self.deployment.hook_execution_id)
+                .is_empty()
             && self.began.elapsed() < PATIENCE
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -193,8 +207,13 @@ impl Run<'_> {
 
     /// Until CodeDeploy has an answer; no longer than patience lasts, and the judge sees what is missing.
     pub(super) async fn until_answered(&self) {
-        while !self.case.deaf
-            && self.lab.aws.stand_in.taken(&self.deployment.id).is_empty()
+        while self.case.expected_answer().is_some()
+            && self
+                .lab
+                .aws
+                .stand_in
+                .taken(&self.deployment.hook_execution_id)
+                .is_empty()
             && self.began.elapsed() < self.patience()
         {
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -308,13 +308,13 @@ impl StandIn {
         taken.map(|taken| taken.status).collect()
     }
 
-    /// The same, with all there is to say about them.
+    /// The same, with all there is to say about them; for a deployment or for one of its hook runs.
     #[must_use]
-    pub fn taken(&self, deployment_id: &str) -> Vec<Taken> {
+    pub fn taken(&self, about: &str) -> Vec<Taken> {
         let state = self.state.lock();
         let taken = state.answers.iter();
         taken
-            .filter(|taken| taken.deployment_id == deployment_id)
+            .filter(|taken| taken.deployment_id == about || taken.hook_execution_id == about)
             .cloned()
             .collect()
     }

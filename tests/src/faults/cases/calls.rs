@@ -15,10 +15,11 @@ enum Target {
     Get(usize),
     List,
     Report,
+    Describe,
 }
 
 impl Target {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Start,
         Self::Create(0),
         Self::Create(1),
@@ -26,6 +27,7 @@ impl Target {
         Self::Get(1),
         Self::List,
         Self::Report,
+        Self::Describe,
     ];
 
     fn operation(self) -> Operation {
@@ -35,13 +37,14 @@ impl Target {
             Self::Get(_) => Operation::GetInvalidation,
             Self::List => Operation::ListInvalidations,
             Self::Report => Operation::PutLifecycleEventHookExecutionStatus,
+            Self::Describe => Operation::DescribeExecution,
         }
     }
 
     fn about(self) -> About {
         match self {
             Self::Create(place) | Self::Get(place) => About::Place(place),
-            Self::Start | Self::List | Self::Report => About::Deployment,
+            Self::Start | Self::List | Self::Report | Self::Describe => About::Deployment,
         }
     }
 
@@ -52,6 +55,11 @@ impl Target {
                 ("ThrottlingException", 400),
                 ("AccessDeniedException", 400),
                 ("StateMachineDoesNotExist", 400),
+            ],
+            Self::Describe => [
+                ("ThrottlingException", 400),
+                ("AccessDeniedException", 400),
+                ("ExecutionDoesNotExist", 400),
             ],
             Self::Create(_) | Self::List => [
                 ("Throttling", 400),
@@ -249,6 +257,21 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
             _ if always => case.overdue(),
             _ => case,
         },
+        Target::Describe => {
+            // It is asked only where the entry function fails on every attempt.
+            case.plans.push((
+                Operation::StartExecution,
+                About::Deployment,
+                usize::MAX,
+                Fault::Before(Mishap::CallerKilled),
+            ));
+            let case = case.without_an_execution();
+            if always && trouble.ends_the_function() {
+                case.unanswerable()
+            } else {
+                case
+            }
+        }
         Target::Report => match trouble {
             Trouble::Denied | Trouble::NotFound => {
                 case.end = End::Failed(&["PurgedButNotTold"]);
@@ -313,8 +336,7 @@ const NOT_INVOKED: &[&str] = &[
     "Lambda.ResourceNotFoundException",
     "Lambda.SdkClientException",
     "Lambda.Unknown",
-    "States.TaskFailed",
-    "States.Timeout",
+    "Timeout",
 ];
 
 /// Every fault of the state machine's invocations of its functions.

@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<Case> {
         };
         cases.extend([busy(1), busy(FEW)]);
         cases.push(Case {
-            stack: Kind::Short,
+            stack: Kind::Overdue,
             name: format!("too many in progress at place {place}, always"),
             ..busy(usize::MAX).failing(&["PurgeNotStarted"])
         });
@@ -93,6 +93,75 @@ pub(super) fn all() -> Vec<Case> {
     cases
 }
 
+/// Two hundred hooks at once, five of each deployment, every fourth of them twice.
+pub(super) fn load() -> Vec<Case> {
+    let hooks = (0..200).map(|number| Case {
+        deployment: Some(number / 5),
+        incident: Incident::EventAtOnce(1 + usize::from(number % 4 == 0)),
+        ..good(format!("load, hook {number}"))
+    });
+    hooks.collect()
+}
+
+/// Inputs of executions that somebody starts by hand, and whether a deployment can be answered.
+const MISTAKES: [(&str, bool); 16] = [
+    (r#"{ "hook": $HOOK }"#, true),
+    (r#"{ "hook": $HOOK, "invalidations": null }"#, true),
+    (
+        r#"{ "hook": $HOOK, "invalidations": "E1WEBSITE00001" }"#,
+        true,
+    ),
+    (r#"{ "hook": $HOOK, "invalidations": {} }"#, true),
+    (r#"{ "hook": $HOOK, "invalidations": [] }"#, true),
+    (r#"{ "hook": $HOOK, "invalidations": [null] }"#, true),
+    (r#"{ "hook": $HOOK, "invalidations": [{}] }"#, true),
+    (
+        r#"{ "hook": $HOOK, "invalidations": [{ "distributionId": "../E1", "paths": ["/*"] }] }"#,
+        true,
+    ),
+    (
+        r#"{ "hook": $HOOK, "invalidations": [{ "distributionId": 7, "paths": ["/*"] }] }"#,
+        true,
+    ),
+    (
+        r#"{ "hook": $HOOK, "invalidations": [{ "distributionId": "E1WEBSITE00001", "paths": "/*" }] }"#,
+        true,
+    ),
+    (
+        r#"{ "hook": $HOOK, "invalidations": [{ "distributionId": "E1WEBSITE00001", "paths": [] }] }"#,
+        true,
+    ),
+    (
+        r#"{ "hook": $HOOK, "invalidations": [{ "distributionId": "E1WEBSITE00001", "paths": ["/💥\u0000'\"{%"] }] }"#,
+        true,
+    ),
+    (
+        r#"{ "hook": $HOOK, "invalidations": [{ "distributionId": "E1WEBSITE00001", "paths": [[[[[[[["/*"]]]]]]]] }] }"#,
+        true,
+    ),
+    (r#"{ "hook": "d-1", "invalidations": [] }"#, false),
+    ("[]", false),
+    ("{}", false),
+];
+
+fn mistakes() -> impl Iterator<Item = Case> {
+    MISTAKES.iter().map(|&(input, answerable)| {
+        let case = Case {
+            incident: Incident::StartedWith(input),
+            ..good(format!("started with {input}"))
+        };
+        let case = case.failing(&["InvalidInput", "QueryEvaluationError"]);
+        if answerable {
+            case
+        } else {
+            Case {
+                decider: Decider::Nobody,
+                ..case
+            }
+        }
+    })
+}
+
 fn incidents() -> Vec<Case> {
     let slow = Some(Duration::from_secs(3));
     let with = |name: &str, incident| Case {
@@ -107,7 +176,10 @@ fn incidents() -> Vec<Case> {
     };
     let mut cases = vec![
         with("the same event again afterwards", Incident::EventAgainAfter),
-        with("the same event three times at once", Incident::EventThrice),
+        with(
+            "the same event three times at once",
+            Incident::EventAtOnce(3),
+        ),
         with(
             "the entry function is invoked synchronously",
             Incident::Synchronous,
@@ -156,6 +228,7 @@ fn incidents() -> Vec<Case> {
     ));
     under_way.end = End::Aborted;
     cases.push(under_way);
+    cases.extend(mistakes());
     cases.extend(stops());
     cases
 }
