@@ -136,6 +136,20 @@ fn retry_and_catch_of_every_task_know_exactly_the_errors_of_its_function() {
 }
 
 #[test]
+fn every_error_of_a_purge_is_documented() {
+    let page = read("docs/failures.md");
+    for (function, _, errors) in FUNCTIONS {
+        if !["create-invalidation", "check-invalidation"].contains(function) {
+            continue;
+        }
+        // The state machine asks again until it becomes PurgeNotStarted.
+        for error in errors.iter().filter(|error| **error != "CloudFrontBusy") {
+            assert!(page.contains(&format!("`{error}`")), "{function}: {error}");
+        }
+    }
+}
+
+#[test]
 fn every_placeholder_in_the_definition_has_a_substitution_that_is_used() {
     let placeholder = Regex::new(r"\$\{([A-Za-z]+)\}").unwrap();
     let text = read("statemachine/invalidate.asl.json");

@@ -14,6 +14,13 @@ use shared::hook::{Hook, HookEvent};
 use tests::local_aws::repository;
 use tokio::runtime::Runtime;
 
+/// What the state machine or the queue repeats, because it passes. A mistake does not.
+const PASSING: [&str; 4] = [
+    "CloudFrontBusy",
+    "CloudFrontUnavailable",
+    "CodeDeployUnavailable",
+    "ExecutionUnreadable",
+];
 /// As many as `StartExecution` takes in an execution's input, in bytes.
 const HUGE: usize = 262_144;
 /// `serde_json` reads no deeper text than 128; a document that came through can be so deep.
@@ -156,8 +163,9 @@ fn invoke(function: &str, event: Value) -> Result<(), TestCaseError> {
     };
     let known = FUNCTIONS.iter().find(|(name, ..)| *name == function);
     let (_, _, errors) = known.unwrap();
+    let name = failure.error_type.as_str();
     prop_assert!(
-        errors.contains(&failure.error_type.as_str()),
+        errors.contains(&name) && !PASSING.contains(&name),
         "{}: {}",
         failure.error_type,
         failure.error_message

@@ -52,7 +52,7 @@ struct Batch {
 #[derive(Debug, Deserialize)]
 struct Message {
     body: String,
-    attributes: Attributes,
+    attributes: Option<Attributes>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,8 +89,9 @@ pub async fn read(sfn: &Client, state_machine_arn: &str, event: &Value) -> Resul
     let event = serde_json::from_str(&message.body).unwrap_or(Value::Null);
     if event.get("requestPayload").is_some() {
         let record: FailedInvocation = document::parse("the failed invocation's record", &event)?;
-        let receipts = message.attributes.approximate_receive_count.parse();
-        let patient = receipts.is_ok_and(|receipts: u32| receipts < PATIENT_RECEIPTS);
+        let receipts = message.attributes.as_ref();
+        let receipts = receipts.and_then(|a| a.approximate_receive_count.parse().ok());
+        let patient = receipts.is_some_and(|receipts: u32| receipts < PATIENT_RECEIPTS);
         let hook = record.request_payload.into();
         failed_invocation(sfn, state_machine_arn, hook, patient).await
     } else {

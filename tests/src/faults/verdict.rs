@@ -104,6 +104,11 @@ pub fn judge(case: &Case, outcome: &Outcome, definition: &Value) -> Vec<Wrong> {
             outcome.dead_letter
         )));
     }
+    let looked_up = |(_, call): &(Instant, Call)| call.operation == Operation::DescribeExecution;
+    if case.incident == Incident::HugeInputStopped && !outcome.log.iter().any(looked_up) {
+        let what = "the input was in the event: it has to be too large for that".into();
+        wrong.push(Wrong::Answer(what));
+    }
     if let Some(what) = wrong_end(case, outcome) {
         wrong.push(Wrong::Answer(what));
     }

@@ -109,7 +109,7 @@ pub(crate) async fn create(
     let state = &mut *shared.lock();
     // A refused reference makes its owner look through the list.
     if let (Some(reference), Some(process)) = (&caller_reference, connection::process(&headers)) {
-        state.asking.insert(process.to_owned(), reference.clone());
+        state.asking.insert(process, reference.clone());
     }
     answer(
         state,
@@ -117,7 +117,7 @@ pub(crate) async fn create(
         distribution_id,
         caller_reference,
         request,
-        |state, distribution_id, _| {
+        |state, distribution_id, seen| {
             let (caller_reference, paths) = batch?;
             let earlier = state
                 .invalidations
@@ -150,7 +150,7 @@ pub(crate) async fn create(
                 "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution_id}/invalidation/{}",
                 invalidation.id
             );
-            let body = xml(&describe(state, distribution_id, invalidation));
+            let body = xml(&describe(state, distribution_id, invalidation, seen));
             Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
         },
     )
@@ -173,7 +173,7 @@ pub(crate) async fn get(
         distribution_id,
         caller_reference,
         Request::Invalidation(id.clone()),
-        |state, distribution_id, shown| {
+        |state, distribution_id, seen| {
             let found = found.ok_or_else(|| {
                 Refusal::new(
                     "NoSuchInvalidation",
@@ -181,9 +181,7 @@ pub(crate) async fn get(
                     "The specified invalidation does not exist.",
                 )
             })?;
-            let mut answer = describe(state, distribution_id, found);
-            answer.status = shown.unwrap_or(answer.status);
-            Ok(xml(&answer).into_response())
+            Ok(xml(&describe(state, distribution_id, found, seen)).into_response())
         },
     )
 }
@@ -196,7 +194,7 @@ pub(crate) async fn list(
     let state = &mut *shared.lock();
     // It names no invalidation; the last that the same process asked to create is the one it looks for.
     let caller_reference =
-        connection::process(&headers).and_then(|process| state.asking.get(process).cloned());
+        connection::process(&headers).and_then(|process| state.asking.get(&process).cloned());
     answer(
         state,
         Operation::ListInvalidations,
@@ -231,6 +229,16 @@ pub(crate) async fn list(
     )
 }
 
+/// What the caller gets to see of an invalidation.
+#[derive(Clone, Copy)]
+enum Seen {
+    AsItIs,
+    /// With this status.
+    As(&'static str),
+    /// Nothing: the answer does not arrive.
+    Lost,
+}
+
 /// Records the call and answers it: with the fault planned for it, or with what `work` says.
 fn answer(
     state: &mut State,
@@ -238,7 +246,7 @@ fn answer(
     distribution_id: String,
     caller_reference: Option<String>,
     request: Request,
-    work: impl FnOnce(&mut State, &str, Option<&'static str>) -> Result<Response, Refusal>,
+    work: impl FnOnce(&mut State, &str, Seen) -> Result<Response, Refusal>,
 ) -> Response {
     let fault = faults::take(
         &mut state.faults,
@@ -246,13 +254,14 @@ fn answer(
         &distribution_id,
         caller_reference.as_deref(),
     );
-    let shown = match fault {
-        Some(Fault::Status(status)) => Some(status),
-        _ => None,
+    let seen = match fault {
+        Some(Fault::Status(status)) => Seen::As(status),
+        Some(Fault::After(_)) => Seen::Lost,
+        _ => Seen::AsItIs,
     };
     let (outcome, error) = faults::meet(fault, || {
         if is_distribution_id(&distribution_id) {
-            work(state, &distribution_id, shown)
+            work(state, &distribution_id, seen)
         } else {
             Err(Refusal::new(
                 "NoSuchDistribution",
@@ -371,9 +380,13 @@ fn describe(
     state: &mut State,
     distribution_id: &str,
     invalidation: Invalidation,
+    seen: Seen,
 ) -> InvalidationAnswer {
-    let status = status(state, distribution_id, &invalidation);
-    if status == "Completed" {
+    let status = match seen {
+        Seen::As(status) => status,
+        Seen::AsItIs | Seen::Lost => status(state, distribution_id, &invalidation),
+    };
+    if status == "Completed" && !matches!(seen, Seen::Lost) {
         let all = state.invalidations.entry(distribution_id.to_owned());
         let all = all.or_default().iter_mut();
         for kept in all.filter(|kept| kept.id == invalidation.id) {

@@ -12,9 +12,12 @@ use crate::Mishap;
 
 /// The id of the process that called, where it was started with its own id as `AWS_SDK_UA_APP_ID`, which AWS's SDKs send
 /// as `app/…` among what they say of themselves.
-pub(crate) fn process(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn process(headers: &HeaderMap) -> Option<u32> {
     let agent = headers.get("x-amz-user-agent")?.to_str().ok()?;
-    agent.split(' ').find_map(|part| part.strip_prefix("app/"))
+    let id = agent
+        .split(' ')
+        .find_map(|part| part.strip_prefix("app/"))?;
+    id.parse().ok()
 }
 
 /// Serves until it is dropped.
@@ -35,15 +38,15 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) -> Infallible {
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Response> {
-    let caller = process(request.headers()).map(str::to_owned);
+    let caller = process(request.headers());
     let Ok(mut response) = router.oneshot(request.map(Body::new)).await;
     match response.extensions_mut().remove::<Mishap>() {
         None | Some(Mishap::Garbled) => return Ok(response),
         Some(Mishap::Dropped) => {}
         Some(Mishap::Silence) => std::future::pending::<()>().await,
-        Some(Mishap::CallerKilled) => signal("-KILL", caller.as_deref())?,
+        Some(Mishap::CallerKilled) => signal("-KILL", caller)?,
         Some(Mishap::CallerFrozen) => {
-            signal("-STOP", caller.as_deref())?;
+            signal("-STOP", caller)?;
             std::future::pending::<()>().await;
         }
     }
@@ -51,8 +54,11 @@ async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Respon
     Err(io::ErrorKind::ConnectionAborted.into())
 }
 
-fn signal(signal: &str, process: Option<&str>) -> io::Result<()> {
-    let process = process.ok_or(io::ErrorKind::NotFound)?;
-    Command::new("kill").args([signal, process]).status()?;
+/// A caller that is gone already cannot be signalled, and need not be.
+fn signal(signal: &str, process: Option<u32>) -> io::Result<()> {
+    let process = process.expect("a caller to be killed or frozen says which process it is");
+    Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status()?;
     Ok(())
 }

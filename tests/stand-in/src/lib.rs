@@ -146,7 +146,7 @@ struct State {
     /// The answer that CodeDeploy has for each hook run.
     answers: Vec<Taken>,
     /// The caller reference that a process last asked to create an invalidation with.
-    asking: BTreeMap<String, String>,
+    asking: BTreeMap<u32, String>,
     /// Where Lambda is.
     lambda: Option<String>,
     /// Where Step Functions is, for which executions.
