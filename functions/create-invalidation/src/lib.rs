@@ -21,9 +21,9 @@ use shared::{
     schedule, timestamp,
 };
 
-/// How many of a distribution's newest invalidations are searched for the one with our caller reference. It was made
-/// minutes ago at most, so it is among the first.
-const NEWEST: i32 = 5;
+/// How many of a distribution's newest invalidations are searched for the one with our caller reference: as many as one
+/// call lists. Ours was made minutes ago at most, so it is among the first, unless many deploy behind one distribution.
+const NEWEST: i32 = 100;
 
 /// What one item of the state machine's Map asks for.
 #[derive(Debug, Deserialize)]

@@ -28,7 +28,7 @@ const CASES_AT_A_TIME: usize = 20;
 /// Between the starts of two cases, so that they do not go through the same costly steps together.
 const START_INTERVAL: Duration = Duration::from_millis(150);
 /// Of those that take long: they wait, for the next try or for a function that times out, which costs nothing.
-const LONG_CASES_AT_A_TIME: usize = 150;
+const LONG_CASES_AT_A_TIME: usize = 200;
 /// Between two hooks of the load: all of them are under way together, and this machine can still start their functions
 /// within the timeouts that are meant for Lambda's machines.
 const LOAD_INTERVAL: Duration = Duration::from_millis(100);

@@ -54,7 +54,7 @@ pub enum Kind {
     Overdue,
     /// The machine's own timeout is short.
     TimedOut,
-    /// As `Usual`, with few cases at a time: an invalidation is looked for among the newest of its distribution.
+    /// As `Usual`, with fewer cases at a time: an invalidation is looked for among the newest of its distribution.
     Quiet,
     /// Its settings are wrong.
     Misconfigured,

@@ -41,8 +41,8 @@ const WAIT_SCALE: f64 = 0.04;
 pub(crate) const SHORT_WAIT: Duration = Duration::from_secs(20);
 pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_secs(25);
 pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
-/// As many of a distribution's newest invalidations are searched for one with a given reference.
-const QUIET_CASES_AT_A_TIME: usize = 3;
+/// Of these, the first hundred invalidations of a distribution always hold the one that is looked for.
+const QUIET_CASES_AT_A_TIME: usize = 40;
 /// The queue gives a message up after 45 receipts.
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
 pub(crate) const DISTRIBUTIONS: &str = "E1WEBSITE00001,E2IMAGES000002";
