@@ -186,12 +186,7 @@ impl Run<'_> {
     async fn stop_in(&self, state: &str) -> Result<()> {
         self.until_in(state).await?;
         while self.case.decider == Decider::Completion
-            && self
-                .lab
-                .aws
-                .stand_in
-                .taken(&self.deployment.hook_execution_id)
-                .is_empty()
+            && !self.is_answered()
             && self.began.elapsed() < PATIENCE
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -205,15 +200,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn is_answered(&self) -> bool {
+        let stand_in = &self.lab.aws.stand_in;
+        !stand_in
+            .taken(&self.deployment.hook_execution_id)
+            .is_empty()
+    }
+
     /// Until CodeDeploy has an answer; no longer than patience lasts, and the judge sees what is missing.
     pub(super) async fn until_answered(&self) {
         while self.case.expected_answer().is_some()
-            && self
-                .lab
-                .aws
-                .stand_in
-                .taken(&self.deployment.hook_execution_id)
-                .is_empty()
+            && !self.is_answered()
             && self.began.elapsed() < self.patience()
         {
             tokio::time::sleep(Duration::from_millis(100)).await;
