@@ -1,24 +1,33 @@
-"""ministack, changed in four ways only: each function knows its process id and tells it to AWS, so that the stand-in can
-kill it; Step Functions invokes functions over HTTP; EventBridge takes events of the source aws.states from outside, where
-another engine's executions end; and queues neither pause for a second after a message that failed nor hand out only five at
-a time (Lambda starts with five, and soon has hundreds).
+"""ministack, changed in these ways only:
+
+- Each function knows its process id and tells it to AWS, so that the stand-in can kill it.
+- Step Functions invokes functions over HTTP.
+- EventBridge takes events of the source aws.states from outside, where another engine's executions end.
+- A queue hands a message that failed out again after SFN_WAIT_SCALE of its VisibilityTimeout; none pauses for all its
+  messages after one that failed, or hands out only five at a time (Lambda starts with five, and soon has hundreds).
+- Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
 
 Its own SFN_WAIT_SCALE shortens Wait states and the delays before retries.
 """
 
 import functools
 import json
+import os
 import subprocess
+import time
 import types
 
 from botocore.exceptions import BotoCoreError, ClientError
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import eventbridge, lambda_svc, stepfunctions
+from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
 from clients import client
 
+WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
+
 lambda_client = client("lambda", "LAMBDA_URL")
+deliver = lambda_svc._run_sqs_batch
 
 
 def call_lambda(function, event):
@@ -42,9 +51,30 @@ class Popen(subprocess.Popen):
         super().__init__(["sh", "-c", 'export AWS_SDK_UA_APP_ID=$$; exec "$@"', "sh", *command], **options)
 
 
+def run_sqs_batch(mapping, function, event, batch, queue_url, *others):
+    deliver(mapping, function, event, batch, queue_url, *others)
+    with sqs._queues_lock:
+        timeout = float(sqs._get_q(queue_url)["attributes"]["VisibilityTimeout"])
+        # Those that were delivered are no longer in the queue.
+        for message in batch:
+            message["visible_at"] = time.time() + timeout * WAIT_SCALE
+
+
+def with_queues_locked(send):
+    @functools.wraps(send)
+    def locked(*arguments):
+        with sqs._queues_lock:
+            return send(*arguments)
+
+    return locked
+
+
 lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": Popen})
 stepfunctions._call_lambda = call_lambda
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
+eventbridge._dispatch_to_sqs = with_queues_locked(eventbridge._dispatch_to_sqs)
+lambda_svc._route_async_failure = with_queues_locked(lambda_svc._route_async_failure)
+lambda_svc._run_sqs_batch = run_sqs_batch
 lambda_svc._ESM_BACKOFF_SECONDS = 0
 lambda_svc._ESM_SQS_DEFAULT_CONCURRENCY = 100
 

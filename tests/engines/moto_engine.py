@@ -2,9 +2,10 @@
 (getmoto/moto#10105), functions invoked over HTTP, status changes told to an EventBridge elsewhere, and Wait states and
 the delays before retries shortened by SFN_WAIT_SCALE.
 
-Two things that it does otherwise than AWS are mended: that Lambda does not answer is `Lambda.SdkClientException` (Step
-Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; and an execution that was
-stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED.
+Three things that it does otherwise than AWS are mended: that Lambda does not answer is `Lambda.SdkClientException` (Step
+Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; an execution that was
+stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED; and a task of a Map that
+fails with an error of the States Language's own, as `States.Timeout`, fails the Map with it, not with `States.Runtime`.
 """
 
 import json
@@ -17,7 +18,10 @@ import jsonata
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.core.config import default_user_config
 from moto.server import main
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
@@ -63,6 +67,11 @@ def wait(state, env, wait_seconds):
     env.program_state_event.wait(wait_seconds * WAIT_SCALE)
 
 
+def named(error_name):
+    is_own = error_name.startswith("States.")
+    return StatesErrorName.from_name(error_name) if is_own else CustomErrorName(error_name)
+
+
 set_error = Environment.set_error
 
 
@@ -104,6 +113,7 @@ for module in list(sys.modules.values()):
     # It is imported by name in many places.
     if getattr(module, "encode_jsonata_variable_declarations", None):
         module.encode_jsonata_variable_declarations = declare
+iteration_worker.CustomErrorName = named
 lambda_eval_utils.boto_client_for = lambda **_: Lambda()
 retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * WAIT_SCALE))
 WaitFunction._wait_interval = wait

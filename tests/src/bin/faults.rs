@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeSet,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,14 +22,14 @@ use tokio::sync::{Mutex, Semaphore};
 
 /// More would starve each other on two processors.
 const CASES_AT_A_TIME: usize = 20;
-/// Between the starts of two cases, so that they do not go through the same costly steps together.
-const START_INTERVAL: Duration = Duration::from_millis(150);
 /// Of those that take long: they wait, for the next try or for a function that times out, which costs nothing.
 const LONG_CASES_AT_A_TIME: usize = 200;
 /// Between two hooks of the load: all of them are under way together, and this machine can still start their functions
 /// within the timeouts that are meant for Lambda's machines.
 const LOAD_INTERVAL: Duration = Duration::from_millis(100);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
+/// So few cases are named when they are all that is left: one of them may be the one that hangs.
+const NAMED_IN_PROGRESS: usize = 5;
 
 /// A case on an engine, and what came of it.
 struct Met {
@@ -94,30 +91,34 @@ async fn run() -> Result<ExitCode> {
 async fn meet_all(lab: &Arc<Lab>, runs: Vec<(Case, Engine)>) -> Vec<Met> {
     let turns = Arc::new(Semaphore::new(CASES_AT_A_TIME));
     let long_turns = Arc::new(Semaphore::new(LONG_CASES_AT_A_TIME));
-    let done = Arc::new(AtomicUsize::new(0));
-    let total = runs.len();
+    let left: BTreeSet<_> = runs
+        .iter()
+        .map(|(case, engine)| format!("{case} on {engine}"))
+        .collect();
+    let left = Arc::new(Mutex::new(left));
     let progress = tokio::spawn({
-        let done = Arc::clone(&done);
+        let left = Arc::clone(&left);
         async move {
+            let mut named = 0;
             loop {
                 tokio::time::sleep(PROGRESS_INTERVAL).await;
-                println!(
-                    "  {} of {total} cases have ended",
-                    done.load(Ordering::Relaxed)
-                );
+                let left = left.lock().await;
+                println!("  {} cases left", left.len());
+                if left.len() <= NAMED_IN_PROGRESS && left.len() != named {
+                    named = left.len();
+                    left.iter().for_each(|name| println!("    {name}"));
+                }
             }
         }
     });
-    let starts = Arc::new(Mutex::new(tokio::time::interval(START_INTERVAL)));
     let meetings = runs.into_iter().map(|(case, engine)| {
-        let (lab, starts, done) = (Arc::clone(lab), Arc::clone(&starts), Arc::clone(&done));
+        let (lab, left) = (Arc::clone(lab), Arc::clone(&left));
         let turns = Arc::clone(if case.long { &long_turns } else { &turns });
         async move {
             let turn = turns.acquire().await;
-            starts.lock().await.tick().await;
             let met = meet(&lab, &case, engine).await;
             drop(turn);
-            done.fetch_add(1, Ordering::Relaxed);
+            left.lock().await.remove(&format!("{case} on {engine}"));
             met
         }
     });

@@ -1,8 +1,8 @@
 //! The stacks and engines that the cases run on.
 //!
 //! Time is cut short in three ways, and nothing else differs from what is deployed: Wait states and delays before
-//! retries take [`WAIT_SCALE`] of what they say, and so do a minute of the entry function's and the queue's before the
-//! next try; the longest wait of [`Kind::Overdue`] is [`SHORT_WAIT`], and the machine's timeout of [`Kind::TimedOut`]
+//! retries take [`WAIT_SCALE`] of what they say, and so do the entry function's and the queue's minute before the next
+//! try; the longest wait of [`Kind::Overdue`] is [`SHORT_WAIT`], and the machine's timeout of [`Kind::TimedOut`]
 //! [`SHORT_TIMEOUT`].
 //! What happens inside a function takes the time it takes.
 
@@ -43,6 +43,8 @@ pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_secs(25);
 pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
 /// Of these, the first hundred invalidations of a distribution always hold the one that is looked for.
 const QUIET_CASES_AT_A_TIME: usize = 40;
+/// An engine that is asked to start many executions together takes longer than the entry function has time.
+const STARTS_AT_A_TIME: usize = 4;
 /// The queue gives a message up after 45 receipts.
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
 pub(crate) const DISTRIBUTIONS: &str = "E1WEBSITE00001,E2IMAGES000002";
@@ -84,6 +86,7 @@ pub struct Lab {
     pub(super) aws: LocalAws,
     stacks: BTreeMap<(Kind, Policies), Stack>,
     quiet: Semaphore,
+    starting: Semaphore,
     definition: Value,
 }
 
@@ -121,6 +124,7 @@ impl Lab {
             aws,
             stacks: BTreeMap::new(),
             quiet: Semaphore::new(QUIET_CASES_AT_A_TIME),
+            starting: Semaphore::new(STARTS_AT_A_TIME),
             definition: Value::Null,
         };
         if engines.contains(&Engine::Moto) {
@@ -186,11 +190,6 @@ impl Lab {
             Kind::Usual | Kind::TimedOut | Kind::Quiet => {}
         }
         let stack = stack::deploy(&self.aws, &name, &parameters).await?;
-        let visibility = json!({
-            "QueueUrl": format!("{}/{ACCOUNT}/{name}-to-answer", self.aws.url),
-            "Attributes": { "VisibilityTimeout": "1" },
-        });
-        self.sqs("SetQueueAttributes", &visibility).await?;
         let machine = self
             .aws
             .sfn()
@@ -278,6 +277,11 @@ impl Lab {
             Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
         };
         self.prepare(case, &deployment, engine);
+        let starting = if case.is_load() {
+            None
+        } else {
+            Some(self.starting.acquire().await?)
+        };
         let run = Run {
             lab: self,
             case,
@@ -288,6 +292,8 @@ impl Lab {
             began: Instant::now(),
         };
         run.deliver().await?;
+        drop(starting);
+        run.intervene().await?;
         run.until_answered().await;
         let execution = run.until_ended().await?;
         run.aftermath(execution.as_ref()).await?;
