@@ -34,7 +34,7 @@ local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl
 	@$(BINARIES)/local
 
 .PHONY: test
-test: local-build ## Run all tests: each function, the contracts between them, every scenario end to end, faults that happen once
+test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run all tests: each function, the contracts between them, every scenario end to end, faults that happen once
 	cargo test --workspace
 	cargo build --package tests --bin faults
 	$(BINARIES)/faults --quick
@@ -44,11 +44,24 @@ faults: local-build ## Try faults at every call, on two interpreters (FAULTS="--
 	@cargo build --package tests --bin faults
 	@$(BINARIES)/faults $(FAULTS)
 
+.PHONY: sam-local
+sam-local: local-build ## Run every function on every event with `sam local invoke`, in Docker
+	cd sam && unset CARGO_BUILD_TARGET && $(ZIG) $(SAM) build --build-dir ../target/sam-docker \
+	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
+	@cargo build --package tests --bin sam_local
+	@$(BINARIES)/sam_local
+
 .PHONY: lint
-lint: tools ## Check formatting, code, and template
+lint: tools lint-tools ## Check formatting, code, dependencies, state machine, template, and the template's security
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	$(TOOLS)/cargo/bin/cargo-deny --log-level error check bans licenses sources
+	$(TOOLS)/cargo/bin/cargo-machete --with-metadata
+	PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH" $(TOOLS)/asl-validator/node_modules/.bin/asl-validator \
+	    --json-path statemachine/invalidate.asl.json
 	cd sam && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
+	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/codepipeline.yaml docs/wiring/sam-template.yaml
+	$(TOOLS)/checkov/bin/checkov --framework cloudformation --skip-download --quiet --compact --file sam/template.yaml
 
 .PHONY: build
 build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
@@ -71,6 +84,22 @@ local-build: tools ## Build the functions for this machine, for demo, local and 
 
 .PHONY: tools
 tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed ## Install tools of fixed versions into .tools/
+
+.PHONY: lint-tools
+lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed
+
+$(TOOLS)/cargo/.installed: tests/tools/cargo.txt
+	@echo "Installing cargo-deny and cargo-machete into $(@D) (some minutes) …"
+	@unset CARGO_BUILD_TARGET; grep -v '^#' $< | while read -r crate version; do \
+	    cargo install --quiet --locked --root $(@D) "$$crate@$$version" || exit 1; done
+	@touch $@
+
+$(TOOLS)/asl-validator/.installed: tests/tools/asl-validator/package-lock.json $(TOOLS)/node/.installed
+	@echo "Installing asl-validator into $(@D) …"
+	@mkdir -p $(@D)
+	@cp tests/tools/asl-validator/package*.json $(@D)
+	@PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix $(@D)
+	@touch $@
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

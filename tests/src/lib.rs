@@ -1,9 +1,11 @@
 //! What runs across functions: the product deployed on a local AWS, and the scenarios that the demo shows and the
 //! end-to-end tests judge.
 
+pub mod diagram;
 pub mod faults;
 pub mod follow;
 pub mod guardian;
 pub mod local_aws;
+pub mod permissions;
 pub mod scenario;
 pub mod stack;

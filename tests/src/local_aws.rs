@@ -42,7 +42,12 @@ impl LocalAws {
     /// When the tools are missing (`make tools`) or ministack does not come up; its log is then named.
     pub async fn start() -> Result<Self> {
         let stand_in = StandIn::start().await?;
-        Self::start_with(stand_in, guarded_tool(&tool("ministack", "ministack"))?).await
+        let mut ministack = guarded_tool(&tool("ministack", "ministack"))?;
+        ministack
+            // Functions may do what their roles allow, and nothing else.
+            .env("AUTH", "true")
+            .env("CLOUDTRAIL_RECORDING", "1");
+        Self::start_with(stand_in, ministack).await
     }
 
     /// Starts ministack by this command, beside a stand-in that runs already.

@@ -7,8 +7,8 @@ use tokio::process::Command;
 
 use crate::local_aws::{ACCOUNT, LocalAws, REGION, repository, tool};
 
-/// This machine's architecture as Lambda names it: the functions run here as processes.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+/// This machine's architecture as Lambda names it: the functions run here.
+pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
 } else {
     "x86_64"

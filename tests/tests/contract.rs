@@ -423,3 +423,13 @@ async fn every_event_is_one_that_its_function_reads() {
         assert_eq!(found, expected, "{name}: {failure:?}");
     }
 }
+
+#[test]
+fn the_readme_shows_the_state_machine_as_it_is() {
+    let diagram = tests::diagram::mermaid(&definition());
+    let block = format!("```mermaid\n{diagram}\n```\n");
+    assert!(
+        read("README.md").contains(&block),
+        "README.md must have this in place of its state diagram:\n\n{block}"
+    );
+}

@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tests::{
     follow::Unwatched,
     local_aws::LocalAws,
+    permissions,
     scenario::{self, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation, Stack},
 };
@@ -64,7 +65,16 @@ fn main() -> Result<ExitCode> {
         })
     });
     let trials = cases.chain(refusals).collect();
-    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if conclusion.has_failed() || conclusion.num_filtered_out > 0 || arguments.list {
+        return Ok(conclusion.exit_code());
+    }
+    // When all has happened that a role can be used for.
+    let roles = Trial::test(
+        "each role may do what it did, and nothing else",
+        move || lab.runtime.block_on(lab.examines_roles()),
+    );
+    Ok(libtest_mimic::run(&arguments, vec![roles]).exit_code())
 }
 
 /// The local AWS and its stacks, made when a trial first needs them, and gone with the last trial.
@@ -82,8 +92,10 @@ impl Lab {
 
     async fn stack(&self, scenario: &Scenario, policies: Policies) -> Result<Stack> {
         let aws = self.aws().await?;
+        let mut parameters = scenario.parameters(policies);
+        parameters.extend(permissions::DEPLOYMENT_GROUP);
         let key = (
-            scenario.parameters(policies),
+            parameters,
             scenario
                 .incident
                 .breaks_the_stack()
@@ -114,6 +126,43 @@ impl Lab {
         } else {
             Err(format!("{}\n{outcome:#?}", faults.join("\n")).into())
         }
+    }
+
+    async fn examines_roles(&self) -> Result<(), Failed> {
+        let aws = self.aws().await?;
+        let mut stacks = self.stacks.lock().await;
+        let all: Vec<_> = stacks.values().cloned().collect();
+        let table = permissions::examine(aws, &all).await?;
+        println!("\n{table}");
+        if table.wrong_rows() > 0 || !table.too_wide.is_empty() {
+            return Err(format!(
+                "{} rows are granted and unused, or used and not granted\n{}",
+                table.wrong_rows(),
+                table.too_wide.join("\n")
+            )
+            .into());
+        }
+        // Whether IAM knows deployment groups in this action is not known.
+        let defaults = vec![("DistributionIds", "E2QWRUHAPOMQZL")];
+        let any = stack::deploy(aws, "any-deployment", &defaults).await?;
+        let narrowed = &all[0];
+        let own = permissions::deployment_group("shop", "web");
+        let other = permissions::deployment_group("shop", "another");
+        let answers = [
+            (&any, "*", true),
+            (&any, &own, true),
+            (narrowed, &own, true),
+            (narrowed, &other, false),
+            (narrowed, "*", false),
+        ];
+        for (stack, resource, expected) in answers {
+            let found = permissions::may_answer(aws, stack, resource).await?;
+            if found != expected {
+                return Err(format!("{} may answer {resource}: {found}", stack.name).into());
+            }
+        }
+        stacks.insert((defaults, None), any);
+        Ok(())
     }
 
     async fn refuses(&self, name: &str, value: &str) -> Result<(), Failed> {

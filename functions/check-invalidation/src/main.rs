@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use check_invalidation::handle;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    shared::logs::init();
     let cloudfront = aws_sdk_cloudfront::Client::new(&shared::aws::config().await);
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&cloudfront, event.payload, SystemTime::now())

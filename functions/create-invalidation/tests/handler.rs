@@ -48,6 +48,7 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
             subject: DISTRIBUTION.into(),
             caller_reference: Some(REFERENCE.into()),
             request: Request::Paths(vec!["/a".into(), "/b/*".into()]),
+            access_key: Some("stand-in".into()),
             error: None,
         }]
     );

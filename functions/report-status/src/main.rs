@@ -1,11 +1,11 @@
 //! The Lambda behind the states `ReportSucceeded` and `ReportFailed`, and behind both safety nets.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use report_status::{Clients, Policies, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    shared::logs::init();
     let policies = Policies::from_env();
     // Without it no execution is found, and the answer is by policy.
     let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();

@@ -120,6 +120,7 @@ async fn a_completed_purge_succeeds_whatever_the_policies_say() {
                 hook_execution_id: HOOK.into(),
                 status: "Succeeded".into(),
             },
+            access_key: Some("stand-in".into()),
             error: None,
         }]
     );

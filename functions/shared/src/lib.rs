@@ -10,6 +10,7 @@ pub mod errors;
 pub mod execution;
 pub mod hook;
 pub mod invalidation;
+pub mod logs;
 pub mod policy;
 pub mod schedule;
 pub mod timestamp;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tests::{
     guardian::asked_to_stop,
     local_aws::{LocalAws, tool},
-    stack,
+    stack::{self, ARCHITECTURE},
 };
 
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
@@ -57,6 +57,15 @@ Watch (a purge takes 30 seconds here):
       --query 'events[].[timestamp,type,stateEnteredEventDetails.name]' --output table
   aws stepfunctions describe-execution --execution-arn {execution}
   aws cloudfront list-invalidations --distribution-id {DISTRIBUTION}
+
+Run one step in Docker (after `sam build` in sam/, for this machine's architecture), for which the image has the endpoints:
+
+  docker build --tag purge-local --build-arg AWS_ENDPOINT_URL \
+      --build-arg AWS_ENDPOINT_URL_CLOUDFRONT --build-arg AWS_ENDPOINT_URL_CODEDEPLOY - < sam/local.Dockerfile
+  cd sam
+  sam local invoke CreateInvalidationFunction --event events/create-invalidation.json --env-vars local-env.json \
+      --invoke-image purge-local --force-image-build --skip-pull-image --docker-network host \
+      --parameter-overrides DistributionIds={DISTRIBUTION} Architecture={ARCHITECTURE}
 "#,
         cli = cli.display(),
         execution = stack.execution_arn("by-hand"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use stand_in::{Fault, Operation};
+use stand_in::{Fault, Mishap, Operation, Switches};
 
 use super::{Decider, Incident, Scenario};
 
@@ -72,6 +72,27 @@ pub const SCENARIOS: &[Scenario] = &[
                 "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.",
             );
             aws.plan(Operation::CreateInvalidation, &deployment.id, 1, busy);
+        },
+        incident: Incident::None,
+        ends: Some((ExecutionStatus::Succeeded, None)),
+        cause: None,
+        decider: Decider::Completion,
+        reports: 1,
+        purges: 1,
+    },
+    Scenario {
+        name: "reply-lost",
+        about: "CloudFront's reply is lost, and it refuses the same request again: the invalidation is looked for",
+        distributions: ONE,
+        parameters: &[],
+        prepare: |aws, deployment| {
+            let switches = Switches {
+                caller_reference_conflicts: true,
+                ..Switches::default()
+            };
+            aws.switch(&deployment.id, switches);
+            let lost = Fault::After(Mishap::Dropped);
+            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, lost);
         },
         incident: Incident::None,
         ends: Some((ExecutionStatus::Succeeded, None)),

@@ -113,6 +113,7 @@ pub(crate) async fn create(
     }
     answer(
         state,
+        &headers,
         Operation::CreateInvalidation,
         distribution_id,
         caller_reference,
@@ -159,6 +160,7 @@ pub(crate) async fn create(
 pub(crate) async fn get(
     extract::State(shared): extract::State<Shared>,
     Path((distribution_id, id)): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Response {
     let state = &mut *shared.lock();
     let found = state
@@ -169,6 +171,7 @@ pub(crate) async fn get(
     let caller_reference = found.as_ref().map(|i| i.caller_reference.clone());
     answer(
         state,
+        &headers,
         Operation::GetInvalidation,
         distribution_id,
         caller_reference,
@@ -197,6 +200,7 @@ pub(crate) async fn list(
         connection::process(&headers).and_then(|process| state.asking.get(&process).cloned());
     answer(
         state,
+        &headers,
         Operation::ListInvalidations,
         distribution_id,
         caller_reference,
@@ -242,6 +246,7 @@ enum Seen {
 /// Records the call and answers it: with the fault planned for it, or with what `work` says.
 fn answer(
     state: &mut State,
+    headers: &HeaderMap,
     operation: Operation,
     distribution_id: String,
     caller_reference: Option<String>,
@@ -275,6 +280,7 @@ fn answer(
         subject: distribution_id,
         caller_reference,
         request,
+        access_key: connection::access_key(headers),
         error,
     });
     outcome.unwrap_or_else(|refusal| {

@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    Call, Operation, Request, Shared, State, Taken,
+    Call, Operation, Request, Shared, State, Taken, connection,
     faults::{self, Refusal},
     front,
 };
@@ -73,6 +73,7 @@ pub(crate) async fn handle(
         subject: deployment_id,
         caller_reference: None,
         request,
+        access_key: connection::access_key(&headers),
         error: refused,
     });
     outcome.unwrap_or_else(|refusal| error(&refusal))

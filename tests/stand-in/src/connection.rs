@@ -20,6 +20,13 @@ pub(crate) fn process(headers: &HeaderMap) -> Option<u32> {
     id.parse().ok()
 }
 
+/// The access key that signed a request.
+pub(crate) fn access_key(headers: &HeaderMap) -> Option<String> {
+    let authorization = headers.get("authorization")?.to_str().ok()?;
+    let (_, credential) = authorization.split_once("Credential=")?;
+    credential.split('/').next().map(str::to_owned)
+}
+
 /// Serves until it is dropped.
 pub(crate) async fn serve(listener: TcpListener, router: Router) -> Infallible {
     loop {

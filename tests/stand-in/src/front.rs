@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
-use crate::{Call, Fault, Function, Operation, Request, Shared, State, faults};
+use crate::{Call, Fault, Function, Operation, Request, Shared, State, connection, faults};
 
 /// A call on its way through.
 struct Passing {
@@ -111,6 +111,7 @@ async fn pass(
         reference,
         url,
     } = passing;
+    let access_key = connection::access_key(&headers);
     let fault = faults::take(
         &mut shared.lock().faults,
         operation,
@@ -151,6 +152,7 @@ async fn pass(
         subject,
         caller_reference: reference,
         request: Request::Passed { wait_seconds },
+        access_key,
         error,
     });
     response

@@ -49,6 +49,8 @@ pub struct Call {
     pub caller_reference: Option<String>,
     /// What else it said.
     pub request: Request,
+    /// The access key that it was signed with.
+    pub access_key: Option<String>,
     /// The error code it was answered with; none if it was answered well.
     pub error: Option<String>,
 }

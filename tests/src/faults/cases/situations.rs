@@ -254,6 +254,8 @@ fn stops() -> Vec<Case> {
             purge_takes: [Some(Duration::from_secs(3)); 2],
             end: End::Aborted,
             decider: Decider::FailedPolicy,
+            // Of the queue's messages, many meet what is planned for the state.
+            long: true,
             ..good(format!("stopped in {state}"))
         };
         match state {
@@ -276,12 +278,12 @@ fn stops() -> Vec<Case> {
                 ));
                 case.plans.push(unavailable(
                     Operation::PutLifecycleEventHookExecutionStatus,
-                    LONG / 2,
+                    LONG,
                 ));
             }
             _ => case.plans.push(unavailable(
                 Operation::PutLifecycleEventHookExecutionStatus,
-                LONG / 2,
+                LONG,
             )),
         }
         cases.push(case);

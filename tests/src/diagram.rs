@@ -1,0 +1,68 @@
+//! The state machine as a picture, made from its definition.
+
+use serde_json::Value;
+
+/// A Mermaid state diagram: the states, what follows each, and where errors go.
+#[must_use]
+pub fn mermaid(definition: &Value) -> String {
+    let mut lines = vec!["stateDiagram-v2".to_owned()];
+    draw(definition, "    ", &mut lines);
+    lines.join("\n")
+}
+
+fn draw(machine: &Value, indent: &str, lines: &mut Vec<String>) {
+    let start = text(&machine["StartAt"]);
+    lines.push(format!("{indent}[*] --> {start}"));
+    // In the order in which an execution comes to them.
+    let mut met = vec![start];
+    let mut at = 0;
+    while let Some(&name) = met.get(at) {
+        at += 1;
+        let state = &machine["States"][name];
+        for (next, label) in followers(state) {
+            lines.push(format!("{indent}{name} --> {next}{label}"));
+            if !met.contains(&next) {
+                met.push(next);
+            }
+        }
+        if state["End"] == true || ["Succeed", "Fail"].contains(&text(&state["Type"])) {
+            lines.push(format!("{indent}{name} --> [*]"));
+        }
+        if state["ItemProcessor"].is_object() {
+            lines.push(format!("{indent}state {name} {{"));
+            draw(&state["ItemProcessor"], &format!("{indent}    "), lines);
+            lines.push(format!("{indent}}}"));
+        }
+    }
+}
+
+/// What may follow a state, and when.
+fn followers(state: &Value) -> Vec<(&str, String)> {
+    let list = |name: &str| state[name].as_array().into_iter().flatten();
+    let mut followers = Vec::new();
+    if let Some(next) = state["Next"].as_str() {
+        followers.push((next, String::new()));
+    }
+    for choice in list("Choices") {
+        // Such as {% $states.input.status = 'Completed' %}
+        let condition = text(&choice["Condition"]).split('\'').nth(1);
+        followers.push((
+            text(&choice["Next"]),
+            format!(": {}", condition.unwrap_or_default()),
+        ));
+    }
+    if let Some(next) = state["Default"].as_str() {
+        followers.push((next, ": otherwise".to_owned()));
+    }
+    for rule in list("Catch") {
+        let follower = (text(&rule["Next"]), ": error".to_owned());
+        if !followers.contains(&follower) {
+            followers.push(follower);
+        }
+    }
+    followers
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
