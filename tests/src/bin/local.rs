@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tests::{
+    containers::Endpoints,
     guardian::asked_to_stop,
     local_aws::{LocalAws, tool},
     stack::{self, ARCHITECTURE},
@@ -57,18 +58,27 @@ Watch (a purge takes 30 seconds here):
       --query 'events[].[timestamp,type,stateEnteredEventDetails.name]' --output table
   aws stepfunctions describe-execution --execution-arn {execution}
   aws cloudfront list-invalidations --distribution-id {DISTRIBUTION}
-
-Run one step in Docker (after `sam build` in sam/, for this machine's architecture), for which the image has the endpoints:
-
-  docker build --tag purge-local --build-arg AWS_ENDPOINT_URL \
-      --build-arg AWS_ENDPOINT_URL_CLOUDFRONT --build-arg AWS_ENDPOINT_URL_CODEDEPLOY - < sam/local.Dockerfile
-  cd sam
-  sam local invoke CreateInvalidationFunction --event events/create-invalidation.json --env-vars local-env.json \
-      --invoke-image purge-local --force-image-build --skip-pull-image --docker-network host \
-      --parameter-overrides DistributionIds={DISTRIBUTION} Architecture={ARCHITECTURE}
 "#,
         cli = cli.display(),
         execution = stack.execution_arn("by-hand"),
     );
+    // Kept for as long as this runs.
+    let containers = Endpoints::open(&aws).await;
+    if let Ok(endpoints) = &containers {
+        println!("Run one step in Docker, when `sam build` has built it for {ARCHITECTURE}:\n");
+        print!("  docker build --tag purge-local");
+        for (name, url) in &endpoints.environment {
+            print!(" \\\n      --build-arg {name}={url}");
+        }
+        println!(
+            r" \
+      - < sam/local.Dockerfile
+  cd sam
+  sam local invoke CreateInvalidationFunction --event events/create-invalidation.json \
+      --env-vars local-env.json --invoke-image purge-local --force-image-build --skip-pull-image \
+      --parameter-overrides DistributionIds={DISTRIBUTION} Architecture={ARCHITECTURE}
+"
+        );
+    }
     std::future::pending().await
 }

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tests::{
+    containers::Endpoints,
     guardian::asked_to_stop,
     local_aws::{LocalAws, repository, tool},
     stack::{self, ARCHITECTURE},
@@ -55,18 +56,21 @@ async fn main() -> Result<ExitCode> {
 
 async fn run() -> Result<ExitCode> {
     every_event_is_invoked()?;
-    if let Err(reason) = output(Command::new("docker").arg("info")).await {
-        println!("No Docker engine answers, so nothing was invoked: {reason:#}");
-        println!(
-            "sam-local: 0 passed, 0 failed, {} skipped",
-            INVOCATIONS.len()
-        );
-        return Ok(ExitCode::SUCCESS);
-    }
     let aws = LocalAws::start().await?;
+    let endpoints = match Endpoints::open(&aws).await {
+        Ok(endpoints) => endpoints,
+        Err(reason) => {
+            println!("nothing was invoked: {reason:#}");
+            println!(
+                "sam-local: 0 passed, 0 failed, {} skipped",
+                INVOCATIONS.len()
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     aws.stand_in.purge_takes(DISTRIBUTION, None);
     stack::deploy(&aws, "local", &[("DistributionIds", DISTRIBUTION)]).await?;
-    let image = Image::build(&aws).await?;
+    let image = Image::build(&endpoints).await?;
     let mut failed = 0;
     for (function, event) in INVOCATIONS {
         let found = invoke(&aws, &image, function, event).await;
@@ -113,7 +117,7 @@ fn every_event_is_invoked() -> Result<()> {
 struct Image(String);
 
 impl Image {
-    async fn build(aws: &LocalAws) -> Result<Self> {
+    async fn build(endpoints: &Endpoints) -> Result<Self> {
         let base =
             output(Command::new(repository().join("tests/sam-local-base")).arg(PLATFORM)).await?;
         let image = Self(format!("sam-local-{}", std::process::id()));
@@ -121,10 +125,8 @@ impl Image {
         build
             .args(["build", "--quiet", "--tag", &image.0])
             .arg(format!("--build-arg=BASE={}", base.trim()));
-        for (name, value) in aws.cli_environment() {
-            if name.starts_with("AWS_ENDPOINT_URL") {
-                build.arg(format!("--build-arg={name}={value}"));
-            }
+        for (name, value) in &endpoints.environment {
+            build.arg(format!("--build-arg={name}={value}"));
         }
         let dockerfile = fs::File::open(repository().join("sam/local.Dockerfile"))?;
         output(build.arg("-").stdin(Stdio::from(dockerfile))).await?;
@@ -150,7 +152,6 @@ async fn invoke(aws: &LocalAws, image: &Image, function: &str, event: &str) -> R
             .args(["--event", &format!("events/{event}.json")])
             .args(["--env-vars", "local-env.json"])
             .args(["--invoke-image", &image.0, "--skip-pull-image"])
-            .args(["--docker-network", "host"])
             .arg("--parameter-overrides")
             .arg(format!("DistributionIds={DISTRIBUTION}"))
             .arg(format!("Architecture={ARCHITECTURE}"))

@@ -1,0 +1,79 @@
+//! The local AWS as containers reach it: at the address that this machine has on Docker's bridge, which is there for the
+//! containers of this machine and nobody else. (`sam local invoke` puts them there, also with `--docker-network host`.)
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result, ensure};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    process::Command,
+    task::JoinSet,
+};
+
+use crate::local_aws::LocalAws;
+
+/// What the local AWS's endpoints are to containers, until this is dropped.
+pub struct Endpoints {
+    /// `AWS_ENDPOINT_URL` and its likes.
+    pub environment: Vec<(&'static str, String)>,
+    _forwarders: JoinSet<()>,
+}
+
+impl Endpoints {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// When no Docker engine answers.
+    pub async fn open(aws: &LocalAws) -> Result<Self> {
+        let bridge = bridge().await?;
+        let mut environment = Vec::new();
+        let mut forwarders = JoinSet::new();
+        for (name, value) in aws.cli_environment() {
+            let Some(address) = value.strip_prefix("http://") else {
+                continue;
+            };
+            let target: SocketAddr = address.parse()?;
+            let listener = TcpListener::bind((bridge, 0)).await?;
+            environment.push((name, format!("http://{}", listener.local_addr()?)));
+            forwarders.spawn(forward(listener, target));
+        }
+        Ok(Self {
+            environment,
+            _forwarders: forwarders,
+        })
+    }
+}
+
+/// The first address of the bridge's subnet, which Docker gives to this machine.
+async fn bridge() -> Result<Ipv4Addr> {
+    let output = Command::new("docker")
+        .args(["network", "inspect", "bridge", "--format"])
+        .arg("{{(index .IPAM.Config 0).Subnet}}")
+        .output()
+        .await
+        .context("there is no Docker CLI")?;
+    ensure!(
+        output.status.success(),
+        "no Docker engine answers: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let subnet = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let start = subnet.split('/').next().unwrap_or_default();
+    let start: Ipv4Addr = start
+        .parse()
+        .with_context(|| format!("Docker's bridge has the subnet {subnet:?}"))?;
+    Ok(Ipv4Addr::from_bits(start.to_bits() + 1))
+}
+
+async fn forward(listener: TcpListener, target: SocketAddr) {
+    let mut connections = JoinSet::new();
+    while let Ok((mut container, _)) = listener.accept().await {
+        connections.spawn(async move {
+            if let Ok(mut server) = TcpStream::connect(target).await {
+                // That a connection ends, the two see for themselves.
+                let _ = copy_bidirectional(&mut container, &mut server).await;
+            }
+        });
+    }
+}
