@@ -5,6 +5,7 @@
 - EventBridge takes events of the source aws.states from outside, where another engine's executions end.
 - A queue hands a message that failed out again after SFN_WAIT_SCALE of its VisibilityTimeout; none pauses for all its
   messages after one that failed, or hands out only five at a time (Lambda starts with five, and soon has hundreds).
+- An execution that was stopped does not repeat its task any more.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
 
 Its own SFN_WAIT_SCALE shortens Wait states and the delays before retries.
@@ -14,6 +15,8 @@ import functools
 import json
 import os
 import subprocess
+import sys
+import threading
 import time
 import types
 
@@ -28,6 +31,9 @@ WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
 
 lambda_client = client("lambda", "LAMBDA_URL")
 deliver = lambda_svc._run_sqs_batch
+perform_task = stepfunctions._execute_task
+sleep = stepfunctions._scaled_sleep
+current = threading.local()
 
 
 def call_lambda(function, event):
@@ -44,6 +50,18 @@ def call_lambda(function, event):
     if "FunctionError" in answer:
         raise stepfunctions._ExecutionError(payload.get("errorType", "Lambda.Unknown"), json.dumps(payload))
     return payload
+
+
+def execute_task(state, task_input, execution, context):
+    current.execution = execution
+    return perform_task(state, task_input, execution, context)
+
+
+def sleep_unless_stopped(seconds):
+    sleep(seconds)
+    execution = getattr(current, "execution", None)
+    if execution and execution["status"] == "ABORTED":
+        sys.exit()  # of its thread
 
 
 class Popen(subprocess.Popen):
@@ -71,6 +89,8 @@ def with_queues_locked(send):
 
 lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": Popen})
 stepfunctions._call_lambda = call_lambda
+stepfunctions._execute_task = execute_task
+stepfunctions._scaled_sleep = sleep_unless_stopped
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
 eventbridge._dispatch_to_sqs = with_queues_locked(eventbridge._dispatch_to_sqs)
 lambda_svc._route_async_failure = with_queues_locked(lambda_svc._route_async_failure)

@@ -278,12 +278,12 @@ fn stops() -> Vec<Case> {
                 ));
                 case.plans.push(unavailable(
                     Operation::PutLifecycleEventHookExecutionStatus,
-                    LONG,
+                    LONG / 2,
                 ));
             }
             _ => case.plans.push(unavailable(
                 Operation::PutLifecycleEventHookExecutionStatus,
-                LONG,
+                LONG / 2,
             )),
         }
         cases.push(case);
