@@ -1,8 +1,8 @@
 """What the local AWS knows of the roles of stacks, for tests/src/permissions.rs: reads a question from the standard input
 and prints the answer, both JSON.
 
-{"stacks": [name, …]}: each role's ARN, the access key that its function signs with, what its policies grant, and the calls
-    that CloudTrail has recorded of it
+{"stacks": [name, …]}: each role's ARN, the access key that its function signs with, what its policies grant, the calls
+    that CloudTrail has recorded of it, and its permissions boundary
 {"simulate": [[role ARN, action, resource], …]}: whether each is allowed
 """
 
@@ -67,11 +67,15 @@ def access_key(function_arn, role_arn):
 
 def calls(key):
     attributes = [{"AttributeKey": "AccessKeyId", "AttributeValue": key}]
-    for event in cloudtrail.lookup_events(LookupAttributes=attributes)["Events"]:
+    events = cloudtrail.lookup_events(LookupAttributes=attributes)["Events"]
+    # ministack has one page of them.
+    assert len(events) < 50, f"{key} has made more calls than can be looked up"
+    for event in events:
         record = json.loads(event["CloudTrailEvent"])
         service = record["eventSource"].split(".")[0]
-        parameters = record["requestParameters"]
-        yield f"{service}:{record['eventName']}", parameters.get("stateMachineArn") or parameters.get("executionArn")
+        parameters = record["requestParameters"] or {}
+        resource = parameters.get("stateMachineArn") or parameters.get("executionArn") or "unknown"
+        yield f"{service}:{record['eventName']}", resource
 
 
 def known(who, role_arn, key=None):
@@ -82,6 +86,9 @@ def known(who, role_arn, key=None):
         "access_key": key,
         "grants": sorted(set(grants(role))),
         "calls": sorted(set(calls(key))) if key else [],
+        "permissions_boundary": iam.get_role(RoleName=role)["Role"]
+        .get("PermissionsBoundary", {})
+        .get("PermissionsBoundaryArn"),
     }
 
 

@@ -1,5 +1,5 @@
-//! The local AWS as containers reach it: at the address that this machine has on Docker's bridge, which is there for the
-//! containers of this machine and nobody else. (`sam local invoke` puts them there, also with `--docker-network host`.)
+//! The local AWS as containers reach it: at the address that this machine has on Docker's bridge. (`sam local invoke` puts
+//! its containers there, also with `--docker-network host`.)
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -34,7 +34,9 @@ impl Endpoints {
                 continue;
             };
             let target: SocketAddr = address.parse()?;
-            let listener = TcpListener::bind((bridge, 0)).await?;
+            let listener = TcpListener::bind((bridge, 0)).await.with_context(|| {
+                format!("{bridge}, where Docker's bridge should be, is no address of this machine")
+            })?;
             environment.push((name, format!("http://{}", listener.local_addr()?)));
             forwarders.spawn(forward(listener, target));
         }

@@ -23,17 +23,69 @@ pub const DEPLOYMENT_GROUP: [(&str, &str); 2] = [
     ("CodeDeployDeploymentGroup", "web"),
 ];
 
-/// What AWS does in a role's name, where no call of the product's own can be seen.
-const BY_AWS: [(&str, &str); 4] = [
+/// What AWS does in a role's name, where no call of the product's own can be seen: whose role, what, on what ARN's end.
+const BY_AWS: [(&[&str], &[&str], &str, &str); 4] = [
     // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
-    ("logs:", "by Lambda: the log"),
+    (
+        &[
+            "hook",
+            "create-invalidation",
+            "check-invalidation",
+            "report-status",
+        ],
+        &[
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ],
+        "*",
+        "by Lambda: the log",
+    ),
     // https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
-    ("xray:", "by Lambda and Step Functions: the trace"),
+    (
+        &[
+            "hook",
+            "create-invalidation",
+            "check-invalidation",
+            "report-status",
+            "state machine",
+        ],
+        &[
+            "xray:PutTraceSegments",
+            "xray:PutTelemetryRecords",
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:GetSamplingStatisticSummaries",
+        ],
+        "*",
+        "by Lambda and Step Functions: the trace",
+    ),
     // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-    ("sqs:SendMessage", "by Lambda: the failure destination"),
+    (
+        &["hook"],
+        &["sqs:SendMessage"],
+        "-to-answer",
+        "by Lambda: the failure destination",
+    ),
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-    ("sqs:", "by Lambda: the queue's event source mapping"),
+    (
+        &["report-status"],
+        &[
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+        ],
+        "-to-answer",
+        "by Lambda: the queue's event source mapping",
+    ),
 ];
+
+fn by_aws(who: &str, (action, resource): &Deed) -> Option<&'static str> {
+    let found = BY_AWS.iter().find(|(roles, actions, end, _)| {
+        roles.contains(&who) && actions.contains(&action.as_str()) && resource.ends_with(end)
+    });
+    found.map(|(.., reason)| *reason)
+}
 
 /// An action, and the ARN of what it is done to.
 type Deed = (String, String);
@@ -48,14 +100,15 @@ struct Role {
     access_key: Option<String>,
     grants: BTreeSet<Deed>,
     calls: BTreeSet<Deed>,
+    permissions_boundary: Option<String>,
 }
 
 /// Who may do what, or does it: a row for each action and kind of resource, whatever the stack.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: BTreeMap<(String, String, String), Row>,
-    /// What is allowed on something that it is not for.
-    pub too_wide: Vec<String>,
+    /// What is allowed on something that it is not for, or denied on something that it is for.
+    pub problems: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -115,12 +168,14 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
                 None => invocations(aws, stack).await?,
             };
             for grant in &role.grants {
-                let used = table.row(stack, &role.who, grant);
-                used.allowed = true;
-                let by_aws = BY_AWS
-                    .iter()
-                    .find(|(prefix, _)| grant.0.starts_with(prefix));
-                used.used = used.used.or(by_aws.map(|(_, who)| *who));
+                let by_aws = by_aws(&role.who, grant);
+                let row = table.row(stack, &role.who, grant);
+                row.allowed = true;
+                row.used = row.used.or(by_aws);
+                if by_aws.is_some() && grant.1 != "*" {
+                    cases.push((role.arn.clone(), grant.clone(), true));
+                    cases.push((role.arn.clone(), elsewhere(grant), false));
+                }
             }
             for deed in deeds {
                 let grant = role.grants.iter().find(|grant| covers(grant, &deed));
@@ -139,7 +194,7 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
         if allowed != *expected {
             let verdict = if allowed { "may" } else { "may not" };
             let problem = format!("{role} {verdict} {action} on {resource}");
-            table.too_wide.push(problem);
+            table.problems.push(problem);
         }
     }
     Ok(table)
@@ -167,6 +222,17 @@ pub async fn may_answer(aws: &LocalAws, stack: &Stack, resource: &str) -> Result
         "{verdicts:?}"
     );
     Ok(verdicts[0])
+}
+
+/// The permissions boundaries of a stack's roles, each once; none for those that have none.
+///
+/// # Errors
+/// When the local AWS fails.
+pub async fn boundaries(aws: &LocalAws, stack: &Stack) -> Result<BTreeSet<Option<String>>> {
+    let known = ask(aws, &json!({ "stacks": [stack.name] })).await?;
+    let roles: BTreeMap<String, Vec<Role>> = serde_json::from_value(known)?;
+    let roles = roles.into_values().flatten();
+    Ok(roles.map(|role| role.permissions_boundary).collect())
 }
 
 /// The ARN of a deployment group.

@@ -2,13 +2,17 @@
 //!
 //! `make test` builds the functions first. Without the tools that `make tools` installs, all of it fails and says so.
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::{
     follow::Unwatched,
-    local_aws::LocalAws,
+    local_aws::{ACCOUNT, LocalAws},
     permissions,
     scenario::{self, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation, Stack},
@@ -130,21 +134,26 @@ impl Lab {
 
     async fn examines_roles(&self) -> Result<(), Failed> {
         let aws = self.aws().await?;
-        let mut stacks = self.stacks.lock().await;
+        let stacks = self.stacks.lock().await;
         let all: Vec<_> = stacks.values().cloned().collect();
         let table = permissions::examine(aws, &all).await?;
         println!("\n{table}");
-        if table.wrong_rows() > 0 || !table.too_wide.is_empty() {
-            return Err(format!(
-                "{} rows are granted and unused, or used and not granted\n{}",
-                table.wrong_rows(),
-                table.too_wide.join("\n")
-            )
-            .into());
+        let mut problems = table.problems.clone();
+        if table.wrong_rows() > 0 {
+            let what = "rows have a NO: granted and unused, or used and not granted";
+            problems.push(format!("{} {what}", table.wrong_rows()));
         }
         // Whether IAM knows deployment groups in this action is not known.
-        let defaults = vec![("DistributionIds", "E2QWRUHAPOMQZL")];
-        let any = stack::deploy(aws, "any-deployment", &defaults).await?;
+        let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/boundary");
+        let parameters = [
+            ("DistributionIds", "E2QWRUHAPOMQZL"),
+            ("PermissionsBoundaryArn", boundary.as_str()),
+        ];
+        let any = stack::deploy(aws, "any-deployment", &parameters).await?;
+        let boundaries = permissions::boundaries(aws, &any).await?;
+        if boundaries != BTreeSet::from([Some(boundary)]) {
+            problems.push(format!("the roles' permissions boundaries: {boundaries:?}"));
+        }
         let narrowed = &all[0];
         let own = permissions::deployment_group("shop", "web");
         let other = permissions::deployment_group("shop", "another");
@@ -158,11 +167,17 @@ impl Lab {
         for (stack, resource, expected) in answers {
             let found = permissions::may_answer(aws, stack, resource).await?;
             if found != expected {
-                return Err(format!("{} may answer {resource}: {found}", stack.name).into());
+                let name = &stack.name;
+                problems.push(format!(
+                    "{name} may answer {resource}: {found}, not {expected}"
+                ));
             }
         }
-        stacks.insert((defaults, None), any);
-        Ok(())
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("\n").into())
+        }
     }
 
     async fn refuses(&self, name: &str, value: &str) -> Result<(), Failed> {

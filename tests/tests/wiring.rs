@@ -38,6 +38,7 @@ fn the_appspecs_name_the_function_at_an_event_that_their_platform_has() {
         assert_eq!(appspec["version"].to_string(), "0.0", "{file}");
         let resource = appspec["Resources"][0].as_object().unwrap();
         assert_eq!(resource.values().next().unwrap()["Type"], kind, "{file}");
+        assert_eq!(appspec["Hooks"][0]["AfterAllowTraffic"], FUNCTION, "{file}");
         for hook in appspec["Hooks"].as_array().unwrap() {
             let (event, function) = hook.as_object().unwrap().iter().next().unwrap();
             assert!(known.contains(&event.as_str()), "{file}: {event}");
@@ -57,8 +58,12 @@ fn sam_s_deployment_preference_names_the_function() {
 #[tokio::test]
 async fn the_input_of_the_pipeline_and_of_the_readme_is_one_that_the_functions_read() {
     let text = fs::read_to_string(folder().join("codepipeline.yaml")).unwrap();
-    let line = text.lines().find(|line| line.contains("Input: '")).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("Input: !Sub"))
+        .unwrap();
     let of_the_pipeline = line.split('\'').nth(1).unwrap();
+    let of_the_pipeline = of_the_pipeline.replace("${DistributionId}", "E2QWRUHAPOMQZL");
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
     let mut lines = readme.lines();
     let of_the_readme = lines
@@ -66,7 +71,7 @@ async fn the_input_of_the_pipeline_and_of_the_readme_is_one_that_the_functions_r
         .unwrap();
     let aws = stand_in::StandIn::start().await.unwrap();
     let cloudfront = aws_sdk_cloudfront::Client::new(&aws.client_config());
-    for input in [of_the_pipeline, of_the_readme] {
+    for input in [of_the_pipeline.as_str(), of_the_readme] {
         let input: Value = serde_json::from_str(input).unwrap();
         assert!(input.get("hook").is_none());
         let mut row = input["invalidations"][0].clone();

@@ -4,8 +4,8 @@ use std::env;
 
 use lambda_runtime::tracing::subscriber::{filter::EnvFilter, fmt};
 
-/// The runtime logs a handler's error with all it came from, raw response bodies included. [`crate::errors::report`] has
-/// logged it by then, in words.
+/// The runtime logs a handler's error with all it came from, raw response bodies included. [`crate::errors::report`] logs it
+/// in words.
 const SILENCED: &str = "lambda_runtime::layers::panic=off";
 
 /// Logs from here on, each line with the ids of its request and its X-Ray trace, at the level that the function's

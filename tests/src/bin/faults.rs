@@ -97,6 +97,7 @@ async fn meet_all(lab: &Arc<Lab>, runs: Vec<(Case, Engine)>) -> Vec<Met> {
         .iter()
         .map(|(case, engine)| format!("{case} on {engine}"))
         .collect();
+    assert_eq!(left.len(), runs.len(), "two cases have the same name");
     let left = Arc::new(Mutex::new(left));
     let progress = tokio::spawn({
         let left = Arc::clone(&left);

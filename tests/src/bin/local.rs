@@ -37,10 +37,11 @@ async fn serve() -> Result<()> {
         println!("  export {name}={value}");
     }
     let cli = tool("awscli", "aws").canonicalize()?;
+    let sam = tool("sam", "sam").canonicalize()?;
     let machine = stack.state_machine_arn();
     let hook = stack.hook_function();
     println!(
-        r#"  alias aws={cli}
+        r#"  alias aws={cli} sam={sam}
 
 Start a purge by hand; no deployment waits for it:
 
@@ -60,10 +61,14 @@ Watch (a purge takes 30 seconds here):
   aws cloudfront list-invalidations --distribution-id {DISTRIBUTION}
 "#,
         cli = cli.display(),
+        sam = sam.display(),
         execution = stack.execution_arn("by-hand"),
     );
     // Kept for as long as this runs.
     let containers = Endpoints::open(&aws).await;
+    if let Err(reason) = &containers {
+        println!("No step can be run in Docker: {reason:#}\n");
+    }
     if let Ok(endpoints) = &containers {
         println!("Run one step in Docker, when `sam build` has built it for {ARCHITECTURE}:\n");
         print!("  docker build --tag purge-local");

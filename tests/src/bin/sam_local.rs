@@ -2,12 +2,12 @@
 //! the local AWS, and holds each answer against the one in `sam/answers/`.
 
 use std::{
+    ffi::OsString,
     fs,
-    path::Path,
     process::{ExitCode, Stdio},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
     containers::Endpoints,
@@ -36,13 +36,6 @@ const INVOCATIONS: [(&str, &str); 10] = [
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
 /// Stands in an expected answer for anything: an id, a time.
 const ANYTHING: &str = "…";
-/// This machine's architecture as Docker names it.
-const PLATFORM: &str = if cfg!(target_arch = "aarch64") {
-    "arm64"
-} else {
-    "amd64"
-};
-
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     tokio::select! {
@@ -55,22 +48,14 @@ async fn main() -> Result<ExitCode> {
 }
 
 async fn run() -> Result<ExitCode> {
-    every_event_is_invoked()?;
+    let base = std::env::args().nth(1);
+    let base = base.context("say which image to build on; `make sam-local` does")?;
+    every_event_is_invoked_and_has_an_answer()?;
     let aws = LocalAws::start().await?;
-    let endpoints = match Endpoints::open(&aws).await {
-        Ok(endpoints) => endpoints,
-        Err(reason) => {
-            println!("nothing was invoked: {reason:#}");
-            println!(
-                "sam-local: 0 passed, 0 failed, {} skipped",
-                INVOCATIONS.len()
-            );
-            return Ok(ExitCode::SUCCESS);
-        }
-    };
+    let endpoints = Endpoints::open(&aws).await?;
     aws.stand_in.purge_takes(DISTRIBUTION, None);
     stack::deploy(&aws, "local", &[("DistributionIds", DISTRIBUTION)]).await?;
-    let image = Image::build(&endpoints).await?;
+    let image = Image::build(&endpoints, &base).await?;
     let mut failed = 0;
     for (function, event) in INVOCATIONS {
         let found = invoke(&aws, &image, function, event).await;
@@ -99,14 +84,21 @@ async fn run() -> Result<ExitCode> {
     })
 }
 
-fn every_event_is_invoked() -> Result<()> {
-    for entry in fs::read_dir(repository().join("sam/events"))? {
-        let name = entry?.file_name();
-        let event = Path::new(&name).file_stem().unwrap_or_default();
+fn every_event_is_invoked_and_has_an_answer() -> Result<()> {
+    for folder in ["sam/events", "sam/answers"] {
+        let files = fs::read_dir(repository().join(folder))?;
+        let mut found = files
+            .map(|file| Ok(file?.file_name()))
+            .collect::<Result<Vec<_>>>()?;
+        let mut expected: Vec<_> = INVOCATIONS
+            .iter()
+            .map(|(_, event)| OsString::from(format!("{event}.json")))
+            .collect();
+        found.sort();
+        expected.sort();
         ensure!(
-            INVOCATIONS.iter().any(|(_, known)| *known == event),
-            "sam/events/{} is invoked by nobody: add it to INVOCATIONS",
-            name.display()
+            found == expected,
+            "{folder} has {found:?}, and INVOCATIONS {expected:?}"
         );
     }
     Ok(())
@@ -117,14 +109,12 @@ fn every_event_is_invoked() -> Result<()> {
 struct Image(String);
 
 impl Image {
-    async fn build(endpoints: &Endpoints) -> Result<Self> {
-        let base =
-            output(Command::new(repository().join("tests/sam-local-base")).arg(PLATFORM)).await?;
+    async fn build(endpoints: &Endpoints, base: &str) -> Result<Self> {
         let image = Self(format!("sam-local-{}", std::process::id()));
         let mut build = Command::new("docker");
         build
             .args(["build", "--quiet", "--tag", &image.0])
-            .arg(format!("--build-arg=BASE={}", base.trim()));
+            .arg(format!("--build-arg=BASE={base}"));
         for (name, value) in &endpoints.environment {
             build.arg(format!("--build-arg={name}={value}"));
         }
@@ -136,11 +126,20 @@ impl Image {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        // The second is what sam has built on it.
-        let rapid = format!("{}:rapid-{}", self.0, ARCHITECTURE);
-        let _ = std::process::Command::new("docker")
-            .args(["image", "rm", "--force", &rapid, &self.0])
-            .output();
+        // The second is what sam has built on it, and what a container that sam could not end may still run in.
+        let rapid = format!("{}:rapid-{ARCHITECTURE}", self.0);
+        let docker = |arguments: &[&str]| {
+            let output = std::process::Command::new("docker")
+                .args(arguments)
+                .output();
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let filter = format!("ancestor={rapid}");
+        let left = docker(&["ps", "--all", "--quiet", "--filter", &filter]).unwrap_or_default();
+        for container in left.lines() {
+            let _ = docker(&["rm", "--force", container]);
+        }
+        let _ = docker(&["image", "rm", "--force", &rapid, &self.0]);
     }
 }
 
@@ -185,20 +184,18 @@ fn is_like(found: &Value, expected: &Value) -> bool {
     }
 }
 
-/// What a program prints on its standard output; its standard error if it fails.
+/// What a program prints on its standard output; its arguments and its standard error if it fails.
 async fn output(command: &mut Command) -> Result<String> {
-    let program = command.as_std().get_program().to_owned();
     let output = command
         .kill_on_drop(true)
         .output()
         .await
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    if !output.status.success() {
-        bail!(
-            "{} failed: {}",
-            program.display(),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
+        .with_context(|| format!("cannot run {:?}", command.as_std()))?;
+    ensure!(
+        output.status.success(),
+        "{:?} failed: {}",
+        command.as_std(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
