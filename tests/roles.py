@@ -1,8 +1,8 @@
 """What the local AWS knows of the roles of stacks, for tests/src/permissions.rs: reads a question from the standard input
 and prints the answer, both JSON.
 
-{"stacks": [name, …]}: each role's ARN, the access key that its function signs with, what its policies grant, the calls
-    that CloudTrail has recorded of it, and its permissions boundary
+{"stacks": [name, …]}: each role's ARN, the access key that its function signs with, what its policies grant, and the calls
+    that CloudTrail has recorded of it
 {"simulate": [[role ARN, action, resource], …]}: whether each is allowed
 """
 
@@ -86,9 +86,6 @@ def known(who, role_arn, key=None):
         "access_key": key,
         "grants": sorted(set(grants(role))),
         "calls": sorted(set(calls(key))) if key else [],
-        "permissions_boundary": iam.get_role(RoleName=role)["Role"]
-        .get("PermissionsBoundary", {})
-        .get("PermissionsBoundaryArn"),
     }
 
 

@@ -100,7 +100,6 @@ struct Role {
     access_key: Option<String>,
     grants: BTreeSet<Deed>,
     calls: BTreeSet<Deed>,
-    permissions_boundary: Option<String>,
 }
 
 /// Who may do what, or does it: a row for each action and kind of resource, whatever the stack.
@@ -222,17 +221,6 @@ pub async fn may_answer(aws: &LocalAws, stack: &Stack, resource: &str) -> Result
         "{verdicts:?}"
     );
     Ok(verdicts[0])
-}
-
-/// The permissions boundaries of a stack's roles, each once; none for those that have none.
-///
-/// # Errors
-/// When the local AWS fails.
-pub async fn boundaries(aws: &LocalAws, stack: &Stack) -> Result<BTreeSet<Option<String>>> {
-    let known = ask(aws, &json!({ "stacks": [stack.name] })).await?;
-    let roles: BTreeMap<String, Vec<Role>> = serde_json::from_value(known)?;
-    let roles = roles.into_values().flatten();
-    Ok(roles.map(|role| role.permissions_boundary).collect())
 }
 
 /// The ARN of a deployment group.

@@ -433,3 +433,29 @@ fn the_readme_shows_the_state_machine_as_it_is() {
         "README.md must have this in place of its state diagram:\n\n{block}"
     );
 }
+
+/// The local AWS leaves it out of the roles that it makes.
+#[test]
+fn the_permissions_boundary_bounds_every_role() {
+    let template = template();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let globals = &template["Globals"]["Function"];
+    let parameter = serde_yaml_ng::to_string(&globals["PermissionsBoundary"]).unwrap();
+    assert!(parameter.contains("PermissionsBoundaryArn"));
+    for (name, resource) in resources {
+        let properties = &resource["Properties"];
+        match resource["Type"].as_str().unwrap() {
+            // SAM makes a role for each, with the boundary from Globals.
+            "AWS::Serverless::Function" => assert!(
+                properties.get("Role").is_none() && properties.get("PermissionsBoundary").is_none()
+            ),
+            "AWS::Serverless::StateMachine" => {
+                assert_eq!(
+                    properties["PermissionsBoundary"],
+                    globals["PermissionsBoundary"]
+                );
+            }
+            other => assert_ne!(other, "AWS::IAM::Role", "{name:?}"),
+        }
+    }
+}
