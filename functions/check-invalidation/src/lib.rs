@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_mins(1);
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
+    /// For the log: it begins with the deployment's id. None in an event made by hand.
+    execution_name: Option<String>,
     #[serde(deserialize_with = "document::non_empty_list")]
     invalidations: Vec<Invalidation>,
     #[serde(with = "timestamp")]
@@ -108,6 +110,7 @@ impl From<Error> for Diagnostic {
 /// When one cannot be watched any further, or the deadline has come.
 pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Output, Error> {
     let Input {
+        execution_name,
         invalidations,
         deadline,
     } = document::parse("the input of CheckInvalidations", &event)?;
@@ -120,6 +123,21 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         .iter()
         .filter(|i| i.status != Status::Completed)
         .collect();
+    let ids =
+        |id: fn(&Invalidation) -> &str| invalidations.iter().map(id).collect::<Vec<_>>().join(",");
+    tracing::info!(
+        execution.name = execution_name,
+        distribution.ids = ids(|i| i.distribution_id.as_str()),
+        invalidation.ids = ids(|i| &i.invalidation_id),
+        "{} of {} invalidations are completed: {}",
+        invalidations.len() - pending.len(),
+        invalidations.len(),
+        invalidations
+            .iter()
+            .map(describe)
+            .collect::<Vec<_>>()
+            .join("; "),
+    );
     if pending.is_empty() {
         return Ok(Output {
             status: Status::Completed,
@@ -166,26 +184,10 @@ async fn look(client: &Client, last: Invalidation, now: SystemTime) -> Result<In
     let (status, note) = match answer {
         Ok(found) => (Status::from_cloudfront(found.status()), None),
         Err(failure) if may_pass(&failure, age) => {
-            tracing::warn!(
-                distribution.id = last.distribution_id.as_str(),
-                invalidation.id = last.invalidation_id,
-                "no look at invalidation {} of distribution {}: {failure}",
-                last.invalidation_id,
-                last.distribution_id,
-            );
             (Status::InProgress, Some(format!("last look: {failure}")))
         }
         Err(failure) => return Err(explain(failure, last)),
     };
-    tracing::info!(
-        distribution.id = last.distribution_id.as_str(),
-        invalidation.id = last.invalidation_id,
-        elapsed.seconds = age.as_secs(),
-        "invalidation {} of distribution {} is {status:?} after {} s",
-        last.invalidation_id,
-        last.distribution_id,
-        age.as_secs(),
-    );
     Ok(Invalidation {
         status,
         note,
@@ -224,14 +226,18 @@ fn explain(source: AwsFailure, last: Invalidation) -> Error {
     }
 }
 
-fn describe(pending: &Invalidation) -> String {
-    let note = pending
+fn describe(invalidation: &Invalidation) -> String {
+    let stands = match invalidation.status {
+        Status::Completed => "completed",
+        Status::InProgress => "still in progress",
+    };
+    let note = invalidation
         .note
         .as_ref()
         .map(|note| format!(" ({note})"))
         .unwrap_or_default();
     format!(
-        "invalidation {} of distribution {} is still in progress after {} s{note}",
-        pending.invalidation_id, pending.distribution_id, pending.seconds
+        "invalidation {} of distribution {} is {stands} after {} s{note}",
+        invalidation.invalidation_id, invalidation.distribution_id, invalidation.seconds
     )
 }

@@ -29,6 +29,8 @@ const NEWEST: i32 = 100;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
+    /// For the log: it begins with the deployment's id. None in an event made by hand.
+    execution_name: Option<String>,
     distribution_id: DistributionId,
     #[serde(deserialize_with = "document::non_empty_list")]
     paths: BTreeSet<Path>,
@@ -164,6 +166,7 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         note: None,
     };
     tracing::info!(
+        execution.name = input.execution_name,
         distribution.id = invalidation.distribution_id.as_str(),
         invalidation.id = invalidation.invalidation_id,
         invalidation.paths = invalidation.path_count,
