@@ -227,7 +227,7 @@ fn the_safety_net_is_for_every_end_but_success() {
 
 #[test]
 fn the_longest_stack_name_of_the_readme_fits_every_function_s_name() {
-    let longest = Regex::new(r"the stack's name has at most (\d+) characters").unwrap();
+    let longest = Regex::new(r"The stack's name has at most (\d+) characters").unwrap();
     let readme = read("README.md").replace('\n', " ");
     let longest: usize = longest.captures(&readme).unwrap()[1].parse().unwrap();
     let template = template();
