@@ -39,7 +39,7 @@ use crate::{
 const WAIT_SCALE: f64 = 0.04;
 /// The longest wait on the stacks of [`Kind::Overdue`], and on the others: the template's default.
 pub(crate) const SHORT_WAIT: Duration = Duration::from_secs(40);
-pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_secs(25);
+pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
 /// Of these, the first hundred invalidations of a distribution always hold the one that is looked for.
 const QUIET_CASES_AT_A_TIME: usize = 40;
