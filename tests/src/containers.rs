@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::local_aws::LocalAws;
+use crate::{command, local_aws::LocalAws};
 
 /// What the local AWS's endpoints are to containers, until this is dropped.
 pub struct Endpoints {
@@ -24,7 +24,7 @@ impl Endpoints {
     /// Opens them.
     ///
     /// # Errors
-    /// When no Docker engine answers.
+    /// When no Docker engine answers, or its bridge is not on this machine.
     pub async fn open(aws: &LocalAws) -> Result<Self> {
         let bridge = bridge().await?;
         let mut environment = Vec::new();
@@ -49,18 +49,13 @@ impl Endpoints {
 
 /// The first address of the bridge's subnet, which Docker gives to this machine.
 async fn bridge() -> Result<Ipv4Addr> {
-    let output = Command::new("docker")
-        .args(["network", "inspect", "bridge", "--format"])
-        .arg("{{(index .IPAM.Config 0).Subnet}}")
-        .output()
-        .await
-        .context("there is no Docker CLI")?;
-    ensure!(
-        output.status.success(),
-        "no Docker engine answers: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    let subnet = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let inspected = command::run(
+        Command::new("docker")
+            .args(["network", "inspect", "bridge", "--format"])
+            .arg("{{(index .IPAM.Config 0).Subnet}}"),
+    )
+    .await?;
+    let subnet = command::text(&inspected.stdout);
     let start = subnet.split('/').next().unwrap_or_default();
     let start: Ipv4Addr = start
         .parse()

@@ -1,6 +1,7 @@
 //! What runs across functions: the product deployed on a local AWS, and the scenarios that the demo shows and the
 //! end-to-end tests judge.
 
+pub mod command;
 pub mod containers;
 pub mod diagram;
 pub mod faults;

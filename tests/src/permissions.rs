@@ -155,9 +155,7 @@ impl fmt::Display for Table {
 /// # Errors
 /// When the local AWS fails.
 pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
-    let names: Vec<_> = stacks.iter().map(|stack| &stack.name).collect();
-    let known = ask(aws, &json!({ "stacks": names })).await?;
-    let mut roles: BTreeMap<String, Vec<Role>> = serde_json::from_value(known)?;
+    let mut roles = roles(aws, stacks).await?;
     let mut table = Table::default();
     let mut cases = Vec::new();
     for stack in stacks {
@@ -205,13 +203,12 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
 /// # Errors
 /// When the local AWS fails.
 pub async fn may_answer(aws: &LocalAws, stack: &Stack, resource: &str) -> Result<bool> {
-    let known = ask(aws, &json!({ "stacks": [stack.name] })).await?;
-    let mut roles: BTreeMap<String, Vec<Role>> = serde_json::from_value(known)?;
-    let roles = roles.remove(&stack.name).unwrap_or_default();
+    let roles = roles(aws, std::slice::from_ref(stack)).await?;
     let action = action_of(Operation::PutLifecycleEventHookExecutionStatus).to_owned();
     let resource = resource.to_owned();
     let questions: Vec<_> = roles
-        .iter()
+        .values()
+        .flatten()
         .filter(|role| ["hook", "report-status"].contains(&role.who.as_str()))
         .map(|role| [&role.arn, &action, &resource])
         .collect();
@@ -229,25 +226,13 @@ pub fn deployment_group(application: &str, group: &str) -> String {
     format!("arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{application}/{group}")
 }
 
-/// Whether a policy's action and resource, which may have `*` in it, are for this.
+/// Whether a policy's action and resource are for this. None of ours has more than one `*`.
 fn covers((action, pattern): &Deed, (done, resource): &Deed) -> bool {
-    let mut parts = pattern.split('*').peekable();
-    let mut rest = resource.as_str();
-    let mut is_first = true;
-    while let Some(part) = parts.next() {
-        let found = match (is_first, parts.peek().is_none()) {
-            (true, true) => (rest == part).then_some(0),
-            (true, false) => rest.starts_with(part).then_some(0),
-            (false, true) => rest.ends_with(part).then(|| rest.len() - part.len()),
-            (false, false) => rest.find(part),
-        };
-        let Some(found) = found else {
-            return false;
-        };
-        rest = &rest[found + part.len()..];
-        is_first = false;
-    }
-    action == done
+    let is_it = match pattern.split_once('*') {
+        None => pattern == resource,
+        Some((start, end)) => resource.starts_with(start) && resource.ends_with(end),
+    };
+    is_it && action == done
 }
 
 /// The same, done to something that a role of the stack has nothing to do with.
@@ -335,6 +320,14 @@ fn functions(machine: &Value) -> BTreeMap<String, String> {
         functions.extend(inner.into_values().map(|function| (name.clone(), function)));
     }
     functions
+}
+
+/// The roles of each stack, by its name.
+async fn roles(aws: &LocalAws, stacks: &[Stack]) -> Result<BTreeMap<String, Vec<Role>>> {
+    let names: Vec<_> = stacks.iter().map(|stack| &stack.name).collect();
+    Ok(serde_json::from_value(
+        ask(aws, &json!({ "stacks": names })).await?,
+    )?)
 }
 
 /// Whether a role may do something to something, for each of these three.

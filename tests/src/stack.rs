@@ -2,10 +2,13 @@
 
 use std::{path::PathBuf, process::Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use tokio::process::Command;
 
-use crate::local_aws::{ACCOUNT, LocalAws, REGION, repository, tool};
+use crate::{
+    command,
+    local_aws::{ACCOUNT, LocalAws, REGION, repository, tool},
+};
 
 /// This machine's architecture as Lambda names it: the functions run here.
 pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
@@ -109,25 +112,9 @@ pub async fn invoke(
 }
 
 /// Runs a tool to its end and returns what it said on its standard error.
-async fn run(command: &mut Command) -> Result<String> {
-    let output = command
-        .env("SAM_CLI_TELEMETRY", "0")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| {
-            let program = command.as_std().get_program();
-            format!("cannot run {}; `make tools` installs it", program.display())
-        })?;
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    ensure!(
-        output.status.success(),
-        "{:?} failed:\n{}\n{said}",
-        command.as_std(),
-        String::from_utf8_lossy(&output.stdout),
-    );
-    Ok(said)
+async fn run(tool: &mut Command) -> Result<String> {
+    let tool = tool.env("SAM_CLI_TELEMETRY", "0").stdin(Stdio::null());
+    Ok(command::text(&command::run(tool).await?.stderr))
 }
 
 fn sam_folder() -> PathBuf {

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
+    command,
     containers::Endpoints,
     guardian::asked_to_stop,
     local_aws::{LocalAws, repository, tool},
@@ -18,24 +19,22 @@ use tests::{
 use tokio::process::Command;
 
 /// In the order of a run: the check is about the invalidation that was created before it.
-const INVOCATIONS: [(&str, &str); 10] = [
-    ("CreateInvalidationFunction", "create-invalidation"),
-    (
-        "CheckInvalidationFunction",
-        "check-invalidation.in-progress",
-    ),
-    ("CheckInvalidationFunction", "check-invalidation.completed"),
-    ("CheckInvalidationFunction", "check-invalidation.overdue"),
-    ("ReportStatusFunction", "report-status.succeeded"),
-    ("ReportStatusFunction", "report-status.failed"),
-    ("ReportStatusFunction", "report-status.overdue"),
-    ("ReportStatusFunction", "report-status.execution-ended"),
-    ("ReportStatusFunction", "report-status.entry-failed"),
-    ("HookFunction", "hook"),
+const EVENTS: [&str; 10] = [
+    "create-invalidation",
+    "check-invalidation.in-progress",
+    "check-invalidation.completed",
+    "check-invalidation.overdue",
+    "report-status.succeeded",
+    "report-status.failed",
+    "report-status.overdue",
+    "report-status.execution-ended",
+    "report-status.entry-failed",
+    "hook",
 ];
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
 /// Stands in an expected answer for anything: an id, a time.
 const ANYTHING: &str = "…";
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     tokio::select! {
@@ -57,8 +56,9 @@ async fn run() -> Result<ExitCode> {
     stack::deploy(&aws, "local", &[("DistributionIds", DISTRIBUTION)]).await?;
     let image = Image::build(&endpoints, &base).await?;
     let mut failed = 0;
-    for (function, event) in INVOCATIONS {
-        let found = invoke(&aws, &image, function, event).await;
+    for event in EVENTS {
+        let function = function(event);
+        let found = invoke(&aws, &image, &function, event).await;
         let verdict = found.and_then(|found| {
             let expected = answer(event)?;
             ensure!(
@@ -75,7 +75,7 @@ async fn run() -> Result<ExitCode> {
             }
         }
     }
-    let passed = INVOCATIONS.len() - failed;
+    let passed = EVENTS.len() - failed;
     println!("sam-local: {passed} passed, {failed} failed");
     Ok(if failed == 0 {
         ExitCode::SUCCESS
@@ -84,21 +84,28 @@ async fn run() -> Result<ExitCode> {
     })
 }
 
+/// The function that an event is for, as the template calls it: `create-invalidation.…` is `CreateInvalidationFunction`'s.
+fn function(event: &str) -> String {
+    let stem = event.split('.').next().unwrap_or_default();
+    let words = stem.split('-');
+    let name: String = words
+        .map(|word| word[..1].to_uppercase() + &word[1..])
+        .collect();
+    name + "Function"
+}
+
 fn every_event_is_invoked_and_has_an_answer() -> Result<()> {
     for folder in ["sam/events", "sam/answers"] {
         let files = fs::read_dir(repository().join(folder))?;
         let mut found = files
             .map(|file| Ok(file?.file_name()))
             .collect::<Result<Vec<_>>>()?;
-        let mut expected: Vec<_> = INVOCATIONS
-            .iter()
-            .map(|(_, event)| OsString::from(format!("{event}.json")))
-            .collect();
+        let mut expected = EVENTS.map(|event| OsString::from(format!("{event}.json")));
         found.sort();
         expected.sort();
         ensure!(
             found == expected,
-            "{folder} has {found:?}, and INVOCATIONS {expected:?}"
+            "{folder} has {found:?}, and EVENTS {expected:?}"
         );
     }
     Ok(())
@@ -119,7 +126,7 @@ impl Image {
             build.arg(format!("--build-arg={name}={value}"));
         }
         let dockerfile = fs::File::open(repository().join("sam/local.Dockerfile"))?;
-        output(build.arg("-").stdin(Stdio::from(dockerfile))).await?;
+        command::run(build.arg("-").stdin(Stdio::from(dockerfile))).await?;
         Ok(image)
     }
 }
@@ -144,7 +151,7 @@ impl Drop for Image {
 }
 
 async fn invoke(aws: &LocalAws, image: &Image, function: &str, event: &str) -> Result<Value> {
-    let answer = output(
+    let invoked = command::run(
         Command::new(tool("sam", "sam"))
             .args(["local", "invoke", function])
             .args(["--template", "../target/sam-docker/template.yaml"])
@@ -158,7 +165,8 @@ async fn invoke(aws: &LocalAws, image: &Image, function: &str, event: &str) -> R
             .envs(aws.cli_environment()),
     )
     .await?;
-    let last = answer.trim().lines().last().unwrap_or_default();
+    let answer = command::text(&invoked.stdout);
+    let last = answer.lines().last().unwrap_or_default();
     serde_json::from_str(last).with_context(|| format!("the answer is no JSON: {last:?}"))
 }
 
@@ -182,20 +190,4 @@ fn is_like(found: &Value, expected: &Value) -> bool {
         }
         _ => found == expected,
     }
-}
-
-/// What a program prints on its standard output; its arguments and its standard error if it fails.
-async fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("cannot run {:?}", command.as_std()))?;
-    ensure!(
-        output.status.success(),
-        "{:?} failed: {}",
-        command.as_std(),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

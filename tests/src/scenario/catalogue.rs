@@ -13,26 +13,33 @@ const THREE: &str = "E1WEBSITE00001,E2IMAGES000002,E3DOWNLOADS003";
 pub(crate) const SIXTEEN_WILDCARDS: &str =
     "/a*,/b*,/c*,/d*,/e*,/f*,/g*,/h*,/i*,/j*,/k*,/l*,/m*,/n*,/o*,/p*";
 
+/// One distribution, purged at once. What a scenario does not say is as here.
+const GOOD: Scenario = Scenario {
+    name: "",
+    about: "",
+    distributions: ONE,
+    parameters: &[],
+    prepare: |_, _| {},
+    incident: Incident::None,
+    ends: Some((ExecutionStatus::Succeeded, None)),
+    cause: None,
+    decider: Decider::Completion,
+    reports: 1,
+    purges: 1,
+};
+
 /// All of them; the first is what happens on a good day.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "purge",
         about: "one distribution, purged in 12 seconds",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(12))),
-        incident: Incident::None,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
-        reports: 1,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "several",
         about: "three distributions; one takes longer than the others",
         distributions: THREE,
-        parameters: &[],
         prepare: |aws, deployment| {
             aws.purge_takes(&deployment.id, Some(Duration::from_secs(8)));
             aws.purge_takes(
@@ -40,31 +47,18 @@ pub const SCENARIOS: &[Scenario] = &[
                 Some(Duration::from_secs(18)),
             );
         },
-        incident: Incident::None,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
-        reports: 1,
         purges: 3,
+        ..GOOD
     },
     Scenario {
         name: "slow",
         about: "a purge that takes 40 seconds, looked at less and less often",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(40))),
-        incident: Incident::None,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
-        reports: 1,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "busy",
         about: "CloudFront has too many invalidations in progress at first",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let busy = Fault::new(
                 "TooManyInvalidationsInProgress",
@@ -73,18 +67,11 @@ pub const SCENARIOS: &[Scenario] = &[
             );
             aws.plan(Operation::CreateInvalidation, &deployment.id, 1, busy);
         },
-        incident: Incident::None,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
-        reports: 1,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "reply-lost",
         about: "CloudFront's reply is lost, and it refuses the same request again: the invalidation is looked for",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let switches = Switches {
                 caller_reference_conflicts: true,
@@ -94,18 +81,11 @@ pub const SCENARIOS: &[Scenario] = &[
             let lost = Fault::After(Mishap::Dropped);
             aws.plan(Operation::CreateInvalidation, &deployment.id, 1, lost);
         },
-        incident: Incident::None,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
-        reports: 1,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "unavailable",
         about: "CloudFront answers with 503 for a while, CodeDeploy is throttled",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let unavailable = Fault::new("ServiceUnavailable", 503, "CloudFront is busy.");
             aws.plan(
@@ -123,31 +103,19 @@ pub const SCENARIOS: &[Scenario] = &[
                 throttled,
             );
         },
-        incident: Incident::None,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
         reports: 5,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "twice",
         about: "CodeDeploy delivers the same event three times: one purge, one answer",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(5))),
         incident: Incident::EventAgain,
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
-        decider: Decider::Completion,
-        reports: 1,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "access-denied",
         about: "CloudFront denies access",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let denied = Fault::new(
                 "AccessDenied",
@@ -156,7 +124,6 @@ pub const SCENARIOS: &[Scenario] = &[
             );
             aws.plan(Operation::CreateInvalidation, &deployment.id, 1, denied);
         },
-        incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("AccessDenied"))),
         cause: Some(
             "distribution E2QWRUHAPOMQZL … (HTTP 403) … permissions boundary … CodeDeploy was told {answer} for deployment d- … OnPurgeFailed is",
@@ -164,12 +131,12 @@ pub const SCENARIOS: &[Scenario] = &[
         decider: Decider::FailedPolicy,
         reports: 2,
         purges: 0,
+        ..GOOD
     },
     Scenario {
         name: "not-found",
         about: "the last of three distributions does not exist",
         distributions: THREE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let missing = Fault::new(
                 "NoSuchDistribution",
@@ -179,7 +146,6 @@ pub const SCENARIOS: &[Scenario] = &[
             let last = deployment.caller_reference(2);
             aws.plan(Operation::CreateInvalidation, &last, 1, missing);
         },
-        incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("DistributionNotFound"))),
         cause: Some(
             "distribution E3DOWNLOADS003 does not exist … DistributionIds parameter … CodeDeploy was told {answer} for deployment d-",
@@ -187,40 +153,34 @@ pub const SCENARIOS: &[Scenario] = &[
         decider: Decider::FailedPolicy,
         reports: 2,
         purges: 2,
+        ..GOOD
     },
     Scenario {
         name: "overdue",
         about: "a purge that never completes, with the longest wait set to 20 seconds",
-        distributions: ONE,
         parameters: &[("LongestWaitSeconds", "20")],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
-        incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("PurgeOverdue"))),
         cause: Some(
             "invalidation I0 … of distribution E2QWRUHAPOMQZL is still in progress after … CodeDeploy was told {answer} for deployment d- … OnPurgeOverdue is",
         ),
         decider: Decider::OverduePolicy,
         reports: 2,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "stopped",
         about: "an engineer stops the execution: the safety net answers",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
         incident: Incident::Stop,
         ends: Some((ExecutionStatus::Aborted, Some("StoppedByHand"))),
         cause: Some("An engineer pressed Stop"),
         decider: Decider::FailedPolicy,
-        reports: 1,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "not-told",
         about: "CodeDeploy refuses the answer of a completed purge: the safety net repeats it",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let refused = Fault::new(
                 "DeploymentDoesNotExistException",
@@ -234,33 +194,25 @@ pub const SCENARIOS: &[Scenario] = &[
                 refused,
             );
         },
-        incident: Incident::None,
         ends: Some((ExecutionStatus::Failed, Some("PurgedButNotTold"))),
         cause: Some(
             "The purge is completed, but CodeDeploy refuses Succeeded for deployment d- … put-lifecycle-event-hook",
         ),
-        decider: Decider::Completion,
         reports: 2,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "by-hand",
         about: "an engineer starts the purge in the console: no deployment waits for it",
-        distributions: ONE,
-        parameters: &[],
         prepare: |_, _| {},
         incident: Incident::StartedByHand("/*"),
-        ends: Some((ExecutionStatus::Succeeded, None)),
-        cause: None,
         decider: Decider::Nobody,
         reports: 0,
-        purges: 1,
+        ..GOOD
     },
     Scenario {
         name: "bad-input",
         about: "an engineer starts the purge in the console with a wrong path",
-        distributions: ONE,
-        parameters: &[],
         prepare: |_, _| {},
         incident: Incident::StartedByHand("index.html"),
         ends: Some((ExecutionStatus::Failed, Some("InvalidInput"))),
@@ -268,38 +220,31 @@ pub const SCENARIOS: &[Scenario] = &[
         decider: Decider::Nobody,
         reports: 0,
         purges: 0,
+        ..GOOD
     },
     Scenario {
         name: "no-start",
         about: "the state machine is gone: the entry function answers by itself",
-        distributions: ONE,
-        parameters: &[],
         prepare: |_, _| {},
         incident: Incident::NoStateMachine,
         ends: None,
-        cause: None,
         decider: Decider::FailedPolicy,
-        reports: 1,
         purges: 0,
+        ..GOOD
     },
     Scenario {
         name: "bad-settings",
         about: "the stack has one wildcard path too many: the entry function answers by itself",
-        distributions: ONE,
         parameters: &[("Paths", SIXTEEN_WILDCARDS)],
         prepare: |_, _| {},
-        incident: Incident::None,
         ends: None,
-        cause: None,
         decider: Decider::FailedPolicy,
-        reports: 1,
         purges: 0,
+        ..GOOD
     },
     Scenario {
         name: "entry-fails",
         about: "the entry function can neither start nor answer: its failure destination answers",
-        distributions: ONE,
-        parameters: &[],
         prepare: |aws, deployment| {
             let internal = Fault::new("InternalFailure", 500, "Try again later.");
             // Lambda makes two attempts, and the SDK three calls in each.
@@ -312,9 +257,9 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         incident: Incident::NoStateMachineAsynchronous,
         ends: None,
-        cause: None,
         decider: Decider::FailedPolicy,
         reports: 7,
         purges: 0,
+        ..GOOD
     },
 ];

@@ -1,0 +1,34 @@
+//! Programs that are run to their end.
+
+use std::process::Output;
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+/// What a program said when it has ended well. It ends with whoever waits for it.
+///
+/// # Errors
+/// When it cannot be run or fails, with all it said.
+pub async fn run(command: &mut Command) -> Result<Output> {
+    let output = command.kill_on_drop(true).output().await.with_context(|| {
+        let program = command.as_std().get_program();
+        format!(
+            "cannot run {}; `make tools` installs what is in .tools",
+            program.display()
+        )
+    })?;
+    ensure!(
+        output.status.success(),
+        "{:?} failed:\n{}\n{}",
+        command.as_std(),
+        String::from_utf8_lossy(&output.stdout),
+        text(&output.stderr),
+    );
+    Ok(output)
+}
+
+/// Something that a program said.
+#[must_use]
+pub fn text(said: &[u8]) -> String {
+    String::from_utf8_lossy(said).trim().to_owned()
+}
