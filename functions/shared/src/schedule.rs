@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-/// AWS states that 95 % of invalidations take less than 25 seconds; hardly any is done before this.
-const FIRST_LOOK: Duration = Duration::from_secs(10);
-/// A look costs three state transitions; below this the delay saved is not worth them.
-const SHORTEST: Duration = Duration::from_secs(5);
-/// Even a purge that takes 40 minutes is noticed within a minute.
-const LONGEST: Duration = Duration::from_mins(1);
+/// AWS states that 95 % of invalidations take less than 25 seconds; few are done before this.
+const FIRST_LOOK: Duration = Duration::from_secs(9);
 
-/// How long to wait before the next look at an invalidation of this age: a quarter of its age, so that the delay in
-/// noticing stays in proportion to the purge itself.
+/// How long to wait before the next look at an invalidation of this age: as many seconds as the square root of its age.
+///
+/// A look costs three state transitions, a wait costs the deployment time. Both together cost least when the waits grow with
+/// the inverse square root of the rate at which purges are done; where a few of them take minutes or most of an hour,
+/// that rate falls with a purge's age. `tests/bench/src/schedule.rs` compares this with the best there can be.
 #[must_use]
 pub fn next_look(age: Duration) -> Duration {
-    (age / 4)
-        .clamp(SHORTEST, LONGEST)
-        .max(FIRST_LOOK.saturating_sub(age))
+    Duration::from_secs_f64(age.as_secs_f64().sqrt()).max(FIRST_LOOK.saturating_sub(age))
 }
 
 /// The wait as a Wait state takes it: whole seconds, rounded up so that the look is never early.
@@ -30,15 +27,7 @@ mod tests {
 
     #[test]
     fn looks_are_soon_at_first_and_at_most_a_minute_apart() {
-        for (age, wait) in [
-            (0, 10),
-            (4, 6),
-            (10, 5),
-            (40, 10),
-            (200, 50),
-            (240, 60),
-            (3000, 60),
-        ] {
+        for (age, wait) in [(0, 9), (4, 5), (9, 3), (16, 4), (100, 10), (3025, 55)] {
             let next = next_look(Duration::from_secs(age));
             assert_eq!(next, Duration::from_secs(wait), "at {age} s");
         }

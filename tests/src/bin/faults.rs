@@ -24,9 +24,6 @@ use tokio::sync::{Mutex, Semaphore};
 const CASES_AT_A_TIME: usize = 20;
 /// Of those that take long: they wait, for the next try or for a function that times out, which costs nothing.
 const LONG_CASES_AT_A_TIME: usize = 400;
-/// Between two hooks of the load: all of them are under way together, and this machine can still start their functions
-/// within the timeouts that are meant for Lambda's machines.
-const LOAD_INTERVAL: Duration = Duration::from_millis(100);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 /// So few cases are named when they are all that is left: one of them may be the one that hangs.
 const NAMED_IN_PROGRESS: usize = 5;
@@ -78,12 +75,8 @@ async fn run() -> Result<ExitCode> {
     // First, while the engines have few executions to look through.
     let mut met = Vec::new();
     for engine in Engine::ALL {
-        let arrivals = Mutex::new(tokio::time::interval(LOAD_INTERVAL));
         let hooks = load.iter().filter(|(_, on)| *on == engine);
-        let hooks = hooks.map(|(case, _)| async {
-            arrivals.lock().await.tick().await;
-            meet(&lab, case, engine).await
-        });
+        let hooks = hooks.map(|(case, _)| meet(&lab, case, engine));
         met.extend(join_all(hooks).await);
     }
     met.extend(meet_all(&lab, matrix).await);

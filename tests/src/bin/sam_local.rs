@@ -154,7 +154,7 @@ async fn invoke(aws: &LocalAws, image: &Image, function: &str, event: &str) -> R
     let invoked = command::run(
         Command::new(tool("sam", "sam"))
             .args(["local", "invoke", function])
-            .args(["--template", "../target/sam-docker/template.yaml"])
+            .args(["--template", "../target/sam-lambda/template.yaml"])
             .args(["--event", &format!("events/{event}.json")])
             .args(["--env-vars", "local-env.json"])
             .args(["--invoke-image", &image.0, "--skip-pull-image"])

@@ -9,9 +9,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    fs::File,
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -26,11 +23,8 @@ use super::{
     verdict::Outcome,
 };
 use crate::{
-    guardian::Guarded,
-    local_aws::{
-        ACCOUNT, LocalAws, REGION, free_address, guarded_tool, repository, sfn_at, tool,
-        wait_until_ready,
-    },
+    local_aws::{ACCOUNT, LocalAws, REGION, guarded_tool, repository, sfn_at, tool},
+    moto::Moto,
     scenario::{Deployment, Policies, SIXTEEN_WILDCARDS},
     stack::{self, Stack},
 };
@@ -45,6 +39,8 @@ pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
 const QUIET_CASES_AT_A_TIME: usize = 40;
 /// An engine that is asked to start many executions together takes longer than the entry function has time.
 const STARTS_AT_A_TIME: usize = 4;
+/// Of the load, whose hooks come together; an engine that runs nothing else manages so many.
+const LOAD_STARTS_AT_A_TIME: usize = 20;
 /// The queue gives a message up after 45 receipts.
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
 pub(crate) const DISTRIBUTIONS: &str = "E1WEBSITE00001,E2IMAGES000002";
@@ -81,12 +77,12 @@ impl fmt::Display for Engine {
 /// A local AWS with faults, both engines, and the stacks that were deployed on it.
 pub struct Lab {
     /// Before the rest, which it calls, so that it ends first.
-    moto: Option<Guarded>,
-    moto_url: String,
+    moto: Option<Moto>,
     pub(super) aws: LocalAws,
     stacks: BTreeMap<(Kind, Policies), Stack>,
     quiet: Semaphore,
     starting: Semaphore,
+    starting_load: Semaphore,
     definition: Value,
 }
 
@@ -119,16 +115,17 @@ impl Lab {
         let aws = LocalAws::start_with(stand_in, ministack).await?;
         aws.stand_in.pass_invocations_to(&aws.url);
         let mut lab = Self {
-            moto_url: String::new(),
             moto: None,
             aws,
             stacks: BTreeMap::new(),
             quiet: Semaphore::new(QUIET_CASES_AT_A_TIME),
             starting: Semaphore::new(STARTS_AT_A_TIME),
+            starting_load: Semaphore::new(LOAD_STARTS_AT_A_TIME),
             definition: Value::Null,
         };
         if engines.contains(&Engine::Moto) {
-            lab.start_moto().await?;
+            let (lambda, events) = (lab.aws.stand_in.url(), &lab.aws.url);
+            lab.moto = Some(Moto::start(WAIT_SCALE, &lambda, events, &lab.aws.folder).await?);
         }
         let needed: BTreeSet<_> = cases
             .iter()
@@ -144,29 +141,6 @@ impl Lab {
     #[must_use]
     pub fn definition(&self) -> &Value {
         &self.definition
-    }
-
-    async fn start_moto(&mut self) -> Result<()> {
-        let address: SocketAddr = free_address()?;
-        self.moto_url = format!("http://{address}");
-        let log_file = self.aws.folder.join("moto.log");
-        let log = File::create(&log_file)?;
-        let program: PathBuf = repository().join("tests/engines/moto_engine.py");
-        self.moto = Some(Guarded::spawn(
-            guarded_tool(&tool("moto", "python"))?
-                .arg(program)
-                .args(["--host", &Ipv4Addr::LOCALHOST.to_string()])
-                .args(["--port", &address.port().to_string()])
-                .env("SFN_WAIT_SCALE", WAIT_SCALE.to_string())
-                .env("LAMBDA_URL", self.aws.stand_in.url())
-                .env("EVENTS_URL", &self.aws.url)
-                .env("MOTO_ACCOUNT_ID", ACCOUNT)
-                .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-                .env("AWS_DEFAULT_REGION", REGION)
-                .stdout(log.try_clone()?)
-                .stderr(log),
-        )?);
-        wait_until_ready(address, "/moto-api/data.json", &log_file).await
     }
 
     async fn deploy(&mut self, kind: Kind, policies: Policies) -> Result<()> {
@@ -199,11 +173,11 @@ impl Lab {
             .await?;
         let mut definition: Value = serde_json::from_str(machine.definition())?;
         self.definition = definition.clone();
-        if self.moto.is_some() {
+        if let Some(moto) = &self.moto {
             if kind == Kind::TimedOut {
                 definition["TimeoutSeconds"] = json!(SHORT_TIMEOUT.as_secs());
             }
-            sfn_at(&self.moto_url)
+            moto.sfn()
                 .create_state_machine()
                 .name(&name)
                 .definition(definition.to_string())
@@ -277,11 +251,12 @@ impl Lab {
             Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
         };
         self.prepare(case, &deployment, engine);
-        let starting = if case.is_load() {
-            None
+        let starts = if case.is_load() {
+            &self.starting_load
         } else {
-            Some(self.starting.acquire().await?)
+            &self.starting
         };
+        let starting = starts.acquire().await?;
         let run = Run {
             lab: self,
             case,
@@ -310,9 +285,9 @@ impl Lab {
     }
 
     fn url(&self, engine: Engine) -> &str {
-        match engine {
-            Engine::Ministack => &self.aws.url,
-            Engine::Moto => &self.moto_url,
+        match (engine, &self.moto) {
+            (Engine::Moto, Some(moto)) => &moto.url,
+            _ => &self.aws.url,
         }
     }
 

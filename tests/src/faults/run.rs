@@ -66,7 +66,13 @@ impl Run<'_> {
             _ => deliver().await?,
         }
         let stand_in = &self.lab.aws.stand_in;
-        while stand_in.calls_about(&self.deployment.id).is_empty()
+        // The hooks of the load share deployments.
+        let first_call = if self.case.is_load() {
+            &self.deployment.execution_name
+        } else {
+            &self.deployment.id
+        };
+        while stand_in.calls_about(first_call).is_empty()
             && self.began.elapsed() < FIRST_CALL_PATIENCE
         {
             tokio::time::sleep(Duration::from_millis(50)).await;

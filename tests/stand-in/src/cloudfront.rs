@@ -214,7 +214,7 @@ pub(crate) async fn list(
                 .rev()
                 .map(|i| InvalidationSummary {
                     id: i.id.clone(),
-                    create_time: time(i.created_at),
+                    create_time: time(i.created),
                     status: status(state, distribution_id, i),
                 })
                 .collect();
@@ -354,8 +354,7 @@ fn add(
         id: format!("I{:013}", number + 1),
         caller_reference,
         paths,
-        created: Instant::now(),
-        created_at: SystemTime::now().into(),
+        created: state.clock.now(),
         shown_completed: None,
     };
     state
@@ -375,7 +374,7 @@ fn status(state: &State, distribution_id: &str, invalidation: &Invalidation) -> 
             crate::concerns(about, distribution_id, Some(&invalidation.caller_reference))
         })
         .map_or(Some(Duration::ZERO), |(_, time)| *time);
-    if takes.is_some_and(|time| invalidation.created.elapsed() >= time) {
+    if takes.is_some_and(|time| state.clock.since(invalidation.created) >= time) {
         "Completed"
     } else {
         "InProgress"
@@ -402,7 +401,7 @@ fn describe(
     InvalidationAnswer {
         xmlns: NAMESPACE,
         status,
-        create_time: time(invalidation.created_at),
+        create_time: time(invalidation.created),
         invalidation_batch: InvalidationBatch {
             paths: Paths {
                 quantity: invalidation.paths.len(),
@@ -416,8 +415,9 @@ fn describe(
     }
 }
 
-fn time(at: DateTime) -> String {
-    at.fmt(Format::DateTime)
+fn time(at: SystemTime) -> String {
+    DateTime::from(at)
+        .fmt(Format::DateTime)
         .expect("the time of day is within RFC 3339's years")
 }
 

@@ -16,6 +16,7 @@
 //! - A refused connection is one that is closed without an answer. Only a caller that says which process it is (see
 //!   `connection`) can be killed or frozen.
 
+mod clock;
 mod cloudfront;
 mod codedeploy;
 mod connection;
@@ -26,7 +27,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
@@ -34,6 +35,7 @@ use aws_credential_types::Credentials;
 use axum::{Router, routing};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use clock::Clock;
 pub use faults::{Fault, Function, Mishap, Operation, Refusal};
 pub use front::post;
 
@@ -130,13 +132,13 @@ struct Invalidation {
     id: String,
     caller_reference: String,
     paths: Vec<String>,
-    created: Instant,
-    created_at: aws_smithy_types::DateTime,
+    created: SystemTime,
     shown_completed: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    clock: Clock,
     calls: Vec<(Instant, Call)>,
     faults: Vec<faults::Planned>,
     /// What [`StandIn::switch`] was told, the newest last.
@@ -197,9 +199,18 @@ impl StandIn {
     /// # Errors
     /// When there is no free port.
     pub async fn start() -> std::io::Result<Self> {
+        Self::start_with(Clock::default()).await
+    }
+
+    /// Starts it with a clock of its own, by which invalidations are created and purges take their time.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn start_with(clock: Clock) -> std::io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let state = Shared::default();
+        state.lock().clock = clock;
         let router = Router::new()
             .route("/", routing::post(codedeploy::handle))
             .route(

@@ -1,0 +1,150 @@
+//! The plots of the docs.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use plotters::{
+    coord::Shift,
+    prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
+};
+
+use crate::schedule::{Model, Purges};
+
+const OURS: RGBColor = RGBColor(0xC2, 0x4A, 0x10);
+const OTHERS: RGBColor = RGBColor(0x5B, 0x6B, 0x7B);
+const FONT: &str = "sans-serif";
+
+type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A row of [`cold_starts`].
+pub struct Bars {
+    /// Whose.
+    pub name: String,
+    /// Whether it is the product's.
+    pub ours: bool,
+    /// Milliseconds, with all of a processor and with the share of 128 MB.
+    pub milliseconds: [Option<f64>; 2],
+}
+
+/// Draws how long a new process takes to its first answer, on a logarithmic scale.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn cold_starts(file: &Path, rows: &[Bars]) -> Result<()> {
+    const ROW: u32 = 46;
+    let height = 70 + ROW * u32::try_from(rows.len())?;
+    draw(file, (860, height), |canvas| {
+        canvas.draw(&Text::new(
+            "From process start to the first answer, in milliseconds (logarithmic)",
+            (16, 14),
+            (FONT, 17).into_font(),
+        ))?;
+        let (from, to) = (1.0_f64.ln(), 3000.0_f64.ln());
+        let x = |milliseconds: f64| 250 + ((milliseconds.ln() - from) / (to - from) * 540.0) as i32;
+        let bottom = i32::try_from(height)? - 26;
+        for tick in [1.0, 10.0, 100.0, 1000.0] {
+            let line = vec![(x(tick), 46), (x(tick), bottom)];
+            canvas.draw(&PathElement::new(line, BLACK.mix(0.15)))?;
+            let style = (FONT, 12).into_font().color(&OTHERS);
+            let style = style.pos(Pos::new(HPos::Center, VPos::Top));
+            canvas.draw(&Text::new(tick.to_string(), (x(tick), bottom + 6), style))?;
+        }
+        for (row, top) in rows.iter().zip((52..).step_by(ROW as usize)) {
+            let color = if row.ours { OURS } else { OTHERS };
+            let style = (FONT, 14).into_font().color(&BLACK);
+            let style = style.pos(Pos::new(HPos::Right, VPos::Center));
+            canvas.draw(&Text::new(row.name.as_str(), (238, top + 17), style))?;
+            let shades = [color.filled(), color.mix(0.45).filled()];
+            let labels = ["", " at 128 MB"];
+            for (bar, milliseconds) in row.milliseconds.into_iter().enumerate() {
+                let Some(milliseconds) = milliseconds else {
+                    continue;
+                };
+                let top = top + 18 * i32::try_from(bar)?;
+                let corners = [(x(1.0), top), (x(milliseconds), top + 15)];
+                canvas.draw(&Rectangle::new(corners, shades[bar]))?;
+                let label = format!("{milliseconds:.1}{}", labels[bar]);
+                let style = (FONT, 12).into_font().color(&BLACK);
+                let style = style.pos(Pos::new(HPos::Left, VPos::Center));
+                canvas.draw(&Text::new(label, (x(milliseconds) + 5, top + 8), style))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Draws looks against delay: ours, fixed intervals, and the bound; for the model, and for purges that are otherwise.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn schedules(file: &Path) -> Result<()> {
+    let panels = [
+        ("purges as modelled", 1.0, 6.0, 2..=15),
+        ("twice as fast", 0.5, 4.0, 3..=10),
+        ("five times slower", 5.0, 20.0, 4..=20),
+    ];
+    draw(file, (1080, 380), |canvas| {
+        for (area, (title, slower, most_looks, intervals)) in
+            canvas.split_evenly((1, 3)).iter().zip(panels)
+        {
+            let model = Model::new(Purges { slower });
+            let bound = model.bound();
+            let mut chart = ChartBuilder::on(area)
+                .caption(title, (FONT, 16))
+                .margin(10)
+                .x_label_area_size(36)
+                .y_label_area_size(40)
+                .build_cartesian_2d(1.0..most_looks, 0.0..8.0)?;
+            chart
+                .configure_mesh()
+                .disable_mesh()
+                .x_desc("looks, mean")
+                .y_desc("seconds from Completed to the look that sees it, mean")
+                .label_style((FONT, 12))
+                .draw()?;
+            let looks = (0..=100).map(|step| 1.0 + (most_looks - 1.0) * f64::from(step) / 100.0);
+            chart.draw_series(LineSeries::new(
+                looks.map(|looks| (looks, bound.delay(looks))),
+                BLACK.mix(0.5),
+            ))?;
+            for seconds in intervals {
+                let cost = model.every(seconds);
+                if cost.looks > most_looks || cost.delay > 8.0 {
+                    continue;
+                }
+                let at = (cost.looks, cost.delay);
+                chart.draw_series([Circle::new(at, 3, OTHERS.filled())])?;
+                let label = format!("every {seconds} s");
+                chart.draw_series([EmptyElement::at(at)
+                    + Text::new(label, (6, -5), (FONT, 11).into_font().color(&OTHERS))])?;
+            }
+            let ours = model.ours();
+            let at = (ours.looks, ours.delay);
+            chart.draw_series([EmptyElement::at(at)
+                + Circle::new((0, 0), 6, OURS.filled())
+                + Text::new("ours", (9, -4), (FONT, 14).into_font().color(&OURS))])?;
+            let low = (most_looks * 0.55, bound.delay(most_looks * 0.55));
+            chart.draw_series([EmptyElement::at(low)
+                + Text::new(
+                    "the best there can be",
+                    (0, 12),
+                    (FONT, 11).into_font().color(&BLACK),
+                )])?;
+        }
+        Ok(())
+    })
+}
+
+fn draw(
+    file: &Path,
+    size: (u32, u32),
+    content: impl FnOnce(&Canvas<'_>) -> Result<()>,
+) -> Result<()> {
+    let canvas = SVGBackend::new(file, size).into_drawing_area();
+    canvas.fill(&WHITE)?;
+    content(&canvas)?;
+    canvas
+        .present()
+        .map_err(|error| anyhow!("{}: {error}", file.display()))
+}

@@ -1,0 +1,152 @@
+//! Deployments in figures and in dollars (prices of us-east-1, November 2026, without free tiers).
+
+use std::{fmt::Write as _, time::Duration};
+
+use super::{DEPLOYED, Measured};
+use crate::{
+    candidate::{Candidate, Function},
+    costs::{Case, DISTRIBUTIONS, Machine, PURGES, Use},
+    cpu_limit::Memory,
+};
+
+/// Assumed, the same for all: what an AWS API takes to answer. There is no network here that could be measured.
+pub(super) const AWS_ANSWERS_IN: Duration = Duration::from_millis(100);
+/// Of a state transition (<https://aws.amazon.com/step-functions/pricing/>).
+const TRANSITION_PRICE: f64 = 0.025 / 1000.0;
+/// Of a gigabyte for a second, on x86 (<https://aws.amazon.com/lambda/pricing/>).
+const GIGABYTE_SECOND_PRICE: f64 = 0.000_016_666_7;
+/// Of an invocation.
+const INVOCATION_PRICE: f64 = 0.2e-6;
+/// Of a minute of CodeBuild's smallest Linux machine (<https://aws.amazon.com/codebuild/pricing/>).
+const BUILD_MINUTE_PRICE: f64 = 0.005;
+/// What `aws cloudfront wait invalidation-completed` and boto3's waiter wait between two looks.
+const WAITER_INTERVAL: Duration = Duration::from_secs(20);
+/// When Lambda ends a function.
+const LONGEST_INVOCATION: Duration = Duration::from_mins(15);
+/// Of a poller that has to look too often.
+const TOO_MANY_EVENTS: &str =
+    "– | – | – | – | – | fails: AWS ends an execution that has 25,000 events |";
+
+/// As Lambda bills it, in milliseconds: a process's time and that of AWS calls one after the other, rounded up.
+pub(super) fn billed(time: Duration, calls: u32) -> u64 {
+    let time = time + AWS_ANSWERS_IN * calls;
+    time.as_micros()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}
+
+/// In dollars.
+pub(super) fn lambda_price(milliseconds: u64, memory: Memory) -> f64 {
+    let gigabytes = f64::from(memory.0) / 1024.0;
+    milliseconds as f64 / 1000.0 * gigabytes * GIGABYTE_SECOND_PRICE
+}
+
+impl Measured {
+    pub(super) fn deployments(&self) -> String {
+        let mut text = format!(
+            "\
+Transitions, invocations, API calls and history events are counted in executions of the real state machine and of a poller
+(`tests/bench/peers/poller.asl.json`, a `Map` that looks at each distribution every {} s). Lambda's milliseconds are what was
+measured above at {DEPLOYED}, and {} ms for each AWS call. A Lambda that sleeps, and a CI job (CodeBuild), are reckoned: they
+look every {} s.
+
+| purge | distributions | | transitions | history events | invocations | Lambda, ms | API calls | $ |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+",
+            WAITER_INTERVAL.as_secs(),
+            AWS_ANSWERS_IN.as_millis(),
+            WAITER_INTERVAL.as_secs(),
+        );
+        for (purge, _) in PURGES {
+            for distributions in DISTRIBUTIONS {
+                let mut row = |who: &str, cells: String| {
+                    let minutes = purge.as_secs() / 60;
+                    let purge = if minutes == 0 {
+                        format!("{} s", purge.as_secs())
+                    } else {
+                        format!("{minutes} min")
+                    };
+                    writeln!(text, "| {purge} | {distributions} | {who} | {cells}")
+                        .expect("a String takes all");
+                };
+                for (who, machine) in [("**ours**", Machine::Product), ("poller", Machine::Poller)]
+                {
+                    let case = Case {
+                        machine,
+                        purge,
+                        distributions,
+                    };
+                    let used = self.costs.get(&case).map(|used| self.counted(used));
+                    row(who, used.unwrap_or_else(|| TOO_MANY_EVENTS.to_owned()));
+                }
+                row("sleeping Lambda", self.sleeping(purge, distributions));
+                row("CI job", ci_job(purge, distributions));
+            }
+        }
+        text
+    }
+
+    fn counted(&self, used: &Use) -> String {
+        let invocations: usize = used.invocations.values().sum();
+        let milliseconds: u64 = used
+            .invocations
+            .iter()
+            .map(|(function, times)| self.billed_of(*function, *times))
+            .sum();
+        let price = used.transitions as f64 * TRANSITION_PRICE
+            + lambda_price(milliseconds, DEPLOYED)
+            + invocations as f64 * INVOCATION_PRICE;
+        let Use {
+            transitions,
+            events,
+            calls,
+            ..
+        } = used;
+        format!(
+            "{transitions} | {events} | {invocations} | {milliseconds} | {calls} | {price:.6} |"
+        )
+    }
+
+    /// The first of them in a new process, the others in the same.
+    fn billed_of(&self, function: Function, times: usize) -> u64 {
+        let candidate = Candidate::Product(function);
+        let figures = self
+            .limited
+            .get(&(DEPLOYED, candidate))
+            .unwrap_or(&self.unlimited[&candidate]);
+        let warm = billed(figures.warm.median, 1);
+        billed(figures.cold.median, 1) + (times as u64).saturating_sub(1) * warm
+    }
+
+    fn sleeping(&self, purge: Duration, distributions: usize) -> String {
+        let looks = looks(purge);
+        let slept = WAITER_INTERVAL * looks;
+        if slept > LONGEST_INVOCATION {
+            return "– | – | – | – | – | fails: Lambda ends it after 15 minutes |".to_owned();
+        }
+        let figures = self.limited.get(&(DEPLOYED, Candidate::Python));
+        let figures = figures.unwrap_or(&self.unlimited[&Candidate::Python]);
+        let calls = calls(distributions, looks);
+        let milliseconds = billed(figures.cold.median + slept, calls);
+        let price = lambda_price(milliseconds, DEPLOYED) + INVOCATION_PRICE;
+        format!("– | – | 1 | {milliseconds} | {calls} | {price:.6} |")
+    }
+}
+
+fn looks(purge: Duration) -> u32 {
+    purge.as_secs().div_ceil(WAITER_INTERVAL.as_secs()) as u32
+}
+
+/// One that creates and so many that look, for each distribution, and the answer.
+fn calls(distributions: usize, looks: u32) -> u32 {
+    distributions as u32 * (1 + looks) + 1
+}
+
+fn ci_job(purge: Duration, distributions: usize) -> String {
+    let looks = looks(purge);
+    let minutes = (WAITER_INTERVAL * looks).as_secs().div_ceil(60);
+    let calls = calls(distributions, looks) - 1;
+    let price = minutes as f64 * BUILD_MINUTE_PRICE;
+    format!("– | – | – | – | {calls} | {price:.6} |")
+}
