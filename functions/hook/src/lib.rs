@@ -28,8 +28,9 @@ use crate::{
 pub struct Clients {
     /// For `StartExecution`.
     pub sfn: aws_sdk_sfn::Client,
-    /// For the answer when no execution could be started.
-    pub codedeploy: aws_sdk_codedeploy::Client,
+    /// For the answer when no execution could be started. Its client is made then: hardly any run needs it, and every
+    /// start would wait for it.
+    pub codedeploy: SdkConfig,
 }
 
 impl Clients {
@@ -38,7 +39,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             sfn: execution::client(config),
-            codedeploy: aws_sdk_codedeploy::Client::new(config),
+            codedeploy: config.clone(),
         }
     }
 }
@@ -152,7 +153,8 @@ async fn answer(
 ) -> Result<Outcome, Error> {
     let told = settings.on_purge_failed.answer();
     let because = obstacle.to_string();
-    let delivery = codedeploy::tell(&clients.codedeploy, hook, told)
+    let codedeploy = aws_sdk_codedeploy::Client::new(&clients.codedeploy);
+    let delivery = codedeploy::tell(&codedeploy, hook, told)
         .await
         .map_err(|source| Error::CodeDeployNotTold {
             deployment_id: hook.deployment_id.clone(),

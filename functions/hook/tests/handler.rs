@@ -80,7 +80,7 @@ impl Aws {
             .build();
         let clients = Clients {
             sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
-            codedeploy: aws_sdk_codedeploy::Client::new(&config),
+            codedeploy: config,
         };
         handle(&clients, settings, event).await
     }

@@ -1,6 +1,7 @@
 //! The documents that reach this function: the state machine's own, and, in messages of the queue in front of it,
 //! EventBridge's and a Lambda destination's.
 
+use aws_config::SdkConfig;
 use aws_sdk_sfn::{Client, operation::describe_execution::DescribeExecutionOutput};
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,7 +80,11 @@ struct ExecutionInput {
 ///
 /// # Errors
 /// When it is none of them, or the execution it is about cannot be looked up.
-pub async fn read(sfn: &Client, state_machine_arn: &str, event: &Value) -> Result<Report, Error> {
+pub async fn read(
+    sfn: &SdkConfig,
+    state_machine_arn: &str,
+    event: &Value,
+) -> Result<Report, Error> {
     if event.get("Records").is_none() {
         return Ok(document::parse("the input of ReportStatus", event)?);
     }
@@ -102,7 +107,7 @@ pub async fn read(sfn: &Client, state_machine_arn: &str, event: &Value) -> Resul
 
 /// The entry function may have started the execution before it failed; then that will answer, or has.
 async fn failed_invocation(
-    sfn: &Client,
+    sfn: &SdkConfig,
     state_machine_arn: &str,
     hook: Hook,
     patient: bool,
@@ -127,7 +132,7 @@ async fn failed_invocation(
     })
 }
 
-async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
+async fn status_change(sfn: &SdkConfig, detail: Detail) -> Result<Report, Error> {
     tracing::warn!(
         execution.arn = detail.execution_arn,
         execution.status = detail.status,
@@ -158,8 +163,9 @@ async fn status_change(sfn: &Client, detail: Detail) -> Result<Report, Error> {
     Ok(Report { hook, purge })
 }
 
-async fn describe(sfn: &Client, execution_arn: &str) -> Result<DescribeExecutionOutput, Error> {
-    sfn.describe_execution()
+async fn describe(sfn: &SdkConfig, execution_arn: &str) -> Result<DescribeExecutionOutput, Error> {
+    Client::new(sfn)
+        .describe_execution()
         .execution_arn(execution_arn)
         .send()
         .await

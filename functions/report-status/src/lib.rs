@@ -24,8 +24,9 @@ use crate::event::Report;
 pub struct Clients {
     /// For the answer.
     pub codedeploy: aws_sdk_codedeploy::Client,
-    /// To look up an execution: its input, where an event came without it, or whether there is one at all.
-    pub sfn: aws_sdk_sfn::Client,
+    /// To look up an execution: its input, where an event came without it, or whether there is one at all. The client is
+    /// made then: hardly any run needs it, and every start would wait for it.
+    pub sfn: SdkConfig,
 }
 
 impl Clients {
@@ -34,7 +35,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             codedeploy: aws_sdk_codedeploy::Client::new(config),
-            sfn: aws_sdk_sfn::Client::new(config),
+            sfn: config.clone(),
         }
     }
 }

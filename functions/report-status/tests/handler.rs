@@ -89,12 +89,9 @@ async fn handle_with(
             .unwrap(),
     )]);
     let config = aws.client_config();
-    let sfn_config = aws_sdk_sfn::config::Builder::from(&config)
-        .http_client(replay)
-        .build();
     let clients = Clients {
         codedeploy: aws_sdk_codedeploy::Client::new(&config),
-        sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
+        sfn: config.into_builder().http_client(replay).build(),
     };
     handle(&clients, POLICIES, STATE_MACHINE, event).await
 }

@@ -77,7 +77,7 @@ pub struct Use {
 /// # Errors
 /// When an execution does not succeed.
 pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Use>> {
-    let mut used = BTreeMap::new();
+    let mut timelines = Vec::new();
     for machine in [Machine::Product, Machine::Poller] {
         let mut by_speed: BTreeMap<u32, Vec<Case>> = BTreeMap::new();
         for (purge, speed) in PURGES.into_iter().chain([(USUAL_PURGE, 1)]) {
@@ -89,13 +89,14 @@ pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Use>> {
             let possible = cases.into_iter().filter(Case::is_possible);
             by_speed.entry(speed).or_default().extend(possible);
         }
-        let mut timelines = Vec::new();
+        // The fastest clocks first, so that they run out while the slower ones do.
         for (speed, cases) in by_speed.into_iter().rev() {
             timelines.push(Timeline::start(machine, speed, &cases, folder).await?);
         }
-        for timeline in timelines {
-            used.extend(timeline.end().await?);
-        }
+    }
+    let mut used = BTreeMap::new();
+    for timeline in timelines {
+        used.extend(timeline.end().await?);
     }
     Ok(used)
 }

@@ -1,4 +1,4 @@
-//! HTTPS in front of the stand-in, with a certificate authority that lives as long as the run.
+//! HTTPS in front of what speaks HTTP, with a certificate authority that lives as long as the run.
 
 use std::{
     fs,
@@ -25,32 +25,59 @@ const TRUSTED: [&str; 2] = [
     "/etc/pki/tls/certs/ca-bundle.crt",
 ];
 
+/// An authority that only the candidates trust.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Its certificate.
+    pub alone: PathBuf,
+    /// That and all the machine trusts: as many as a client has to read in earnest.
+    pub among_others: PathBuf,
+}
+
+impl Authority {
+    /// Writes its certificate into a folder.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the machine has no list of authorities.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "make bench");
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let alone = folder.join("authority.pem");
+        fs::write(&alone, issuer.pem())?;
+        let trusted = TRUSTED
+            .iter()
+            .find_map(|file| fs::read_to_string(file).ok())
+            .with_context(|| format!("none of {TRUSTED:?} is here: install ca-certificates"))?;
+        let among_others = folder.join("authorities.pem");
+        fs::write(&among_others, trusted + &issuer.pem())?;
+        Ok(Self {
+            issuer,
+            alone,
+            among_others,
+        })
+    }
+}
+
 /// The front. It is gone when this is dropped.
 pub struct Https {
     /// Where it listens.
     pub url: String,
-    /// Its certificate authority.
-    pub authority: PathBuf,
-    /// That and all the machine trusts: as many as a client has to read in earnest.
-    pub authorities: PathBuf,
     server: JoinHandle<()>,
 }
 
 impl Https {
-    /// Listens on a free port of 127.0.0.1 for what `behind` answers.
+    /// Listens on a free port of 127.0.0.1 for what is behind.
     ///
     /// # Errors
-    /// When there is no free port, or the machine has no list of authorities.
-    pub async fn in_front_of(behind: SocketAddr, folder: &Path) -> Result<Self> {
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "make bench");
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    /// When there is no free port.
+    pub async fn in_front_of(behind: SocketAddr, authority: &Authority) -> Result<Self> {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([Ipv4Addr::LOCALHOST.to_string()])?
-            .signed_by(&key, &authority)?;
+            .signed_by(&key, &authority.issuer)?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -58,23 +85,11 @@ impl Https {
                 vec![certificate.der().clone()],
                 PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             )?;
-        let trusted = TRUSTED
-            .iter()
-            .find_map(|file| fs::read_to_string(file).ok())
-            .with_context(|| format!("none of {TRUSTED:?} is here: install ca-certificates"))?;
-        let own = folder.join("authority.pem");
-        fs::write(&own, authority.pem())?;
-        let authorities = folder.join("authorities.pem");
-        fs::write(&authorities, trusted + &authority.pem())?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("https://{}", listener.local_addr()?);
-        let server = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), behind));
-        Ok(Self {
-            url,
-            authority: own,
-            authorities,
-            server,
-        })
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let server = tokio::spawn(serve(listener, acceptor, behind));
+        Ok(Self { url, server })
     }
 }
 

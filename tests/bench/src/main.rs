@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Processes of each candidate, with and without a limit.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 20;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {

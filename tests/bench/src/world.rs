@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     candidate::{Candidate, DEPLOYMENT, DISTRIBUTION, Function},
-    https::Https,
+    https::{Authority, Https},
 };
 
 /// CloudFront, CodeDeploy and Step Functions, over HTTPS. They are gone when this is dropped.
@@ -20,9 +20,9 @@ pub struct World {
     pub environment: Vec<(&'static str, String)>,
     /// A row of `CheckInvalidations`'s input, in progress for ever.
     pub invalidation: Value,
-    _stand_in: StandIn,
-    _https: Https,
     step_functions: JoinHandle<()>,
+    _stand_in: StandIn,
+    _fronts: [Https; 2],
 }
 
 impl World {
@@ -38,17 +38,6 @@ impl World {
             ..Switches::default()
         };
         stand_in.switch(DEPLOYMENT, switches);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        stand_in.pass_executions_to(DEPLOYMENT, &format!("http://{}", listener.local_addr()?));
-        let started = json!({
-            "executionArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:{DEPLOYMENT}"),
-            "startDate": 1_795_608_000,
-        });
-        let router = Router::new().route("/", post(async || Json(started)));
-        let step_functions = tokio::spawn(async move {
-            // It ends with the task.
-            let _ = axum::serve(listener, router).await;
-        });
         let created = create_invalidation::handle(
             &aws_sdk_cloudfront::Client::new(&stand_in.client_config()),
             Candidate::Product(Function::CreateInvalidation).event(&Value::Null),
@@ -56,16 +45,31 @@ impl World {
         )
         .await
         .context("the stand-in takes no invalidation")?;
-        let behind = stand_in.url().replace("http://", "").parse()?;
-        let https = Https::in_front_of(behind, folder).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let authority = Authority::new(folder)?;
+        let fronts = [
+            Https::in_front_of(stand_in.address(), &authority).await?,
+            Https::in_front_of(listener.local_addr()?, &authority).await?,
+        ];
         Ok(Self {
-            environment: environment(&https),
+            environment: environment(&authority, &fronts[0].url, &fronts[1].url),
             invalidation: serde_json::to_value(created.invalidation)?,
+            step_functions: tokio::spawn(step_functions(listener)),
             _stand_in: stand_in,
-            _https: https,
-            step_functions,
+            _fronts: fronts,
         })
     }
+}
+
+/// Starts any execution.
+async fn step_functions(listener: TcpListener) {
+    let started = json!({
+        "executionArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:{DEPLOYMENT}"),
+        "startDate": 1_795_608_000,
+    });
+    let router = Router::new().route("/", post(async || Json(started)));
+    // It ends with the task.
+    let _ = axum::serve(listener, router).await;
 }
 
 impl Drop for World {
@@ -74,9 +78,13 @@ impl Drop for World {
     }
 }
 
-fn environment(https: &Https) -> Vec<(&'static str, String)> {
-    let authorities = https.authorities.display().to_string();
-    let mut environment = vec![
+fn environment(
+    authority: &Authority,
+    stand_in: &str,
+    step_functions: &str,
+) -> Vec<(&'static str, String)> {
+    let authorities = authority.among_others.display().to_string();
+    vec![
         // As Lambda sets them.
         ("AWS_ACCESS_KEY_ID", "ASIABENCH".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "bench".to_owned()),
@@ -101,14 +109,9 @@ fn environment(https: &Https) -> Vec<(&'static str, String)> {
         // Whom each kind of candidate trusts: all read as many authorities as they do on Lambda.
         ("SSL_CERT_FILE", authorities.clone()),
         ("AWS_CA_BUNDLE", authorities),
-        ("NODE_EXTRA_CA_CERTS", https.authority.display().to_string()),
-    ];
-    for variable in [
-        "AWS_ENDPOINT_URL_CLOUDFRONT",
-        "AWS_ENDPOINT_URL_CODEDEPLOY",
-        "AWS_ENDPOINT_URL_SFN",
-    ] {
-        environment.push((variable, https.url.clone()));
-    }
-    environment
+        ("NODE_EXTRA_CA_CERTS", authority.alone.display().to_string()),
+        ("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.to_owned()),
+        ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in.to_owned()),
+        ("AWS_ENDPOINT_URL_SFN", step_functions.to_owned()),
+    ]
 }

@@ -236,7 +236,13 @@ impl StandIn {
         })
     }
 
-    /// Where it listens, for `AWS_ENDPOINT_URL_CLOUDFRONT` and `AWS_ENDPOINT_URL_CODEDEPLOY`.
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same, for `AWS_ENDPOINT_URL_CLOUDFRONT` and `AWS_ENDPOINT_URL_CODEDEPLOY`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
