@@ -13,11 +13,11 @@ use self::timeline::Timeline;
 use crate::candidate::Function;
 
 /// How many distributions are purged.
-pub const DISTRIBUTIONS: [usize; 3] = [1, 5, 50];
+pub const DISTRIBUTIONS: [u32; 3] = [1, 5, 50];
 /// How long each of them takes, and how much faster than that the clocks run.
 pub const PURGES: [(Duration, u32); 4] = [
     (Duration::from_secs(10), 1),
-    (Duration::from_secs(60), 1),
+    (Duration::from_mins(1), 1),
     (Duration::from_mins(10), 10),
     (Duration::from_mins(50), 50),
 ];
@@ -40,7 +40,7 @@ pub struct Case {
     /// How long CloudFront needs.
     pub purge: Duration,
     /// How many distributions are purged.
-    pub distributions: usize,
+    pub distributions: u32,
 }
 
 impl Case {
@@ -54,8 +54,8 @@ impl Case {
     /// Whether its history stays below the 25,000 events with which AWS ends an execution. The poller's has nine for each
     /// look at each distribution.
     fn is_possible(&self) -> bool {
-        let looks = usize::try_from(self.purge.as_secs() / 20).unwrap_or(usize::MAX);
-        self.machine == Machine::Product || 9 * looks * self.distributions < 25_000
+        let looks = self.purge.as_secs() / 20;
+        self.machine == Machine::Product || 9 * looks * u64::from(self.distributions) < 25_000
     }
 }
 

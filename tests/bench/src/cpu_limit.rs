@@ -1,6 +1,6 @@
 //! The processor as Lambda hands it out.
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{fmt, fs, io, path::PathBuf, thread, time::Duration};
 
 /// "At 1,769 MB, a function has the equivalent of one vCPU", and less in proportion (Lambda Developer Guide, "Configure
 /// Lambda function memory").
@@ -54,6 +54,12 @@ impl CpuLimit {
 
 impl Drop for CpuLimit {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        // A process that was just killed is in it for a moment.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }

@@ -1,5 +1,10 @@
 //! `make bench`: how fast, small and cheap the product is, beside what people would pick instead.
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts, bytes and seconds here are far below 2^52"
+)]
+
 mod candidate;
 mod costs;
 mod cpu_limit;

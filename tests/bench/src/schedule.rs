@@ -79,7 +79,7 @@ impl Model {
         let mut area = vec![0.0];
         for second in 0..DEADLINE {
             let steps = fine[second * STEPS..].windows(2).take(STEPS);
-            let slice: f64 = steps.map(|pair| (pair[0] + pair[1]) / 2.0).sum();
+            let slice: f64 = steps.map(|pair| f64::midpoint(pair[0], pair[1])).sum();
             area.push(area[second] + slice / STEPS as f64);
         }
         let left = fine.into_iter().step_by(STEPS).collect();
@@ -149,7 +149,8 @@ impl Bound {
 
 /// How long the product waits at this age, in seconds.
 pub fn ours(age: usize) -> usize {
-    whole_seconds(next_look(Duration::from_secs(age as u64))) as usize
+    let wait = whole_seconds(next_look(Duration::from_secs(age as u64)));
+    wait.try_into().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -100,8 +100,8 @@ impl Timeline {
         for case in cases {
             timeline.start_execution(*case).await?;
         }
-        let invalidations: usize = cases.iter().map(|case| case.distributions).sum();
-        while timeline.stand_in.invalidations(DEPLOYMENTS).len() < invalidations {
+        let invalidations: u32 = cases.iter().map(|case| case.distributions).sum();
+        while timeline.stand_in.invalidations(DEPLOYMENTS).len() < invalidations as usize {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(timeline)

@@ -17,7 +17,7 @@ const TRANSITION_PRICE: f64 = 0.025 / 1000.0;
 const GIGABYTE_SECOND_PRICE: f64 = 0.000_016_666_7;
 /// Of an invocation.
 const INVOCATION_PRICE: f64 = 0.2e-6;
-/// Of a minute of CodeBuild's smallest Linux machine (<https://aws.amazon.com/codebuild/pricing/>).
+/// Of a minute of `CodeBuild`'s smallest Linux machine (<https://aws.amazon.com/codebuild/pricing/>).
 const BUILD_MINUTE_PRICE: f64 = 0.005;
 /// What `aws cloudfront wait invalidation-completed` and boto3's waiter wait between two looks.
 const WAITER_INTERVAL: Duration = Duration::from_secs(20);
@@ -119,7 +119,7 @@ look every {} s.
         billed(figures.cold.median, 1) + (times as u64).saturating_sub(1) * warm
     }
 
-    fn sleeping(&self, purge: Duration, distributions: usize) -> String {
+    fn sleeping(&self, purge: Duration, distributions: u32) -> String {
         let looks = looks(purge);
         let slept = WAITER_INTERVAL * looks;
         if slept > LONGEST_INVOCATION {
@@ -135,15 +135,16 @@ look every {} s.
 }
 
 fn looks(purge: Duration) -> u32 {
-    purge.as_secs().div_ceil(WAITER_INTERVAL.as_secs()) as u32
+    let looks = purge.as_secs().div_ceil(WAITER_INTERVAL.as_secs());
+    looks.try_into().unwrap_or(u32::MAX)
 }
 
 /// One that creates and so many that look, for each distribution, and the answer.
-fn calls(distributions: usize, looks: u32) -> u32 {
-    distributions as u32 * (1 + looks) + 1
+fn calls(distributions: u32, looks: u32) -> u32 {
+    distributions * (1 + looks) + 1
 }
 
-fn ci_job(purge: Duration, distributions: usize) -> String {
+fn ci_job(purge: Duration, distributions: u32) -> String {
     let looks = looks(purge);
     let minutes = (WAITER_INTERVAL * looks).as_secs().div_ceil(60);
     let calls = calls(distributions, looks) - 1;
