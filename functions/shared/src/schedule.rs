@@ -12,7 +12,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(9);
 /// that rate falls with a purge's age. `tests/bench/src/schedule.rs` compares this with the best there can be.
 #[must_use]
 pub fn next_look(age: Duration) -> Duration {
-    Duration::from_secs_f64(age.as_secs_f64().sqrt()).max(FIRST_LOOK.saturating_sub(age))
+    // Whole seconds, so that the moments that pass on the way to a look do not make the next wait a second longer.
+    let root_rounded_up = age.as_secs().saturating_sub(1).isqrt() + 1;
+    Duration::from_secs(root_rounded_up).max(FIRST_LOOK.saturating_sub(age))
 }
 
 /// The wait as a Wait state takes it: whole seconds, rounded up so that the look is never early.
@@ -27,9 +29,20 @@ mod tests {
 
     #[test]
     fn looks_are_soon_at_first_and_at_most_a_minute_apart() {
-        for (age, wait) in [(0, 9), (4, 5), (9, 3), (16, 4), (100, 10), (3025, 55)] {
-            let next = next_look(Duration::from_secs(age));
-            assert_eq!(next, Duration::from_secs(wait), "at {age} s");
+        for (age, wait) in [
+            (0, 9_000),
+            (300, 8_700),
+            (4_000, 5_000),
+            (9_000, 3_000),
+            (9_900, 3_000),
+            (12_000, 4_000),
+            (16_400, 4_000),
+            (17_000, 5_000),
+            (100_000, 10_000),
+            (3_025_000, 55_000),
+        ] {
+            let next = next_look(Duration::from_millis(age));
+            assert_eq!(next, Duration::from_millis(wait), "at {age} ms");
         }
     }
 
