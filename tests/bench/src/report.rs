@@ -69,7 +69,7 @@ impl Measured {
     /// All of it, in Markdown.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "<!-- Written by `make bench`. -->\n# Measured\n\nOn {}. Each candidate was started {} times, in turn with the others; figures are medians, in brackets the quartiles.\n",
+            "<!-- Written by `make bench`. -->\n# Measured\n\nOn {}. Each candidate was started {} times, in rounds with the others, in another order in each; figures are medians, in brackets the quartiles.\n",
             self.machine, self.rounds
         );
         for (title, table) in [
