@@ -21,7 +21,7 @@ FAULTS ?=
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The binaries of demo and local are built last: `cargo lambda build` moves those that it finds.
 .PHONY: demo
@@ -39,6 +39,10 @@ test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run all te
 	cargo test --workspace
 	cargo build --package tests --bin faults
 	$(BINARIES)/faults --quick
+
+.PHONY: test-lambda-build
+test-lambda-build: lambda-build ## Run the end-to-end tests on the functions as they are deployed (make test has them in the dev profile)
+	BUILD=sam-lambda cargo test --package tests --test end_to_end
 
 .PHONY: faults
 faults: local-build ## Try faults at every call, on two interpreters (FAULTS="--quick" for the short ones)

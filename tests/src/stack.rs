@@ -50,15 +50,17 @@ impl Stack {
     }
 }
 
-/// Deploys what `make local-build` has built.
+/// Deploys what `make local-build` has built, or another build that the variable `BUILD` names.
 ///
 /// # Errors
 /// When `sam deploy` fails, with all it said.
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
+    let build = std::env::var("BUILD").unwrap_or_else(|_| "sam-local".to_owned());
     run(Command::new(tool("sam", "sam"))
         .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
         // Not where `sam build` puts what is for AWS.
-        .args(["--template-file", "../target/sam-local/template.yaml"])
+        .arg("--template-file")
+        .arg(format!("../target/{build}/template.yaml"))
         .arg("--config-file")
         .arg(sam_folder().join("samconfig.toml"))
         .arg("--parameter-overrides")
