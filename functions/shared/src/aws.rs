@@ -2,7 +2,12 @@
 
 use std::{error::Error, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, SdkConfig,
+    environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
+    retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_http_client::{
     Connector,
@@ -27,8 +32,13 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Reads region, credentials and endpoints from the environment, as every AWS SDK does, and sets the timeouts.
+///
+/// Lambda puts region and credentials into the environment, so the other places where the SDK would look (a profile, a
+/// container's or an instance's metadata) are not made ready.
 pub async fn config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(EnvironmentVariableRegionProvider::new())
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .http_client(https())
         .timeout_config(
             TimeoutConfig::builder()

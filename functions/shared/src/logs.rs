@@ -15,7 +15,8 @@ use lambda_runtime::tracing::subscriber::{
 const SILENCED: &str = "lambda_runtime::layers::panic";
 
 /// Logs from here on, each line with the ids of its request and its X-Ray trace, at the level that the function's
-/// `LoggingConfig` says (`AWS_LAMBDA_LOG_LEVEL`), or INFO.
+/// `LoggingConfig` says (`AWS_LAMBDA_LOG_LEVEL`), or INFO. What is deployed has no lines below INFO (`tracing` in the
+/// workspace's `Cargo.toml`).
 pub fn init() {
     let level = match env::var("AWS_LAMBDA_LOG_LEVEL").as_deref() {
         // Lambda's only level that tracing does not have; nothing here is that bad.

@@ -52,32 +52,36 @@ async fn run() -> Result<()> {
     }
     println!("starting each candidate {ROUNDS} times …");
     let world = World::start(&folder).await?;
-    let limits = limits();
-    let (mut unlimited, mut limited) = (BTreeMap::new(), BTreeMap::new());
+    let mut runs = runs();
+    let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for round in 0..=ROUNDS {
         // Whoever comes after one that fills the processor's caches is slower.
-        let mut candidates = Candidate::all();
-        fastrand::Rng::with_seed(round as u64).shuffle(&mut candidates);
-        for candidate in candidates {
-            let free = sample(&world, candidate, None, &folder).await?;
-            keep(&mut unlimited, round, candidate, free);
-            for (memory, limit) in &limits {
-                if *memory == DEPLOYED || matches!(candidate, Candidate::Product(_)) {
-                    let held = sample(&world, candidate, Some(limit), &folder).await?;
-                    keep(&mut limited, round, (*memory, candidate), held);
-                }
+        fastrand::Rng::with_seed(round as u64).shuffle(&mut runs);
+        for &(candidate, memory) in &runs {
+            let sample = sample(&world, candidate, memory, &folder).await?;
+            // The first round fills the page cache, and is not counted.
+            if round > 0 {
+                samples.entry((candidate, memory)).or_default().push(sample);
             }
         }
     }
     drop(world);
+    let (mut unlimited, mut limited) = (BTreeMap::new(), BTreeMap::new());
+    for ((candidate, memory), samples) in samples {
+        let figures = Figures::of(&samples);
+        match memory {
+            None => unlimited.insert(candidate, figures),
+            Some(memory) => limited.insert((memory, candidate), figures),
+        };
+    }
     println!("letting deployments happen, to count what they use …");
     let costs = costs::count(&folder).await?;
     let measured = Measured {
         machine: machine(),
         rounds: ROUNDS,
         zips,
-        unlimited: figures(unlimited),
-        limited: figures(limited),
+        unlimited,
+        limited,
         costs,
     };
     let docs = repository().join("docs/performance");
@@ -89,22 +93,38 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
-/// The limits that this user may set.
-fn limits() -> Vec<(Memory, CpuLimit)> {
-    let limits: std::io::Result<_> = MEMORIES
-        .into_iter()
-        .map(|memory| Ok((memory, CpuLimit::new(memory)?)))
-        .collect();
-    limits.unwrap_or_else(|error| {
-        println!("no figures with a limited processor, because a control group cannot be made ({error}); root may");
-        Vec::new()
-    })
+/// All of a round: everybody without a limit and as a function of the deployed memory, ours with more memory as well.
+fn runs() -> Vec<(Candidate, Option<Memory>)> {
+    let memories = memories();
+    let mut runs = Vec::new();
+    for candidate in Candidate::all() {
+        runs.push((candidate, None));
+        for &memory in memories {
+            if memory == DEPLOYED || matches!(candidate, Candidate::Product(_)) {
+                runs.push((candidate, Some(memory)));
+            }
+        }
+    }
+    runs
+}
+
+/// Those whose share of a processor this user may set.
+fn memories() -> &'static [Memory] {
+    match CpuLimit::new(DEPLOYED) {
+        Ok(_) => &MEMORIES,
+        Err(error) => {
+            println!(
+                "no figures with a limited processor, because a control group cannot be made ({error}); root may"
+            );
+            &[]
+        }
+    }
 }
 
 async fn sample(
     world: &World,
     candidate: Candidate,
-    limit: Option<&CpuLimit>,
+    memory: Option<Memory>,
     folder: &Path,
 ) -> Result<Sample> {
     let log = folder.join("candidate.log");
@@ -112,24 +132,10 @@ async fn sample(
         candidate,
         &world.invalidation,
         &world.environment,
-        limit,
+        memory,
         &log,
     )
     .await
-}
-
-/// The first round fills the page cache, and is not counted.
-fn keep<K: Ord>(samples: &mut BTreeMap<K, Vec<Sample>>, round: usize, key: K, sample: Sample) {
-    if round > 0 {
-        samples.entry(key).or_default().push(sample);
-    }
-}
-
-fn figures<K: Ord>(samples: BTreeMap<K, Vec<Sample>>) -> BTreeMap<K, Figures> {
-    let samples = samples.into_iter();
-    samples
-        .map(|(key, samples)| (key, Figures::of(&samples)))
-        .collect()
 }
 
 fn machine() -> String {

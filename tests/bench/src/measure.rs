@@ -11,7 +11,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::{candidate::Candidate, cpu_limit::CpuLimit, runtime_api::RuntimeApi};
+use crate::{
+    candidate::Candidate,
+    cpu_limit::{CpuLimit, Memory},
+    runtime_api::RuntimeApi,
+};
 
 /// Invocations after the first.
 const WARM: usize = 5;
@@ -31,7 +35,8 @@ pub struct Sample {
     pub peak: u64,
 }
 
-/// Starts a candidate, invokes it, and ends it. The limit holds after the initialization, for which Lambda gives more.
+/// Starts a candidate, invokes it, and ends it. After the initialization, for which Lambda gives more, it has the share of
+/// a processor that comes with the memory, if one is given.
 ///
 /// # Errors
 /// When it does not answer as it should.
@@ -39,12 +44,12 @@ pub async fn measure(
     candidate: Candidate,
     invalidation: &Value,
     environment: &[(&str, String)],
-    limit: Option<&CpuLimit>,
+    memory: Option<Memory>,
     log: &Path,
 ) -> Result<Sample> {
     timeout(
         PATIENCE,
-        run(candidate, invalidation, environment, limit, log),
+        run(candidate, invalidation, environment, memory, log),
     )
     .await
     .context("no answer")
@@ -56,9 +61,11 @@ async fn run(
     candidate: Candidate,
     invalidation: &Value,
     environment: &[(&str, String)],
-    limit: Option<&CpuLimit>,
+    memory: Option<Memory>,
     log: &Path,
 ) -> Result<Sample> {
+    // Of its own, so that it owes nothing that the process before it has used.
+    let limit = memory.map(CpuLimit::new).transpose()?;
     let mut api = RuntimeApi::start().await?;
     let event = candidate.event(invalidation).to_string();
     let log = fs::File::create(log)?;
@@ -78,7 +85,7 @@ async fn run(
     let id = process.id().context("it has ended at once")?;
     let life = async {
         let init = api.asked_for_event().await? - began;
-        if let Some(limit) = limit {
+        if let Some(limit) = &limit {
             limit.hold(id)?;
         }
         let first = invoke(&mut api, candidate, &event).await?;
