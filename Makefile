@@ -79,7 +79,7 @@ lint: tools lint-tools ## Check formatting, code, dependencies, state machine, t
 
 .PHONY: build
 build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
-	cd sam && unset CARGO_BUILD_TARGET && $(ZIG) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+	$(call build-for-lambda,$(ARCHITECTURE))
 
 .PHONY: clean
 clean: ## Remove all that these targets have made
@@ -89,8 +89,15 @@ clean: ## Remove all that these targets have made
 # The functions as they are deployed, for this machine's architecture: what sam-local and bench run.
 .PHONY: lambda-build
 lambda-build: tools
-	cd sam && unset CARGO_BUILD_TARGET && $(ZIG) $(SAM) build --build-dir ../target/sam-lambda \
-	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
+	$(call build-for-lambda,$(LOCAL_ARCHITECTURE),--build-dir ../target/sam-lambda)
+
+# sam builds one function after the other, and linking takes most of the time; so cargo links as many at once as there are
+# processors, before sam finds all built.
+define build-for-lambda
+unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" \
+    && cargo lambda build --release $(if $(filter arm64,$(1)),--arm64) \
+    && cd sam && sam build $(2) --parameter-overrides Architecture=$(1)
+endef
 
 # What bench measures them beside.
 PEERS := tests/bench/peers
