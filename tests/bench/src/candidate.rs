@@ -73,7 +73,7 @@ pub enum Candidate {
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HelloWorld => f.write_str("hello world (the floor)"),
+            Self::HelloWorld => f.write_str("hello world (no AWS call)"),
             Self::Product(function) => f.write_str(function.name()),
             Self::SdkDefaults(function) => write!(f, "{}, SDK defaults", function.name()),
             Self::Node => f.write_str("Node.js, bundled"),

@@ -65,7 +65,8 @@ pub fn cold_starts(file: &Path, rows: &[Bars]) -> Result<()> {
                 let top = top + 18 * i32::try_from(bar)?;
                 let corners = [(x(1.0), top), (x(milliseconds), top + 15)];
                 canvas.draw(&Rectangle::new(corners, shades[bar]))?;
-                let label = format!("{milliseconds:.1}{}", labels[bar]);
+                let digits = usize::from(milliseconds < 10.0);
+                let label = format!("{milliseconds:.digits$}{}", labels[bar]);
                 let style = (FONT, 12).into_font().color(&BLACK);
                 let style = style.pos(Pos::new(HPos::Left, VPos::Center));
                 canvas.draw(&Text::new(label, (x(milliseconds) + 5, top + 8), style))?;
@@ -78,7 +79,7 @@ pub fn cold_starts(file: &Path, rows: &[Bars]) -> Result<()> {
 /// Seconds that [`schedules`] has room for.
 const MOST_DELAY: f64 = 8.0;
 /// The fixed intervals whose points it names, in seconds.
-const LABELLED: [usize; 6] = [3, 4, 5, 6, 9, 15];
+const LABELLED: [usize; 6] = [3, 4, 5, 7, 9, 15];
 
 /// Draws looks against delay: ours, fixed intervals, and the bound; for the model, and for purges that are otherwise.
 ///
@@ -86,9 +87,9 @@ const LABELLED: [usize; 6] = [3, 4, 5, 6, 9, 15];
 /// When the file cannot be written.
 pub fn schedules(file: &Path) -> Result<()> {
     let panels = [
-        ("purges as modelled", 1.0, 6.0),
+        ("purges as modelled", 1.0, 7.0),
         ("twice as fast", 0.5, 4.0),
-        ("five times slower", 5.0, 20.0),
+        ("five times slower", 5.0, 23.0),
     ];
     draw(file, (1080, 380), |canvas| {
         for (area, (title, slower, most_looks)) in canvas.split_evenly((1, 3)).iter().zip(panels) {
@@ -120,7 +121,7 @@ pub fn schedules(file: &Path) -> Result<()> {
                 chart.draw_series([Circle::new(at, 3, OTHERS.filled())])?;
                 if LABELLED.contains(&seconds) {
                     let label = format!("every {seconds} s");
-                    let style = (FONT, 11).into_font().color(&OTHERS);
+                    let style = (FONT, 12).into_font().color(&OTHERS);
                     chart.draw_series([EmptyElement::at(at) + Text::new(label, (7, -6), style)])?;
                 }
             }
@@ -129,9 +130,9 @@ pub fn schedules(file: &Path) -> Result<()> {
             chart.draw_series([EmptyElement::at(at)
                 + Circle::new((0, 0), 6, OURS.filled())
                 + Text::new("ours", (9, -4), (FONT, 14).into_font().color(&OURS))])?;
-            let below = (most_looks * 0.4, bound.delay(most_looks * 0.4) * 0.5);
-            let style = (FONT, 11).into_font().color(&BLACK);
-            chart.draw_series([Text::new("no schedule is below this", below, style)])?;
+            let below = (1.0 + (most_looks - 1.0) * 0.3, 0.5);
+            let style = (FONT, 12).into_font().color(&BLACK);
+            chart.draw_series([Text::new("the bound: no schedule is below", below, style)])?;
         }
         Ok(())
     })

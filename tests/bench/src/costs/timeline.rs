@@ -219,6 +219,10 @@ fn count(events: &[HistoryEvent], calls: usize) -> Result<Use> {
     };
     for event in events {
         used.transitions += usize::from(event.state_entered_event_details().is_some());
+        // It would be tried again, and charged for again.
+        if let Some(failed) = event.task_failed_event_details() {
+            bail!("a task failed: {:?}, {:?}", failed.error(), failed.cause());
+        }
         if let Some(task) = event.task_scheduled_event_details() {
             let request: Value = serde_json::from_str(task.parameters())?;
             let arn = request["FunctionName"].as_str().unwrap_or_default();

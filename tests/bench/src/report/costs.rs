@@ -27,9 +27,10 @@ const LONGEST_INVOCATION: Duration = Duration::from_mins(15);
 const TOO_MANY_EVENTS: &str =
     "– | – | – | – | – | fails: AWS ends an execution that has 25,000 events |";
 
-/// As Lambda bills it, in milliseconds: a process's time and that of AWS calls one after the other, rounded up.
-pub(super) fn billed(time: Duration, calls: u32) -> u64 {
-    let time = time + AWS_ANSWERS_IN * calls;
+/// As Lambda bills it, in milliseconds: a process's time, and that of AWS to answer so many times, one after the other;
+/// rounded up.
+pub(super) fn billed(time: Duration, answers: u32) -> u64 {
+    let time = time + AWS_ANSWERS_IN * answers;
     time.as_micros()
         .div_ceil(1000)
         .try_into()
@@ -48,8 +49,11 @@ impl Measured {
             "\
 Transitions, invocations, API calls and history events are counted in executions of the real state machine and of a poller
 (`tests/bench/peers/poller.asl.json`, a `Map` that looks at each distribution every {} s). Lambda's milliseconds are what was
-measured above at {DEPLOYED}, and {} ms for each AWS call. A Lambda that sleeps, and a CI job (CodeBuild), are reckoned: they
-look every {} s.
+measured above at {DEPLOYED}, and {} ms in each invocation for AWS to answer its calls, which are made together. A Lambda that
+sleeps, and a CI job (CodeBuild), are reckoned: they look every {} s, at one distribution after the other.
+
+Prices are those of us-east-1 and x86 in November 2026, without free tiers. CloudFront's own come on top, the same for all: from
+the 1,001st path of a month on, half a cent each.
 
 | purge | distributions | | transitions | history events | invocations | Lambda, ms | API calls | $ |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
