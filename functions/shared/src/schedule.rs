@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// AWS states that 95 % of invalidations take less than 25 seconds; few are done before this.
+/// AWS states that 95 % of invalidations take less than 25 seconds; about a third may be done before this.
 const FIRST_LOOK: Duration = Duration::from_secs(9);
 
 /// How long to wait before the next look at an invalidation of this age: as many seconds as the square root of its age.

@@ -15,13 +15,13 @@ use crate::candidate::Function;
 /// How many distributions are purged.
 pub const DISTRIBUTIONS: [u32; 3] = [1, 5, 50];
 /// How long each of them takes, and how much faster than that the clocks run.
-pub const PURGES: [(Duration, u32); 4] = [
+pub const PURGES: [(Duration, u32); 5] = [
     (Duration::from_secs(10), 1),
+    (Duration::from_secs(20), 1),
     (Duration::from_mins(1), 1),
     (Duration::from_mins(10), 10),
     (Duration::from_mins(50), 20),
 ];
-const USUAL_PURGE: Duration = Duration::from_secs(20);
 
 /// Which state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ impl Case {
     /// The one that has a target of its own.
     pub const USUAL: Self = Self {
         machine: Machine::Product,
-        purge: USUAL_PURGE,
+        purge: Duration::from_secs(20),
         distributions: 1,
     };
 
@@ -72,7 +72,7 @@ pub struct Use {
     pub events: usize,
 }
 
-/// Lets all cases happen, those of a machine side by side.
+/// Lets all cases happen, side by side.
 ///
 /// # Errors
 /// When an execution does not succeed.
@@ -80,7 +80,7 @@ pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Use>> {
     let mut timelines = Vec::new();
     for machine in [Machine::Product, Machine::Poller] {
         let mut by_speed: BTreeMap<u32, Vec<Case>> = BTreeMap::new();
-        for (purge, speed) in PURGES.into_iter().chain([(USUAL_PURGE, 1)]) {
+        for (purge, speed) in PURGES {
             let cases = DISTRIBUTIONS.map(|distributions| Case {
                 machine,
                 purge,

@@ -31,16 +31,19 @@ impl CpuLimit {
         let quota = PERIOD * memory.0 / MEGABYTES_OF_A_PROCESSOR;
         let root = PathBuf::from("/sys/fs/cgroup");
         if root.join("cgroup.controllers").exists() {
-            let limit = Self(root.join(name));
-            fs::create_dir(&limit.0)?;
+            let limit = Self::create(root.join(name))?;
             fs::write(limit.0.join("cpu.max"), format!("{quota} {PERIOD}"))?;
             return Ok(limit);
         }
-        let limit = Self(root.join("cpu").join(name));
-        fs::create_dir(&limit.0)?;
+        let limit = Self::create(root.join("cpu").join(name))?;
         fs::write(limit.0.join("cpu.cfs_period_us"), PERIOD.to_string())?;
         fs::write(limit.0.join("cpu.cfs_quota_us"), quota.to_string())?;
         Ok(limit)
+    }
+
+    fn create(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir(&folder)?;
+        Ok(Self(folder))
     }
 
     /// Holds a process to it from now on.

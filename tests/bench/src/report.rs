@@ -277,7 +277,7 @@ A new process to its first answer in milliseconds, and what a million of them co
 fn schedules() -> String {
     let mut text = "\
 Of the model in `tests/bench/src/schedule.rs`: the mean time from `Completed` to the look that sees it, in seconds, and the mean
-number of looks. *bound*: the delay that no schedule with as many looks is below.
+number of looks. *bound*: no schedule that looks at whole seconds, as many times, has less delay.
 
 | purges | schedule | delay | looks | bound |
 | --- | --- | --- | --- | --- |

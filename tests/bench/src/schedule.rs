@@ -17,7 +17,7 @@ const PRICES: usize = 32;
 /// How long purges take: nearly all of them seconds, a few of them minutes or most of an hour.
 ///
 /// AWS states that 95 % are done within 25 seconds, and users tell of 5, 10 and 40 minutes. What lies between is assumed
-/// here: half are done in 10 seconds, log-logistically; one in 25 comes from a tail whose rate falls with its age
+/// here: about half are done in 10 seconds, log-logistically; one in 25 comes from a tail whose rate falls with its age
 /// (Pareto's, from 20 seconds on), so that one in 75 takes over a minute, and one in 750 over ten.
 #[derive(Debug, Clone, Copy)]
 pub struct Purges {
