@@ -30,6 +30,7 @@ pub struct LocalAws {
     pub stand_in: StandIn,
     /// Where all other services listen.
     pub url: String,
+    /// For logs and temporary files: it goes when this does.
     pub(crate) folder: PathBuf,
     /// There until this is dropped.
     ministack: Option<Guarded>,
@@ -58,7 +59,7 @@ impl LocalAws {
         let address = free_address()?;
         let url = format!("http://{address}");
         let folder = target_folder().join(format!("local-aws-{}", std::process::id()));
-        let temporary = temporary(&folder);
+        let temporary = folder.join("tmp");
         fs::create_dir_all(&temporary)
             .with_context(|| format!("cannot create {}", temporary.display()))?;
         let log_file = folder.join("ministack.log");
@@ -95,11 +96,6 @@ impl LocalAws {
         sfn_at(&self.url)
     }
 
-    /// For temporary files: it goes when this does.
-    pub(crate) fn temporary(&self) -> PathBuf {
-        temporary(&self.folder)
-    }
-
     /// The environment in which the AWS and SAM CLIs talk to it.
     #[must_use]
     pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
@@ -113,10 +109,6 @@ impl LocalAws {
             ("AWS_REGION", REGION.to_owned()),
         ]
     }
-}
-
-fn temporary(folder: &Path) -> PathBuf {
-    folder.join("tmp")
 }
 
 impl Drop for LocalAws {

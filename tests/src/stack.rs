@@ -73,7 +73,7 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
         .current_dir(sam_folder())
         .envs(aws.cli_environment())
         // It leaves the folders of its zips behind.
-        .env("TMPDIR", aws.temporary())
+        .env("TMPDIR", &aws.folder)
         // Between two looks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
         .env("SAM_CLI_POLL_DELAY", "0.5"))
     .await?;

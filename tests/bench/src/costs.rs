@@ -14,10 +14,14 @@ use crate::candidate::Function;
 
 /// How many distributions are purged.
 pub const DISTRIBUTIONS: [u32; 3] = [1, 5, 50];
+/// Between two looks of the others: what `aws cloudfront wait invalidation-completed` and boto3's waiter wait.
+pub const PEERS_LOOK_EVERY: Duration = Duration::from_secs(20);
+/// The purge of the target for transitions.
+const USUAL_PURGE: Duration = Duration::from_secs(20);
 /// How long each of them takes, and how much faster than that the clocks run.
 pub const PURGES: [(Duration, u32); 5] = [
     (Duration::from_secs(10), 1),
-    (Duration::from_secs(20), 1),
+    (USUAL_PURGE, 1),
     (Duration::from_mins(1), 1),
     (Duration::from_mins(10), 10),
     (Duration::from_mins(50), 20),
@@ -47,14 +51,14 @@ impl Case {
     /// The one that has a target of its own.
     pub const USUAL: Self = Self {
         machine: Machine::Product,
-        purge: Duration::from_secs(20),
+        purge: USUAL_PURGE,
         distributions: 1,
     };
 
     /// Whether its history stays below the 25,000 events with which AWS ends an execution. The poller's has nine for each
     /// look at each distribution.
     fn is_possible(&self) -> bool {
-        let looks = self.purge.as_secs() / 20;
+        let looks = self.purge.as_secs() / PEERS_LOOK_EVERY.as_secs();
         self.machine == Machine::Product || 9 * looks * u64::from(self.distributions) < 25_000
     }
 }

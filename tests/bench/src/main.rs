@@ -75,7 +75,12 @@ async fn run() -> Result<()> {
         };
     }
     println!("letting deployments happen, to count what they use …");
-    let costs = costs::count(&folder).await?;
+    let logs = folder.join("moto");
+    if logs.exists() {
+        fs::remove_dir_all(&logs)?;
+    }
+    fs::create_dir(&logs)?;
+    let costs = costs::count(&logs).await?;
     let measured = Measured {
         machine: machine(),
         rounds: ROUNDS,

@@ -9,7 +9,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use crate::schedule::{Model, Purges};
+use crate::schedule::{Model, SUPPOSED};
 
 const OURS: RGBColor = RGBColor(0xC2, 0x4A, 0x10);
 const OTHERS: RGBColor = RGBColor(0x5B, 0x6B, 0x7B);
@@ -86,17 +86,14 @@ const LABELLED: [usize; 6] = [3, 4, 5, 7, 9, 15];
 /// # Errors
 /// When the file cannot be written.
 pub fn schedules(file: &Path) -> Result<()> {
-    let panels = [
-        ("purges as modelled", 1.0, 7.0),
-        ("twice as fast", 0.5, 4.0),
-        ("five times slower", 5.0, 23.0),
-    ];
+    const MOST_LOOKS: [f64; 3] = [7.0, 4.0, 23.0];
     draw(file, (1080, 380), |canvas| {
-        for (area, (title, slower, most_looks)) in canvas.split_evenly((1, 3)).iter().zip(panels) {
-            let model = Model::new(Purges { slower });
+        let areas = canvas.split_evenly((1, MOST_LOOKS.len()));
+        for ((area, most_looks), (purges, model)) in areas.iter().zip(MOST_LOOKS).zip(SUPPOSED) {
+            let model = Model::new(model);
             let bound = model.bound();
             let mut chart = ChartBuilder::on(area)
-                .caption(title, (FONT, 16))
+                .caption(format!("purges {purges}"), (FONT, 16))
                 .margin(10)
                 .x_label_area_size(36)
                 .y_label_area_size(40)

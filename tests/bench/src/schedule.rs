@@ -25,6 +25,13 @@ pub struct Purges {
     pub slower: f64,
 }
 
+/// What the schedules are compared for: the model, and what the truth may be instead.
+pub const SUPPOSED: [(&str, Purges); 3] = [
+    ("as modelled", Purges { slower: 1.0 }),
+    ("twice as fast", Purges { slower: 0.5 }),
+    ("five times slower", Purges { slower: 5.0 }),
+];
+
 const MEDIAN: f64 = 10.0;
 const P95: f64 = 25.0;
 const TAIL_SHARE: f64 = 0.04;
@@ -166,7 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn waiting_takes_as_long_as_purges_that_are_done_at_once_are_looked_at_late() {
+    fn a_purge_costs_the_looks_that_find_it_in_progress_and_one_more() {
+        let model = Model::new(Purges { slower: 1.0 });
+        let half = DEADLINE / 2;
+        let [once, twice] = [model.every(DEADLINE), model.every(half)];
+        assert!((once.looks - 1.0).abs() < 1e-9);
+        assert!((twice.looks - 1.0 - model.left[half]).abs() < 1e-9);
+        assert!((once.delay - (DEADLINE as f64 - model.area[DEADLINE])).abs() < 1e-9);
+    }
+
+    #[test]
+    fn looking_every_second_is_half_a_second_late() {
         // Looked at every second, what is done in between waits for half of it.
         let cost = Model::new(Purges { slower: 5.0 }).every(1);
         assert!((cost.delay - 0.5).abs() < 0.01, "{cost:?}");

@@ -24,7 +24,7 @@ use tests::{
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
-use super::{Case, Machine, Use};
+use super::{Case, Machine, PEERS_LOOK_EVERY, Use};
 use crate::candidate::Function;
 
 /// Never over: the deadline goes by moto's clock, which is not the fast one that the functions go by.
@@ -163,10 +163,9 @@ impl Timeline {
             );
             // The entry function's StartExecution, and the other functions' calls.
             let calls = 1 + self.stand_in.calls_about(&run.deployment).len();
-            used.push((
-                run.case,
-                count(&history(&sfn, &run.execution_arn).await?, calls)?,
-            ));
+            let events = history(&sfn, &run.execution_arn).await?;
+            let counted = count(&events, calls).with_context(|| format!("{:?}", run.case))?;
+            used.push((run.case, counted));
         }
         Ok(used)
     }
@@ -198,6 +197,7 @@ impl Machine {
             ),
             ("ReportStatusFunctionArn", function("report-status")),
             ("LongestWaitSeconds", LONGEST_WAIT_SECONDS.to_owned()),
+            ("LookEverySeconds", PEERS_LOOK_EVERY.as_secs().to_string()),
         ] {
             definition = definition.replace(&format!("${{{variable}}}"), &value);
         }
@@ -231,7 +231,8 @@ fn count(events: &[HistoryEvent], calls: usize) -> Result<Use> {
         used.transitions += usize::from(event.state_entered_event_details().is_some());
         // It would be tried again, and charged for again.
         if let Some(failed) = event.task_failed_event_details() {
-            bail!("a task failed: {:?}, {:?}", failed.error(), failed.cause());
+            let cause = failed.cause().unwrap_or_default();
+            bail!("a task failed, and nothing here should: {cause}");
         }
         if let Some(task) = event.task_scheduled_event_details() {
             let request: Value = serde_json::from_str(task.parameters())?;

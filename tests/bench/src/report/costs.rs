@@ -5,8 +5,9 @@ use std::{fmt::Write as _, time::Duration};
 use super::{DEPLOYED, Measured};
 use crate::{
     candidate::{Candidate, Function},
-    costs::{Case, DISTRIBUTIONS, Machine, PURGES, Use},
+    costs::{Case, DISTRIBUTIONS, Machine, PEERS_LOOK_EVERY, PURGES, Use},
     cpu_limit::Memory,
+    measure::Figures,
 };
 
 /// Assumed, the same for all: what an AWS API takes to answer. There is no network here that could be measured.
@@ -19,8 +20,6 @@ const GIGABYTE_SECOND_PRICE: f64 = 0.000_016_666_7;
 const INVOCATION_PRICE: f64 = 0.2e-6;
 /// Of a minute of `CodeBuild`'s smallest Linux machine (<https://aws.amazon.com/codebuild/pricing/>).
 const BUILD_MINUTE_PRICE: f64 = 0.005;
-/// Between two looks of the others: what `aws cloudfront wait invalidation-completed` and boto3's waiter wait.
-const WAITER_INTERVAL: Duration = Duration::from_secs(20);
 /// When Lambda ends a function.
 const LONGEST_INVOCATION: Duration = Duration::from_mins(15);
 /// Of a poller that has to look too often.
@@ -45,12 +44,19 @@ pub(super) fn lambda_price(milliseconds: u64, memory: Memory) -> f64 {
 
 impl Measured {
     pub(super) fn deployments(&self) -> String {
+        let look_every = PEERS_LOOK_EVERY.as_secs();
+        let answers_in = AWS_ANSWERS_IN.as_millis();
+        let at_memory = if self.limited.is_empty() {
+            String::new()
+        } else {
+            format!(" at {DEPLOYED}")
+        };
         let mut text = format!(
             "\
 Transitions, invocations, API calls and history events are counted in executions of the real state machine and of a poller
-(`tests/bench/peers/poller.asl.json`, a `Map` that looks at each distribution every {} s). Lambda's milliseconds are what was
-measured above for one distribution{}, and {} ms in each invocation for AWS to answer its calls, which are made together. A
-Lambda that sleeps, and a CI job (CodeBuild), are reckoned: they look every {} s, at all distributions together.
+(`tests/bench/peers/poller.asl.json`, a `Map` that looks at each distribution every {look_every} s). Lambda's milliseconds are what was
+measured above for one distribution{at_memory}, and {answers_in} ms in each invocation for AWS to answer its calls, which are made together. A
+Lambda that sleeps, and a CI job (CodeBuild), are reckoned: they look every {look_every} s, at all distributions together.
 
 The clocks of the executions of 10 and 50 minutes run fast, and with them what this machine takes to compute: they look up to a
 tenth less often than real ones, ours more so than the poller's.
@@ -61,14 +67,6 @@ the 1,001st path of a month on, half a cent each.
 | purge | distributions | | transitions | history events | invocations | Lambda, ms | API calls | $ |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ",
-            WAITER_INTERVAL.as_secs(),
-            if self.limited.is_empty() {
-                String::new()
-            } else {
-                format!(" at {DEPLOYED}")
-            },
-            AWS_ANSWERS_IN.as_millis(),
-            WAITER_INTERVAL.as_secs(),
         );
         for (purge, _) in PURGES {
             for distributions in DISTRIBUTIONS {
@@ -120,27 +118,28 @@ the 1,001st path of a month on, half a cent each.
         )
     }
 
+    /// With the memory that is deployed, where that could be measured.
+    fn as_deployed(&self, candidate: Candidate) -> &Figures {
+        let limited = self.limited.get(&(DEPLOYED, candidate));
+        limited.unwrap_or(&self.unlimited[&candidate])
+    }
+
     /// The first of them in a new process, the others in the same.
     fn billed_of(&self, function: Function, times: usize) -> u64 {
-        let candidate = Candidate::Product(function);
-        let figures = self
-            .limited
-            .get(&(DEPLOYED, candidate))
-            .unwrap_or(&self.unlimited[&candidate]);
+        let figures = self.as_deployed(Candidate::Product(function));
         let warm = billed(figures.warm.median, 1);
         billed(figures.cold.median, 1) + (times as u64).saturating_sub(1) * warm
     }
 
     fn sleeping(&self, purge: Duration, distributions: u32) -> String {
         let looks = looks(purge);
-        let slept = WAITER_INTERVAL * looks;
+        let slept = PEERS_LOOK_EVERY * looks;
         if slept > LONGEST_INVOCATION {
             return "– | – | – | – | – | fails: Lambda ends it after 15 minutes |".to_owned();
         }
-        let figures = self.limited.get(&(DEPLOYED, Candidate::Python));
-        let figures = figures.unwrap_or(&self.unlimited[&Candidate::Python]);
+        let figures = self.as_deployed(Candidate::Python);
         let calls = calls(distributions, looks);
-        // To create the invalidations, to look each time, and to answer CodeDeploy.
+        // It creates one invalidation after the other, and sleeps; the last look and CodeDeploy's answer come after that.
         let milliseconds = billed(figures.cold.median + slept, distributions + 2);
         let price = lambda_price(milliseconds, DEPLOYED) + INVOCATION_PRICE;
         format!("– | – | 1 | {milliseconds} | {calls} | {price:.6} |")
@@ -148,7 +147,7 @@ the 1,001st path of a month on, half a cent each.
 }
 
 fn looks(purge: Duration) -> u32 {
-    let looks = purge.as_secs().div_ceil(WAITER_INTERVAL.as_secs());
+    let looks = purge.as_secs().div_ceil(PEERS_LOOK_EVERY.as_secs());
     looks.try_into().unwrap_or(u32::MAX)
 }
 
@@ -159,7 +158,7 @@ fn calls(distributions: u32, looks: u32) -> u32 {
 
 fn ci_job(purge: Duration, distributions: u32) -> String {
     let looks = looks(purge);
-    let minutes = (WAITER_INTERVAL * looks).as_secs().div_ceil(60);
+    let minutes = (PEERS_LOOK_EVERY * looks).as_secs().div_ceil(60);
     let calls = calls(distributions, looks) - 1;
     let price = minutes as f64 * BUILD_MINUTE_PRICE;
     format!("– | – | – | – | {calls} | {price:.6} |")
