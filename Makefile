@@ -96,8 +96,12 @@ lambda-build: tools
 define build-for-lambda
 unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" \
     && cargo lambda build --release $(if $(filter arm64,$(1)),--arm64) \
-    && cd sam && sam build $(2) --parameter-overrides Architecture=$(1)
+    && $(call template-for,$(1)) && cd sam && sam build --template-file ../target/template.$(1).yaml $(2)
 endef
+
+# The template has the architecture that a build is for, and so has what is built: a deployment cannot ask for another. Beside
+# sam/, so that its relative paths hold.
+template-for = mkdir -p target && sed 's/Architectures: \[arm64\]/Architectures: [$(1)]/' sam/template.yaml >target/template.$(1).yaml
 
 # What bench measures them beside.
 PEERS := tests/bench/peers
@@ -119,9 +123,9 @@ peers: tools $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
 local-build: tools ## Build the functions for this machine, which demo, local, test and faults run
 	@$(if $(CARGO_BUILD_TARGET),,$(error rustc is missing or does not start: install Rust, for example with rustup))
 	@cargo build
-	@mkdir -p target
+	@$(call template-for,$(LOCAL_ARCHITECTURE))
 	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build --build-dir ../target/sam-local \
-	    --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE) >../target/sam-local.log 2>&1 \
+	    --template-file ../target/template.$(LOCAL_ARCHITECTURE).yaml >../target/sam-local.log 2>&1 \
 	    || { cat ../target/sam-local.log; exit 1; }
 
 .PHONY: tools

@@ -16,6 +16,7 @@ iam = boto3.client("iam")
 functions = boto3.client("lambda")
 machines = boto3.client("stepfunctions")
 cloudtrail = boto3.client("cloudtrail")
+stacks = boto3.client("cloudformation")
 
 
 # What ministack does not have of AWS's own policies: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/
@@ -90,14 +91,14 @@ def known(who, role_arn, key=None):
 
 
 def roles(stack):
+    summaries = stacks.list_stack_resources(StackName=stack)["StackResourceSummaries"]
+    names = {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
     for who in ["hook", "create-invalidation", "check-invalidation", "report-status"]:
-        name = f"CodeDeployHook_{stack}" if who == "hook" else f"{stack}-{who}"
+        name = names[who.title().replace("-", "") + "Function"]
         found = functions.get_function_configuration(FunctionName=name)
         yield known(who, found["Role"], access_key(found["FunctionArn"], found["Role"]))
-    for machine in machines.list_state_machines()["stateMachines"]:
-        if machine["name"] == stack:
-            found = machines.describe_state_machine(stateMachineArn=machine["stateMachineArn"])
-            yield known("state machine", found["roleArn"])
+    found = machines.describe_state_machine(stateMachineArn=names["InvalidateStateMachine"])
+    yield known("state machine", found["roleArn"])
 
 
 def is_allowed(role_arn, action, resource):

@@ -6,6 +6,7 @@
 - A queue hands a message that failed out again after SFN_WAIT_SCALE of its VisibilityTimeout; none pauses for all its
   messages after one that failed, or hands out only five at a time (Lambda starts with five, and soon has hundreds).
 - An execution that was stopped does not repeat its task any more.
+- As in ministack_local.py.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
 
 Its own SFN_WAIT_SCALE shortens Wait states and the delays before retries.
@@ -21,11 +22,11 @@ import time
 import types
 
 from botocore.exceptions import BotoCoreError, ClientError
-from ministack.app import main
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
 from clients import client
+from ministack_local import main
 
 WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
 

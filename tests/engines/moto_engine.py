@@ -2,6 +2,9 @@
 (getmoto/moto#10105), functions invoked over HTTP, status changes told to an EventBridge elsewhere, and Wait states and
 the delays before retries shortened by SFN_WAIT_SCALE.
 
+The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so
+the product meets either.
+
 Three things that it does otherwise than AWS are mended: that Lambda does not answer is `Lambda.SdkClientException` (Step
 Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; an execution that was
 stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED; and a task of a Map that
@@ -96,8 +99,6 @@ def terminated(self):
         "status": status,
         "input": text if included else None,
         "inputDetails": {"included": included},
-        "error": execution.error,
-        "cause": execution.cause,
     }
     entry = {
         "Source": "aws.states",

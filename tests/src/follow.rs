@@ -62,25 +62,6 @@ pub struct Ended {
     pub steps: Vec<Step>,
 }
 
-impl Ended {
-    /// The state it failed in: of the last task that failed, or else the last that was entered.
-    #[must_use]
-    pub fn failed_state(&self) -> Option<&str> {
-        let last_failure = self
-            .steps
-            .iter()
-            .rposition(|step| matches!(step, Step::TaskFailed { .. }))
-            .unwrap_or(self.steps.len());
-        self.steps[..last_failure]
-            .iter()
-            .rev()
-            .find_map(|step| match step {
-                Step::Entered { state, .. } => Some(state.as_str()),
-                Step::TaskFailed { .. } => None,
-            })
-    }
-}
-
 /// Waits for the execution to start, at most for `patience`; says whether it did.
 ///
 /// # Errors

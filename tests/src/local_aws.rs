@@ -43,8 +43,9 @@ impl LocalAws {
     /// When the tools are missing (`make tools`) or ministack does not come up; its log is then named.
     pub async fn start() -> Result<Self> {
         let stand_in = StandIn::start().await?;
-        let mut ministack = guarded_tool(&tool("ministack", "ministack"))?;
+        let mut ministack = guarded_tool(&tool("ministack", "python"))?;
         ministack
+            .arg(repository().join("tests/engines/ministack_local.py"))
             // Functions may do what their roles allow, and nothing else.
             .env("AUTH", "true")
             .env("CLOUDTRAIL_RECORDING", "1");

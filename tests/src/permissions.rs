@@ -23,7 +23,7 @@ pub const DEPLOYMENT_GROUP: [(&str, &str); 2] = [
     ("CodeDeployDeploymentGroup", "web"),
 ];
 
-/// What AWS does in a role's name, where no call of the product's own can be seen: whose role, what, on what ARN's end.
+/// What AWS does in a role's name, where no call of the product's own can be seen: whose role, what, on what ARN's part.
 const BY_AWS: [(&[&str], &[&str], &str, &str); 4] = [
     // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     (
@@ -64,7 +64,7 @@ const BY_AWS: [(&[&str], &[&str], &str, &str); 4] = [
     (
         &["hook"],
         &["sqs:SendMessage"],
-        "-to-answer",
+        "PendingReportsQueue",
         "by Lambda: the failure destination",
     ),
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
@@ -75,14 +75,14 @@ const BY_AWS: [(&[&str], &[&str], &str, &str); 4] = [
             "sqs:DeleteMessage",
             "sqs:GetQueueAttributes",
         ],
-        "-to-answer",
+        "PendingReportsQueue",
         "by Lambda: the queue's event source mapping",
     ),
 ];
 
 fn by_aws(who: &str, (action, resource): &Deed) -> Option<&'static str> {
-    let found = BY_AWS.iter().find(|(roles, actions, end, _)| {
-        roles.contains(&who) && actions.contains(&action.as_str()) && resource.ends_with(end)
+    let found = BY_AWS.iter().find(|(roles, actions, part, _)| {
+        roles.contains(&who) && actions.contains(&action.as_str()) && resource.contains(part)
     });
     found.map(|(.., reason)| *reason)
 }
@@ -127,10 +127,22 @@ impl Table {
     fn row(&mut self, stack: &Stack, who: &str, (action, resource): &Deed) -> &mut Row {
         let kind = match resource.split_once(":distribution/") {
             Some((start, _)) => format!("{start}:distribution/<DistributionIds>"),
-            None => resource.replace(&stack.name, "<stack>"),
+            None => without_suffix(&resource.replace(&stack.name, "<stack>")).to_owned(),
         };
         let key = (who.to_owned(), action.clone(), kind);
         self.rows.entry(key).or_default()
+    }
+}
+
+/// A name without the suffix that CloudFormation gives it.
+fn without_suffix(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((start, suffix))
+            if suffix.len() == 13 && suffix.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+        {
+            start
+        }
+        _ => name,
     }
 }
 
@@ -256,6 +268,7 @@ fn action_of(operation: Operation) -> &'static str {
         Operation::GetDeployment => "codedeploy:GetDeployment",
         Operation::StartExecution => "states:StartExecution",
         Operation::DescribeExecution => "states:DescribeExecution",
+        Operation::SendMessage => "sqs:SendMessage",
         Operation::Invoke(_) => "lambda:InvokeFunction",
     }
 }

@@ -20,7 +20,6 @@ use crate::{
 };
 
 pub use catalogue::SCENARIOS;
-pub(crate) use catalogue::SIXTEEN_WILDCARDS;
 
 /// Longer than any scenario takes here.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -30,9 +29,9 @@ const NET_PATIENCE: Duration = Duration::from_secs(30);
 /// What the stack's two policy parameters are set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Policies {
-    /// `OnPurgeFailed`: whether the deployment goes on.
+    /// `OnInvalidationFailure`: whether the deployment goes on.
     pub failed_continues: bool,
-    /// `OnPurgeOverdue`: whether the deployment goes on.
+    /// `OnInvalidationTimeout`: whether the deployment goes on.
     pub overdue_continues: bool,
 }
 
@@ -49,15 +48,15 @@ impl Policies {
         },
     ];
 
-    /// The value of `OnPurgeFailed`.
+    /// The value of `OnInvalidationFailure`.
     #[must_use]
-    pub fn on_purge_failed(self) -> &'static str {
+    pub fn on_invalidation_failure(self) -> &'static str {
         policy(self.failed_continues)
     }
 
-    /// The value of `OnPurgeOverdue`.
+    /// The value of `OnInvalidationTimeout`.
     #[must_use]
-    pub fn on_purge_overdue(self) -> &'static str {
+    pub fn on_invalidation_timeout(self) -> &'static str {
         policy(self.overdue_continues)
     }
 }
@@ -81,8 +80,8 @@ pub enum Incident {
     Stop,
     /// Somebody has deleted the state machine.
     NoStateMachine,
-    /// The same, and the event is delivered in the one way that has a failure destination: asynchronously.
-    NoStateMachineAsynchronous,
+    /// Somebody has set this environment variable of the hook function to this value.
+    VariableSet(&'static str, &'static str),
     /// There is no event: somebody starts an execution in the console, for no deployment, with this path.
     StartedByHand(&'static str),
 }
@@ -92,9 +91,9 @@ pub enum Incident {
 pub enum Decider {
     /// The purge is done: `Succeeded`.
     Completion,
-    /// `OnPurgeFailed`.
+    /// `OnInvalidationFailure`.
     FailedPolicy,
-    /// `OnPurgeOverdue`.
+    /// `OnInvalidationTimeout`.
     OverduePolicy,
     /// No deployment waits.
     Nobody,
@@ -144,10 +143,7 @@ impl Incident {
     /// Whether the stack is of no use to other scenarios afterwards.
     #[must_use]
     pub fn breaks_the_stack(self) -> bool {
-        matches!(
-            self,
-            Self::NoStateMachine | Self::NoStateMachineAsynchronous
-        )
+        matches!(self, Self::NoStateMachine | Self::VariableSet(..))
     }
 }
 
@@ -163,8 +159,8 @@ impl Scenario {
     pub fn parameters(&self, policies: Policies) -> Vec<(&'static str, &'static str)> {
         let mut parameters = vec![
             ("DistributionIds", self.distributions),
-            ("OnPurgeFailed", policies.on_purge_failed()),
-            ("OnPurgeOverdue", policies.on_purge_overdue()),
+            ("OnInvalidationFailure", policies.on_invalidation_failure()),
+            ("OnInvalidationTimeout", policies.on_invalidation_timeout()),
         ];
         parameters.extend(self.parameters);
         parameters
@@ -219,7 +215,7 @@ impl Scenario {
     ) {
         if ended.status == ExecutionStatus::Succeeded {
             let rows = ended.output["invalidations"].as_array().map(Vec::len);
-            let told = ended.output["codeDeploy"]["told"].as_str();
+            let told = ended.output["codeDeploy"]["reportedStatus"].as_str();
             if rows != Some(self.purges) || told != answer {
                 faults.push(format!("the output does not sum it up: {}", ended.output));
             }
@@ -303,7 +299,7 @@ impl Default for Deployment {
 /// What came of a scenario.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What the entry function returned.
+    /// What the hook function returned.
     pub hook_answer: String,
     /// How the execution ended; none if there was none.
     pub execution: Option<Ended>,
@@ -334,19 +330,21 @@ pub async fn run(
     invocation: Invocation,
     watcher: &mut (dyn Watcher + Send),
 ) -> Result<Outcome> {
-    let invocation = match scenario.incident {
-        Incident::NoStateMachineAsynchronous => Invocation::Asynchronous,
-        _ => invocation,
-    };
     let deployment = Deployment::new();
     let sfn = aws.sfn();
     let execution_arn = stack.execution_arn(&deployment.execution_name);
     (scenario.prepare)(&aws.stand_in, &deployment);
-    if scenario.incident.breaks_the_stack() {
-        sfn.delete_state_machine()
-            .state_machine_arn(stack.state_machine_arn())
-            .send()
-            .await?;
+    match scenario.incident {
+        Incident::NoStateMachine => {
+            sfn.delete_state_machine()
+                .state_machine_arn(stack.state_machine_arn())
+                .send()
+                .await?;
+        }
+        Incident::VariableSet(name, value) => {
+            stack::set_variable(aws, stack, name, value).await?;
+        }
+        _ => {}
     }
     let deliver = || stack::invoke(aws, stack, invocation, &deployment.event);
     let hook_answer = match scenario.incident {
@@ -370,10 +368,11 @@ pub async fn run(
     } else {
         ensure!(
             follow::wait_for_start(&sfn, &execution_arn, NET_PATIENCE).await?,
-            "no execution was started; the entry function said: {hook_answer}"
+            "no execution was started; the hook function said: {hook_answer}"
         );
         if scenario.incident == Incident::Stop {
-            follow::wait_for_state(&sfn, &execution_arn, "WaitForEdge", NET_PATIENCE).await?;
+            follow::wait_for_state(&sfn, &execution_arn, "WaitForInvalidation", NET_PATIENCE)
+                .await?;
             sfn.stop_execution()
                 .execution_arn(&execution_arn)
                 .error("StoppedByHand")

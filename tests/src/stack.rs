@@ -1,8 +1,9 @@
 //! The product's stack, built and deployed by the real SAM CLI.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
@@ -22,10 +23,12 @@ pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
 pub struct Stack {
     /// Its name.
     pub name: String,
+    /// Its outputs, by their keys.
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Stack {
-    /// The entry function's name.
+    /// The hook function's name.
     #[must_use]
     pub fn hook_function(&self) -> String {
         format!("CodeDeployHook_{}", self.name)
@@ -64,7 +67,6 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
         .arg("--config-file")
         .arg(sam_folder().join("samconfig.toml"))
         .arg("--parameter-overrides")
-        .arg(format!("Architecture={ARCHITECTURE}"))
         .args(
             parameters
                 .iter()
@@ -77,12 +79,57 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
         // Between two looks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
         .env("SAM_CLI_POLL_DELAY", "0.5"))
     .await?;
+    let described = cli(
+        aws,
+        &["cloudformation", "describe-stacks", "--stack-name", name],
+    )
+    .await?;
+    let outputs = described["Stacks"][0]["Outputs"].as_array();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Stack {
         name: name.to_owned(),
+        outputs: outputs
+            .into_iter()
+            .flatten()
+            .map(|output| (text(&output["OutputKey"]), text(&output["OutputValue"])))
+            .collect(),
     })
 }
 
-/// How the entry function is invoked. Which one CodeDeploy does is not documented.
+/// Sets an environment variable of the hook function, as somebody can in the console.
+///
+/// # Errors
+/// When the local AWS fails.
+pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str) -> Result<()> {
+    let function = stack.hook_function();
+    let configuration = ["lambda", "get-function-configuration", "--function-name"];
+    let found = cli(aws, &[&configuration[..], &[&function]].concat()).await?;
+    let mut environment = found["Environment"].clone();
+    environment["Variables"][name] = json!(value);
+    let environment = environment.to_string();
+    let update = [
+        "lambda",
+        "update-function-configuration",
+        "--function-name",
+        &function,
+        "--environment",
+        &environment,
+    ];
+    cli(aws, &update).await.map(drop)
+}
+
+/// What the AWS CLI says.
+///
+/// # Errors
+/// When it fails, with all it said.
+pub async fn cli(aws: &LocalAws, arguments: &[&str]) -> Result<Value> {
+    let mut command = Command::new(tool("awscli", "aws"));
+    let command = command.args(arguments).envs(aws.cli_environment());
+    let output = command::run(command.stdin(Stdio::null())).await?;
+    serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
+}
+
+/// How the hook function is invoked. Which one CodeDeploy does is not documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Invocation {
     /// It waits for the function's result.
@@ -91,7 +138,7 @@ pub enum Invocation {
     Asynchronous,
 }
 
-/// Invokes the entry function as CodeDeploy would, with the AWS CLI; returns the function's result or error.
+/// Invokes the hook function as CodeDeploy would, with the AWS CLI; returns the function's result or error.
 ///
 /// # Errors
 /// When the CLI fails: there is no such function.

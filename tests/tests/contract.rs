@@ -16,9 +16,11 @@ use regex::Regex;
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 use shared::{
+    aws::{FUNCTION_TIMEOUT, OPERATION_TIMEOUT},
+    failure_action::FailureAction,
     invalidation::{DistributionId, Path},
-    policy::Policy,
 };
+use strum::VariantNames;
 use tests::local_aws::{repository, tool};
 
 /// Only the safety nets make report-status look an execution up; the state machine never sees this.
@@ -136,16 +138,20 @@ fn retry_and_catch_of_every_task_know_exactly_the_errors_of_its_function() {
 }
 
 #[test]
-fn every_error_of_a_purge_is_documented() {
+fn every_error_of_an_invalidation_is_documented() {
     let page = read("docs/failures.md");
     for (function, _, errors) in FUNCTIONS {
         if !["create-invalidation", "check-invalidation"].contains(function) {
             continue;
         }
-        // The state machine asks again until it becomes PurgeNotStarted.
+        // The state machine retries until it becomes InvalidationNotCreated.
         for error in errors.iter().filter(|error| **error != "CloudFrontBusy") {
             assert!(page.contains(&format!("`{error}`")), "{function}: {error}");
         }
+    }
+    let in_rows = check_invalidation::Failure::VARIANTS.iter();
+    for error in in_rows.chain(&["InvalidationTimedOut", "MultipleErrors"]) {
+        assert!(page.contains(&format!("`{error}`")), "{error}");
     }
 }
 
@@ -226,24 +232,98 @@ fn the_safety_net_is_for_every_end_but_success() {
 }
 
 #[test]
-fn the_longest_stack_name_of_the_readme_fits_every_function_s_name() {
-    let longest = Regex::new(r"The stack's name has at most (\d+) characters").unwrap();
-    let readme = read("README.md").replace('\n', " ");
-    let longest: usize = longest.captures(&readme).unwrap()[1].parse().unwrap();
+fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be_given() {
+    const NAMES: [&str; 6] = [
+        "AlarmName",
+        "FunctionName",
+        "LogGroupName",
+        "Name",
+        "QueueName",
+        "RoleName",
+    ];
     let template = template();
-    let names = template["Resources"]
-        .as_mapping()
-        .unwrap()
-        .values()
-        .filter_map(|resource| match &resource["Properties"]["FunctionName"] {
-            Yaml::Tagged(name) if name.tag == "Sub" => name.value.as_str(),
-            _ => None,
-        });
-    // Lambda's limit on a function's name, in characters.
-    let room = names
-        .map(|name| 64 - name.replace("${AWS::StackName}", "").len())
-        .min();
-    assert_eq!(Some(longest), room);
+    let resources = template["Resources"].as_mapping().unwrap();
+    let mut named = BTreeMap::new();
+    for (resource, definition) in resources {
+        let resource_type = definition["Type"].as_str().unwrap();
+        // A reference to another resource's.
+        if ["AWS::Lambda::EventSourceMapping", "AWS::Logs::MetricFilter"].contains(&resource_type) {
+            continue;
+        }
+        for name in NAMES {
+            if let Some(value) = definition["Properties"].get(name) {
+                let value = serde_yaml_ng::to_string(value).unwrap();
+                named.insert(resource.as_str().unwrap(), value);
+            }
+        }
+    }
+    let names: Vec<_> = named.keys().copied().collect();
+    assert_eq!(
+        names,
+        [
+            "HookFunction",
+            "InvalidateStateMachine",
+            "StateMachineLogGroup"
+        ]
+    );
+    for (resource, name) in &named {
+        assert!(name.contains("HasHookFunctionName"), "{resource}: {name}");
+    }
+    // Lambda's limit on a function's name is 64 characters.
+    let longest = Regex::new(r"may then have (\d+) characters").unwrap();
+    let description = template["Parameters"]["HookFunctionName"]["Description"].as_str();
+    let longest: usize = longest.captures(description.unwrap()).unwrap()[1]
+        .parse()
+        .unwrap();
+    assert_eq!(longest, 64 - "CodeDeployHook_".len());
+}
+
+#[test]
+fn the_template_refuses_the_partitions_without_cloudfront_and_knows_the_two_with_it() {
+    let template = template();
+    let rule = serde_yaml_ng::to_string(&template["Rules"]["CloudFrontExists"]).unwrap();
+    for part in ["Contains", "- aws\n", "- aws-cn\n", "AWS::Partition"] {
+        assert!(rule.contains(part), "{part:?} is not in {rule}");
+    }
+    for function in ["CreateInvalidationFunction", "CheckInvalidationFunction"] {
+        let policies = &template["Resources"][function]["Properties"]["Policies"];
+        let policies = serde_yaml_ng::to_string(policies).unwrap();
+        for partition in ["aws", "aws-cn"] {
+            let arn = format!("arn:{partition}:cloudfront::*:distribution/");
+            assert_eq!(policies.matches(&arn).count(), 2, "{policies}");
+        }
+    }
+}
+
+#[test]
+fn a_log_of_executions_never_has_their_data_and_only_then_the_role_may_write_it() {
+    let template = template();
+    let machine = &template["Resources"]["InvalidateStateMachine"]["Properties"];
+    let text = |value: &Yaml| serde_yaml_ng::to_string(value).unwrap();
+    let logging = text(&machine["Logging"]);
+    for part in [
+        "- LogsExecutions\n",
+        "IncludeExecutionData: false",
+        "AWS::NoValue",
+    ] {
+        assert!(logging.contains(part), "{part:?} is not in {logging}");
+    }
+    let statements = machine["Policies"][0]["Statement"].as_sequence().unwrap();
+    let logs: Vec<_> = statements
+        .iter()
+        .map(text)
+        .filter(|statement| statement.contains("logs:"))
+        .collect();
+    assert_eq!(logs.len(), 1);
+    assert!(
+        logs[0].starts_with("!If\n- LogsExecutions\n"),
+        "{}",
+        logs[0]
+    );
+    assert_eq!(
+        template["Resources"]["StateMachineLogGroup"]["Condition"].as_str(),
+        Some("LogsExecutions")
+    );
 }
 
 #[test]
@@ -282,14 +362,17 @@ fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
 
 #[test]
 fn the_template_sets_exactly_the_variables_that_each_function_reads() {
-    let read = std::cell::RefCell::new(BTreeSet::from([Policy::ON_PURGE_FAILED.to_owned()]));
-    let _ = hook::settings::Purge::parse(|variable| {
+    let read = std::cell::RefCell::new(BTreeSet::from([
+        FailureAction::ON_INVALIDATION_FAILURE.to_owned(),
+        hook::settings::PENDING_REPORTS_QUEUE_URL.to_owned(),
+    ]));
+    let _ = hook::settings::InvalidationSettings::parse(|variable| {
         read.borrow_mut().insert(variable.to_owned());
         None
     });
     let report = [
-        Policy::ON_PURGE_FAILED,
-        Policy::ON_PURGE_OVERDUE,
+        FailureAction::ON_INVALIDATION_FAILURE,
+        FailureAction::ON_INVALIDATION_TIMEOUT,
         "STATE_MACHINE_ARN",
     ];
     for (function, variables) in [
@@ -361,6 +444,12 @@ fn the_template_s_patterns_accept_what_the_code_accepts() {
         let possible = Path::try_from(path.to_owned()).is_ok();
         assert_eq!(paths.is_match(path), possible, "{path:?}");
     }
+    for byte in 0..=u8::MAX {
+        for path in [format!("/a%{byte:02X}b"), format!("/a%{byte:02x}b")] {
+            let possible = Path::try_from(path.clone()).is_ok();
+            assert_eq!(paths.is_match(&path), possible, "{path:?}");
+        }
+    }
     // The list's own separator is the one exception: a pattern never sees it.
     assert!(Path::try_from("/a,b".to_owned()).is_ok());
 }
@@ -371,11 +460,12 @@ fn the_hour_is_enough_for_every_way_to_an_answer() {
     let resources = &template["Resources"];
     let hour = 3600;
     let machine = definition["TimeoutSeconds"].as_u64().unwrap();
-    let longest_wait = number(&template["Parameters"]["LongestWaitSeconds"]["MaxValue"]);
+    let longest_wait = number(&template["Parameters"]["MaxWaitSeconds"]["MaxValue"]);
     let late_start = number(
         &resources["HookFunction"]["Properties"]["EventInvokeConfig"]["MaximumEventAgeInSeconds"],
     );
     let function = number(&template["Globals"]["Function"]["Timeout"]);
+    assert_eq!(function, FUNCTION_TIMEOUT.as_secs());
     assert!(
         longest_wait + 2 * 60 < machine,
         "no time to report before the machine's end"
@@ -395,17 +485,35 @@ fn the_hour_is_enough_for_every_way_to_an_answer() {
     }
 }
 
+/// Each call for as long as it may take.
+#[test]
+fn the_longest_sequence_of_calls_fits_into_the_time_of_a_function() {
+    let report = OPERATION_TIMEOUT;
+    let start = hook::execution::START_TIMEOUT;
+    let send = OPERATION_TIMEOUT;
+    let hook = start + report + send;
+    // Create, list, and all that is listed together.
+    let create = 3 * OPERATION_TIMEOUT;
+    // Describe, report.
+    let report_status = 2 * OPERATION_TIMEOUT;
+    for sequence in [hook, create, report_status] {
+        assert!(sequence < FUNCTION_TIMEOUT, "{sequence:?}");
+    }
+    // For less than that a deployment must not go without its execution.
+    assert!(start > std::time::Duration::from_secs(10), "{start:?}");
+}
+
 #[test]
 fn the_queue_repeats_for_most_of_the_hour_and_never_while_the_function_runs() {
     let template = template();
     let resources = &template["Resources"];
-    let queue = &resources["AnswerQueue"]["Properties"];
+    let queue = &resources["PendingReportsQueue"]["Properties"];
     let pause = number(&queue["VisibilityTimeout"]);
     let times = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
     assert!(pause > number(&template["Globals"]["Function"]["Timeout"]));
     assert!((40 * 60..=60 * 60).contains(&(pause * times)));
     // More at once would not fit what report-status reads.
-    let mapping = &resources["AnswerQueueMapping"]["Properties"];
+    let mapping = &resources["PendingReportsMapping"]["Properties"];
     assert_eq!(number(&mapping["BatchSize"]), 1);
 }
 
@@ -418,9 +526,7 @@ async fn every_event_is_one_that_its_function_reads() {
         let name = file.file_name().unwrap().to_str().unwrap();
         let function = name.split('.').next().unwrap();
         let failure = handlers.invoke(function, event).await.err();
-        let expected = (name == "check-invalidation.overdue.json").then_some("PurgeOverdue");
-        let found = failure.as_ref().map(|failure| failure.error_type.as_str());
-        assert_eq!(found, expected, "{name}: {failure:?}");
+        assert!(failure.is_none(), "{name}: {failure:?}");
     }
 }
 

@@ -24,10 +24,13 @@ const TRIALS_AT_A_TIME: usize = 16;
 /// Parameters that no stack can have.
 const REFUSED: &[(&str, &str)] = &[
     ("DistributionIds", "E2QWRUHAPOMQZL,not-an-id"),
-    ("LongestWaitSeconds", "3600"),
-    ("OnPurgeFailed", "Perhaps"),
+    ("MaxWaitSeconds", "3600"),
+    ("OnInvalidationFailure", "Perhaps"),
     ("Paths", "/ok,index.html"),
     ("Paths", "/a*b"),
+    ("Paths", "/static/runtime~main.js"),
+    ("Paths", "/images/%2A"),
+    ("HookFunctionName", "purge-hook"),
 ];
 
 type Parameters = Vec<(&'static str, &'static str)>;
@@ -48,10 +51,10 @@ fn main() -> Result<ExitCode> {
         .flat_map(|scenario| Policies::EACH_WAY.map(|policies| (scenario, policies)))
         .map(|(scenario, policies)| {
             let name = format!(
-                "{}, OnPurgeFailed={} OnPurgeOverdue={}",
+                "{}, OnInvalidationFailure={} OnInvalidationTimeout={}",
                 scenario.name,
-                policies.on_purge_failed(),
-                policies.on_purge_overdue()
+                policies.on_invalidation_failure(),
+                policies.on_invalidation_timeout()
             );
             let lab = Arc::clone(&lab);
             Trial::test(name, move || {

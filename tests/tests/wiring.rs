@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process::Command};
 use serde_json::Value;
 use tests::local_aws::{repository, tool};
 
-/// What the examples call the entry function: the stack's name is `purge`.
+/// What the examples call the hook function: the stack's name is `purge`.
 const FUNCTION: &str = "CodeDeployHook_purge";
 
 fn folder() -> PathBuf {

@@ -1,32 +1,45 @@
-//! The state `CheckInvalidations`: asks CloudFront about the invalidations that are still in progress, and says whether
-//! the edge is fresh or when to look again.
+//! The state `CheckInvalidations`: asks CloudFront for the status of the invalidations in progress, and says how the
+//! execution goes on: wait and check again, or end as completed, timed out or failed.
 //!
-//! A look that CloudFront does not answer is not a failed purge: the invalidation stays in progress, with a note, until
-//! a later look or the deadline.
+//! What fails for one invalidation is recorded in its row and never stops the others. A status check that CloudFront does
+//! not answer is no failure: the invalidation stays in progress, with that error in its row, until a later check or the
+//! deadline.
+
+mod failure;
+mod summary;
 
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudfront::Client;
 use aws_smithy_types::DateTime;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
-    aws::AwsFailure,
+    aws::{AwsFailure, FUNCTION_TIMEOUT, OPERATION_TIMEOUT},
     document::{self, InvalidDocument},
     errors,
-    invalidation::{DistributionId, Invalidation, Status},
+    invalidation::{Created, Invalidation},
     schedule, timestamp,
 };
+use tokio::time::Instant;
+
+pub use failure::Failure;
 
 /// For so long after its creation CloudFront may not know an invalidation everywhere (it is eventually consistent).
 const GRACE: Duration = Duration::from_mins(1);
+/// How many invalidations are asked about at the same time.
+const CHECKS_AT_A_TIME: usize = 10;
+/// No check starts later than this, so that the last one ends before the function does, however slowly CloudFront responds.
+const LAST_START: Duration = FUNCTION_TIMEOUT
+    .saturating_sub(OPERATION_TIMEOUT)
+    .saturating_sub(Duration::from_secs(3));
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    /// For the log: it begins with the deployment's id. None in an event made by hand.
+    /// For the log: it begins with the deployment's id. None in an event made manually.
     execution_name: Option<String>,
     #[serde(deserialize_with = "document::non_empty_list")]
     invalidations: Vec<Invalidation>,
@@ -34,68 +47,43 @@ struct Input {
     deadline: DateTime,
 }
 
-/// Where the purge stands.
+/// How the execution goes on.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// `Completed` only when CloudFront has said so of every invalidation.
+    /// Of all invalidations together.
     pub status: Status,
     /// The rows of the input, brought up to date.
     pub invalidations: Vec<Invalidation>,
-    /// How long to wait before the next look, in seconds; 0 when there is none.
+    /// How long to wait before the next status check, in seconds; 0 when there is none.
     pub wait_seconds: u64,
+    /// The name of the error that the execution is to fail with, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The cause that goes with it: what failed, why, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
-/// Why the purge cannot be watched to its end. The variants' names are the error names that the state machine knows.
+/// The status of all invalidations of an execution together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Status {
+    /// At least one is in progress, and the deadline has not passed.
+    InProgress,
+    /// CloudFront has said `Completed` for every one.
+    Completed,
+    /// None failed, and at least one was in progress at the deadline.
+    TimedOut,
+    /// At least one failed, and none is in progress any more.
+    Failed,
+}
+
+/// Why nothing could be checked. The variants' names are the error names that the state machine knows.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// The input has a mistake.
-    #[error("{0}. Mend the execution's input and start a new execution")]
+    /// The input is invalid.
+    #[error("{0}. Fix the execution input and start a new execution")]
     InvalidInput(#[from] InvalidDocument),
-    /// The invalidation is not there, though it was created a while ago.
-    #[error(
-        "CloudFront does not know invalidation {invalidation_id} of distribution {distribution_id}: {source}. Was the distribution deleted meanwhile? If not, start a new execution with the same input"
-    )]
-    InvalidationNotFound {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// CloudFront's words.
-        source: AwsFailure,
-    },
-    /// The function's role may not look.
-    #[error(
-        "not allowed to see how invalidation {invalidation_id} of distribution {distribution_id} stands: {source}. The function's role covers the distributions of the DistributionIds parameter; look for a permissions boundary or a service control policy that denies it"
-    )]
-    AccessDenied {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// CloudFront's words.
-        source: AwsFailure,
-    },
-    /// CloudFront does not take the question.
-    #[error(
-        "CloudFront refuses to say how invalidation {invalidation_id} of distribution {distribution_id} stands: {source}. See the invalidation in its console"
-    )]
-    CloudFrontRefused {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// CloudFront's words.
-        source: AwsFailure,
-    },
-    /// The deadline has come and something is still in progress.
-    #[error("not purged by the deadline {deadline}: {}. CloudFront goes on with it and cannot be stopped; see the invalidations in its console", pending.join("; "))]
-    PurgeOverdue {
-        /// The deadline.
-        deadline: DateTime,
-        /// A sentence for each invalidation that is still in progress.
-        pending: Vec<String>,
-    },
 }
 
 impl From<Error> for Diagnostic {
@@ -104,140 +92,128 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// Asks about the pending invalidations, all at the same time.
+/// Asks CloudFront about the invalidations in progress.
 ///
 /// # Errors
-/// When one cannot be watched any further, or the deadline has come.
+/// When the input is invalid. What CloudFront says of an invalidation is never an error here, but in its row.
 pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Output, Error> {
     let Input {
         execution_name,
         invalidations,
         deadline,
     } = document::parse("the input of CheckInvalidations", &event)?;
-    let looks = invalidations.into_iter().map(|i| look(client, i, now));
-    let invalidations = join_all(looks)
-        .await
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
-    let pending: Vec<_> = invalidations
-        .iter()
-        .filter(|i| i.status != Status::Completed)
-        .collect();
-    let ids =
-        |id: fn(&Invalidation) -> &str| invalidations.iter().map(id).collect::<Vec<_>>().join(",");
+    let time_left = timestamp::until(now, deadline);
+    let began = Instant::now();
+    let invalidations: Vec<_> = stream::iter(invalidations)
+        .map(async |invalidation| match invalidation {
+            Invalidation::InProgress(created) => {
+                let age = timestamp::between(created.created_at, now);
+                let seen = if began.elapsed() < LAST_START {
+                    check(client, &created, age).await
+                } else {
+                    Seen::Unknown("there was no time left to check it".to_owned())
+                };
+                record(seen, created, age, time_left.is_zero())
+            }
+            ended => ended,
+        })
+        .buffered(CHECKS_AT_A_TIME)
+        .collect()
+        .await;
     tracing::info!(
-        execution.name = execution_name,
-        distribution.ids = ids(|i| i.distribution_id.as_str()),
-        invalidation.ids = ids(|i| &i.invalidation_id),
-        "{} of {} invalidations are completed: {}",
-        invalidations.len() - pending.len(),
-        invalidations.len(),
-        invalidations
-            .iter()
-            .map(describe)
-            .collect::<Vec<_>>()
-            .join("; "),
+        execution_name,
+        "checked the invalidations: {}",
+        summary::all(&invalidations)
     );
-    if pending.is_empty() {
-        return Ok(Output {
-            status: Status::Completed,
-            invalidations,
-            wait_seconds: 0,
-        });
-    }
-    let left = timestamp::until(now, deadline);
-    if left.is_zero() {
-        return Err(Error::PurgeOverdue {
-            deadline,
-            pending: pending.into_iter().map(describe).collect(),
-        });
-    }
-    let wait = pending
+    let wait = invalidations
         .iter()
-        .map(|i| schedule::next_look(timestamp::between(i.created_at, now)))
-        .min()
-        .unwrap_or_default();
+        .filter_map(|invalidation| match invalidation {
+            Invalidation::InProgress(created) => Some(created.created_at),
+            _ => None,
+        })
+        .map(|created_at| schedule::next_look(timestamp::between(created_at, now)))
+        .min();
+    let (status, failure) = match wait {
+        Some(_) => (Status::InProgress, None),
+        None => summary::end(&invalidations, deadline),
+    };
+    let (error, cause) = failure.unzip();
     Ok(Output {
-        status: Status::InProgress,
-        wait_seconds: schedule::whole_seconds(wait.min(left)),
+        status,
         invalidations,
+        wait_seconds: wait.map_or(0, |wait| schedule::whole_seconds(wait.min(time_left))),
+        error,
+        cause,
     })
 }
 
-async fn look(client: &Client, last: Invalidation, now: SystemTime) -> Result<Invalidation, Error> {
-    if last.status == Status::Completed {
-        return Ok(last);
-    }
-    let age = timestamp::between(last.created_at, now);
-    let answer = client
+/// What a status check showed.
+enum Seen {
+    Completed,
+    /// And what is odd about it, if anything is.
+    InProgress(Option<String>),
+    /// CloudFront did not say, for this reason.
+    Unknown(String),
+    Failed(Failure),
+}
+
+async fn check(client: &Client, created: &Created, age: Duration) -> Seen {
+    let response = client
         .get_invalidation()
-        .distribution_id(last.distribution_id.as_str())
-        .id(&last.invalidation_id)
+        .distribution_id(created.distribution_id.as_str())
+        .id(&created.invalidation_id)
         .send()
         .await
         .map_err(AwsFailure::from)
-        .and_then(|answer| {
-            answer
-                .invalidation
-                .ok_or_else(|| AwsFailure::unusable("GetInvalidation's answer has no Invalidation"))
+        .and_then(|response| {
+            response.invalidation.ok_or_else(|| {
+                AwsFailure::unusable("GetInvalidation's response has no Invalidation")
+            })
         });
-    let (status, note) = match answer {
-        Ok(found) => (Status::from_cloudfront(found.status()), None),
-        Err(failure) if may_pass(&failure, age) => {
-            (Status::InProgress, Some(format!("last look: {failure}")))
-        }
-        Err(failure) => return Err(explain(failure, last)),
-    };
-    Ok(Invalidation {
-        status,
-        note,
-        seconds: age.as_secs(),
-        ..last
-    })
+    match response {
+        Ok(found) => match found.status() {
+            "Completed" => Seen::Completed,
+            "InProgress" => Seen::InProgress(None),
+            unknown => Seen::InProgress(Some(format!(
+                "CloudFront says {unknown:?}, which is not a documented status; treated as in progress"
+            ))),
+        },
+        Err(failure) if may_pass(&failure, age) => Seen::Unknown(failure.to_string()),
+        Err(failure) => Seen::Failed(Failure::new(failure, created)),
+    }
 }
 
-/// Whether a later look may be answered.
+/// Whether a later status check may be answered.
 fn may_pass(failure: &AwsFailure, age: Duration) -> bool {
     failure.is_transient() || (failure.code() == Some("NoSuchInvalidation") && age < GRACE)
 }
 
-fn explain(source: AwsFailure, last: Invalidation) -> Error {
-    let Invalidation {
-        distribution_id,
-        invalidation_id,
-        ..
-    } = last;
-    match source.code() {
-        Some("NoSuchInvalidation" | "NoSuchDistribution") => Error::InvalidationNotFound {
-            distribution_id,
-            invalidation_id,
-            source,
-        },
-        Some("AccessDenied") => Error::AccessDenied {
-            distribution_id,
-            invalidation_id,
-            source,
-        },
-        _ => Error::CloudFrontRefused {
-            distribution_id,
-            invalidation_id,
-            source,
-        },
-    }
-}
-
-fn describe(invalidation: &Invalidation) -> String {
-    let stands = match invalidation.status {
-        Status::Completed => "completed",
-        Status::InProgress => "still in progress",
+/// The row after a status check. After the deadline none stays in progress: one that CloudFront said is in progress has
+/// timed out, and of one that it said nothing about nobody knows, which is a failure.
+fn record(seen: Seen, created: Created, age: Duration, is_last: bool) -> Invalidation {
+    let created = Created {
+        elapsed_seconds: age.as_secs(),
+        last_error: None,
+        ..created
     };
-    let note = invalidation
-        .note
-        .as_ref()
-        .map(|note| format!(" ({note})"))
-        .unwrap_or_default();
-    format!(
-        "invalidation {} of distribution {} is {stands} after {} s{note}",
-        invalidation.invalidation_id, invalidation.distribution_id, invalidation.seconds
-    )
+    match seen {
+        Seen::Completed => Invalidation::Completed(created),
+        Seen::InProgress(last_error) => {
+            let created = Created {
+                last_error,
+                ..created
+            };
+            if is_last {
+                Invalidation::TimedOut(created)
+            } else {
+                Invalidation::InProgress(created)
+            }
+        }
+        Seen::Unknown(reason) if is_last => Failure::unknown(reason, &created).row(created),
+        Seen::Unknown(reason) => Invalidation::InProgress(Created {
+            last_error: Some(reason),
+            ..created
+        }),
+        Seen::Failed(failure) => failure.row(created),
+    }
 }

@@ -9,10 +9,10 @@ use aws_sdk_cloudfront::{
     types::{InvalidationBatch, Paths},
 };
 use aws_smithy_types::{DateTime, date_time::Format};
-use check_invalidation::{Error, Output, handle};
+use check_invalidation::{Error, Output, Status, handle};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use shared::invalidation::Status;
+use shared::invalidation::Invalidation;
 use stand_in::{Fault, Operation, Request, StandIn};
 
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
@@ -47,7 +47,7 @@ fn row(distribution: &str, invalidation: &str, created: SystemTime) -> Value {
         "pathCount": 1,
         "createdAt": text(created),
         "status": "InProgress",
-        "seconds": 0,
+        "elapsedSeconds": 0,
     })
 }
 
@@ -69,6 +69,21 @@ async fn check(
     handle(&Client::new(&aws.client_config()), input, now).await
 }
 
+fn rows_of(output: &Output) -> Vec<Value> {
+    let rows = output.invalidations.iter();
+    rows.map(|row: &Invalidation| serde_json::to_value(row).unwrap())
+        .collect()
+}
+
+fn statuses(output: &Output) -> Vec<String> {
+    let rows = rows_of(output);
+    rows.iter().map(|row| text_at(row, "status")).collect()
+}
+
+fn text_at(row: &Value, field: &str) -> String {
+    row[field].as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn completed_needs_every_invalidation_completed() {
     let aws = StandIn::start().await.unwrap();
@@ -82,8 +97,7 @@ async fn completed_needs_every_invalidation_completed() {
     let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
 
     assert_eq!(output.status, Status::InProgress);
-    let statuses: Vec<_> = output.invalidations.iter().map(|i| i.status).collect();
-    assert_eq!(statuses, [Status::Completed, Status::InProgress]);
+    assert_eq!(statuses(&output), ["Completed", "InProgress"]);
     assert!(output.wait_seconds > 0, "{output:?}");
 
     aws.purge_takes(OTHER, Some(Duration::ZERO));
@@ -91,10 +105,9 @@ async fn completed_needs_every_invalidation_completed() {
 
     assert_eq!(output.status, Status::Completed);
     assert_eq!(output.wait_seconds, 0);
-    assert!(
-        output.invalidations.iter().all(|i| i.seconds == 30),
-        "{output:?}"
-    );
+    for row in rows_of(&output) {
+        assert_eq!(row["elapsedSeconds"], 30, "{output:?}");
+    }
 }
 
 #[tokio::test]
@@ -123,7 +136,7 @@ async fn a_completed_invalidation_is_not_asked_about_again() {
 }
 
 #[tokio::test]
-async fn a_look_that_is_not_answered_is_noted_and_the_others_count() {
+async fn a_status_check_that_is_not_answered_is_recorded_and_the_others_count() {
     let aws = StandIn::start().await.unwrap();
     let rows = [
         accepted(&aws, DISTRIBUTION).await,
@@ -136,10 +149,10 @@ async fn a_look_that_is_not_answered_is_noted_and_the_others_count() {
     let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
 
     assert_eq!(output.status, Status::InProgress);
-    let note = output.invalidations[0].note.as_deref().unwrap();
-    assert!(note.contains("ServiceUnavailable"), "{note}");
-    assert_eq!(output.invalidations[1].status, Status::Completed);
-    assert_eq!(output.invalidations[1].note, None);
+    assert_eq!(statuses(&output), ["InProgress", "Completed"]);
+    let last_error = text_at(&rows_of(&output)[0], "lastError");
+    assert!(last_error.contains("ServiceUnavailable"), "{last_error}");
+    assert_eq!(rows_of(&output)[1]["lastError"], Value::Null);
 }
 
 #[tokio::test]
@@ -154,17 +167,15 @@ async fn an_invalidation_may_be_unknown_just_after_its_creation_but_not_later() 
         .unwrap();
     assert_eq!(output.status, Status::InProgress);
 
-    let error = check(&aws, &rows, created + seconds(90), deadline)
+    let output = check(&aws, &rows, created + seconds(90), deadline)
         .await
-        .unwrap_err();
-    assert!(
-        matches!(error, Error::InvalidationNotFound { .. }),
-        "{error:?}"
-    );
+        .unwrap();
+    assert_eq!(output.status, Status::Failed);
+    assert_eq!(output.error.as_deref(), Some("InvalidationNotFound"));
 }
 
 #[tokio::test]
-async fn the_next_look_is_never_after_the_deadline_and_at_it_the_purge_is_overdue() {
+async fn the_next_check_is_never_after_the_deadline_and_at_it_the_invalidation_has_timed_out() {
     let aws = StandIn::start().await.unwrap();
     aws.purge_takes(DISTRIBUTION, None);
     let rows = [accepted(&aws, DISTRIBUTION).await];
@@ -174,16 +185,127 @@ async fn the_next_look_is_never_after_the_deadline_and_at_it_the_purge_is_overdu
     let output = check(&aws, &rows, now, deadline).await.unwrap();
     assert_eq!(output.wait_seconds, 3);
 
-    let error = check(&aws, &rows, deadline, deadline).await.unwrap_err();
-    let diagnostic = Diagnostic::from(error);
-    assert_eq!(diagnostic.error_type, "PurgeOverdue");
+    let output = check(&aws, &rows, deadline, deadline).await.unwrap();
+    assert_eq!(output.status, Status::TimedOut);
+    assert_eq!(output.wait_seconds, 0);
+    assert_eq!(output.error.as_deref(), Some("InvalidationTimedOut"));
+    let cause = output.cause.unwrap();
     for part in [DISTRIBUTION, "I0000000000001", "after 1003 s"] {
-        assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
+        assert!(cause.contains(part), "{cause}");
     }
 }
 
 #[tokio::test]
-async fn a_purge_that_completes_at_the_deadline_is_completed() {
+async fn an_unknown_status_is_in_progress_and_says_so() {
+    let aws = StandIn::start().await.unwrap();
+    let rows = [accepted(&aws, DISTRIBUTION).await];
+    let shown = Fault::Status("Archiving");
+    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 2, shown);
+    let now = SystemTime::now();
+
+    let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
+    assert_eq!(statuses(&output), ["InProgress"]);
+    let last_error = text_at(&rows_of(&output)[0], "lastError");
+    assert!(last_error.contains("Archiving"), "{last_error}");
+
+    // CloudFront has answered: this is a timeout, not a status that nobody knows.
+    let output = check(&aws, &rows, now, now).await.unwrap();
+    assert_eq!(output.status, Status::TimedOut);
+}
+
+#[tokio::test]
+async fn a_last_check_that_is_not_answered_is_a_failure_and_no_timeout() {
+    let aws = StandIn::start().await.unwrap();
+    aws.purge_takes(OTHER, None);
+    let rows = [
+        accepted(&aws, DISTRIBUTION).await,
+        accepted(&aws, OTHER).await,
+    ];
+    let unavailable = Fault::new("ServiceUnavailable", 503, "Slow down.");
+    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 1, unavailable);
+    let now = SystemTime::now();
+
+    let output = check(&aws, &rows, now, now).await.unwrap();
+
+    assert_eq!(statuses(&output), ["Failed", "TimedOut"]);
+    assert_eq!(output.status, Status::Failed);
+    assert_eq!(output.error.as_deref(), Some("InvalidationStatusUnknown"));
+    let cause = output.cause.unwrap();
+    for part in [
+        "2 of 2 distributions",
+        DISTRIBUTION,
+        "ServiceUnavailable",
+        OTHER,
+        "still in progress",
+    ] {
+        assert!(cause.contains(part), "{part} is not in {cause}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
+    let aws = StandIn::start().await.unwrap();
+    aws.purge_takes(OTHER, None);
+    let failed = json!({
+        "status": "Failed",
+        "distributionId": "not-an-id",
+        "pathCount": 1,
+        "error": "InvalidInput",
+        "cause": "the path is wrong",
+    });
+    let denied = Fault::new("AccessDenied", 403, "No.");
+    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 1, denied);
+    let rows = [
+        failed,
+        accepted(&aws, DISTRIBUTION).await,
+        accepted(&aws, OTHER).await,
+    ];
+    let now = SystemTime::now();
+
+    let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
+    assert_eq!(statuses(&output), ["Failed", "Failed", "InProgress"]);
+    assert_eq!(output.status, Status::InProgress);
+    assert_eq!(output.error, None);
+    assert!(output.wait_seconds > 0, "{output:?}");
+
+    aws.purge_takes(OTHER, Some(Duration::ZERO));
+    let rows = rows_of(&output);
+    let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
+    assert_eq!(statuses(&output), ["Failed", "Failed", "Completed"]);
+    assert_eq!(output.status, Status::Failed);
+    assert_eq!(output.error.as_deref(), Some("MultipleErrors"));
+    let cause = output.cause.unwrap();
+    for part in [
+        "2 of 3 distributions",
+        "the path is wrong",
+        "permissions boundary",
+    ] {
+        assert!(cause.contains(part), "{part} is not in {cause}");
+    }
+    assert!(!cause.contains(OTHER), "{cause}");
+}
+
+#[tokio::test]
+async fn fifty_endless_causes_make_one_that_step_functions_takes() {
+    let aws = StandIn::start().await.unwrap();
+    let failed = json!({
+        "status": "Failed",
+        "distributionId": DISTRIBUTION,
+        "pathCount": 1,
+        "error": "AccessDenied",
+        "cause": "x".repeat(2_000),
+    });
+    let now = SystemTime::now();
+
+    let output = check(&aws, &vec![failed; 50], now, now).await.unwrap();
+
+    assert_eq!(output.error.as_deref(), Some("AccessDenied"));
+    assert!(output.cause.unwrap().len() < 32_768 / 2);
+    assert_eq!(aws.calls(), []);
+}
+
+#[tokio::test]
+async fn an_invalidation_that_completes_at_the_deadline_is_completed() {
     let aws = StandIn::start().await.unwrap();
     let rows = [accepted(&aws, DISTRIBUTION).await];
     let now = SystemTime::now();
@@ -194,11 +316,11 @@ async fn a_purge_that_completes_at_the_deadline_is_completed() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_has_a_name_of_its_own() {
+async fn what_is_not_retryable_is_a_failed_row_with_a_name_of_its_own() {
     for (code, status, name) in [
         ("AccessDenied", 403, "AccessDenied"),
         ("NoSuchDistribution", 404, "InvalidationNotFound"),
-        ("InvalidArgument", 400, "CloudFrontRefused"),
+        ("InvalidArgument", 400, "CloudFrontRejected"),
     ] {
         let aws = StandIn::start().await.unwrap();
         let rows = [accepted(&aws, DISTRIBUTION).await];
@@ -210,16 +332,15 @@ async fn what_will_not_pass_has_a_name_of_its_own() {
         );
         let now = SystemTime::now();
 
-        let error = check(&aws, &rows, now, now + seconds(600))
-            .await
-            .unwrap_err();
+        let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
 
-        assert_eq!(Diagnostic::from(error).error_type, name);
+        assert_eq!(rows_of(&output)[0]["error"], name);
+        assert_eq!(output.error.as_deref(), Some(name));
     }
 }
 
 #[tokio::test]
-async fn no_invalidation_is_never_a_completed_purge() {
+async fn no_invalidations_are_never_completed() {
     let aws = StandIn::start().await.unwrap();
     let now = SystemTime::now();
 

@@ -1,9 +1,11 @@
 //! The state `CreateInvalidation`: asks CloudFront to invalidate the paths of one distribution, once.
 //!
-//! The caller reference is the same on every retry, so CloudFront sees a repeated request as the one it has; where it
-//! refuses it instead, the invalidation that the first request created is looked up.
+//! The caller reference is the same on every retry, so CloudFront recognizes a repeated request; where it rejects it
+//! instead, the invalidation that the first request created is looked up.
 
-use std::{collections::BTreeSet, time::SystemTime};
+mod earlier;
+
+use std::{collections::BTreeSet, fmt, time::SystemTime};
 
 use aws_sdk_cloudfront::{
     Client,
@@ -17,20 +19,19 @@ use shared::{
     aws::AwsFailure,
     document::{self, InvalidDocument},
     errors,
-    invalidation::{DistributionId, Invalidation, Path, Status},
+    invalidation::{Created, DistributionId, Invalidation, Path},
     schedule, timestamp,
 };
-
-/// How many of a distribution's newest invalidations are searched for the one with our caller reference: as many as one
-/// call lists. Ours was made minutes ago at most, so it is among the first, unless many deploy behind one distribution.
-const NEWEST: i32 = 100;
 
 /// What one item of the state machine's Map asks for.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    /// For the log: it begins with the deployment's id. None in an event made by hand.
+    /// For the log: it begins with the deployment's id. None in an event made manually.
     execution_name: Option<String>,
+    /// No invalidation of this execution is older.
+    #[serde(with = "timestamp")]
+    execution_start_time: DateTime,
     distribution_id: DistributionId,
     #[serde(deserialize_with = "document::non_empty_list")]
     paths: BTreeSet<Path>,
@@ -45,87 +46,111 @@ struct Input {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// The row that the states after this one carry on.
+    /// The row that the states after this one pass on.
     pub invalidation: Invalidation,
-    /// How long to wait before the first look at it, in seconds.
+    /// How long to wait before the first status check, in seconds.
     pub wait_seconds: u64,
+}
+
+/// What was to be invalidated, as an error says it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    distribution_id: DistributionId,
+    paths: usize,
+    wildcards: usize,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            distribution_id,
+            paths,
+            wildcards,
+        } = self;
+        write!(
+            f,
+            "distribution {distribution_id} (paths: {paths}, of which wildcards: {wildcards})"
+        )
+    }
 }
 
 /// Why there is no invalidation. The variants' names are the error names that the state machine knows.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// The input has a mistake.
-    #[error("{0}. Mend the execution's input and start a new execution")]
+    /// The input is invalid.
+    #[error("{0}. Fix the execution input and start a new execution")]
     InvalidInput(#[from] InvalidDocument),
-    /// CloudFront works on too many paths of this distribution already; that passes.
+    /// CloudFront's quota of invalidations in progress is used up for now. Retried until the deadline.
     #[error(
-        "CloudFront already has as many invalidations of distribution {distribution_id} in progress as it allows: {source}. It is asked again when some are done; if that never ends, look for what else invalidates it"
+        "CloudFront has too many invalidations in progress to accept one of {target}: {source}. It is retried until the deadline"
     )]
     CloudFrontBusy {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// CloudFront's words.
+        /// What was to be invalidated.
+        target: Target,
+        /// CloudFront's response.
         source: AwsFailure,
     },
-    /// CloudFront is throttling, failing or unreachable; that passes, too.
+    /// CloudFront throttles, fails or does not respond. Retried for about eight minutes.
     #[error(
-        "CloudFront could not take the invalidation of distribution {distribution_id}: {source}. See the AWS Health Dashboard; when CloudFront answers again, start a new execution with the same input"
+        "CloudFront could not accept an invalidation of {target}: {source}. See the AWS Health Dashboard; when CloudFront responds again, start a new execution with the same input"
     )]
     CloudFrontUnavailable {
-        /// The distribution.
-        distribution_id: DistributionId,
+        /// What was to be invalidated.
+        target: Target,
         /// What came back, if anything did.
         source: AwsFailure,
     },
-    /// There is no such distribution in this account.
+    /// There is no such distribution in this account, or it has tenants only.
     #[error(
-        "distribution {distribution_id} does not exist in this account: {source}. Correct the stack's DistributionIds parameter"
+        "CloudFront does not find {target} in this account: {source}. Correct the stack's DistributionIds parameter; a multi-tenant distribution cannot be invalidated as a whole, and this stack does not invalidate tenants"
     )]
     DistributionNotFound {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// CloudFront's words.
+        /// What was to be invalidated.
+        target: Target,
+        /// CloudFront's response.
         source: AwsFailure,
     },
-    /// The function's role may not do it.
+    /// The function's role isn't authorized.
     #[error(
-        "not allowed to invalidate distribution {distribution_id}: {source}. The function's role covers the distributions of the DistributionIds parameter; look for a permissions boundary or a service control policy that denies it"
+        "not authorized to invalidate {target}: {source}. Check that the distribution is in this account and in the stack's DistributionIds parameter, and that no permissions boundary or service control policy denies it"
     )]
     AccessDenied {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// CloudFront's words.
+        /// What was to be invalidated.
+        target: Target,
+        /// CloudFront's response.
         source: AwsFailure,
     },
-    /// CloudFront does not accept the batch.
+    /// CloudFront rejects the batch, or the request.
     #[error(
-        "CloudFront refuses to invalidate these paths of distribution {distribution_id}: {source}. Correct the stack's Paths parameter"
+        "CloudFront rejected an invalidation of {target}: {source}. {}",
+        advice(source)
     )]
-    CloudFrontRefused {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// CloudFront's words.
+    CloudFrontRejected {
+        /// What was to be invalidated.
+        target: Target,
+        /// CloudFront's response.
         source: AwsFailure,
     },
-    /// An invalidation with our reference exists, but not among the newest.
+    /// The caller reference is in use, but no invalidation of this execution has it.
     #[error(
-        "CloudFront says that the caller reference {caller_reference} of distribution {distribution_id} has been used, but none of the newest {NEWEST} invalidations has it: {source}. Start a new execution with the same input: its name makes a new reference"
+        "CloudFront says that the caller reference {caller_reference} was used before for distribution {distribution_id}, but none of its newest {} invalidations that were created since the execution began has it: {source}. Start a new execution with the same input: its name makes a new caller reference",
+        earlier::NEWEST
     )]
     CallerReferenceUsed {
         /// The distribution.
         distribution_id: DistributionId,
-        /// The reference.
+        /// The caller reference.
         caller_reference: String,
-        /// CloudFront's words.
+        /// CloudFront's response.
         source: AwsFailure,
     },
-    /// The deadline passed before CloudFront took it.
+    /// The deadline passed before CloudFront accepted it.
     #[error(
-        "the deadline {deadline} passed before CloudFront took the invalidation of distribution {distribution_id}. Start a new execution with the same input to purge it now"
+        "CloudFront did not accept an invalidation of {target} before the deadline {deadline}: as a rule, because too many are in progress. If something else invalidates this distribution, wait for that and start a new execution with the same input. If nothing else does, the batch alone exceeds CloudFront's quotas: use fewer paths, or one wildcard such as /* in place of several"
     )]
-    PurgeNotStarted {
-        /// The distribution.
-        distribution_id: DistributionId,
+    InvalidationNotCreated {
+        /// What was to be invalidated.
+        target: Target,
         /// The deadline.
         deadline: DateTime,
     },
@@ -137,52 +162,68 @@ impl From<Error> for Diagnostic {
     }
 }
 
+/// What to do about a batch that CloudFront rejects.
+fn advice(failure: &AwsFailure) -> &'static str {
+    failure.remedy().unwrap_or(match failure.code() {
+        Some("BatchTooLarge") => "One invalidation cannot have so many paths: use fewer, or wildcards",
+        Some("InvalidArgument") => "Correct the stack's Paths parameter, or the paths of the execution input",
+        _ => "Look the error up in the CloudFront API reference, CreateInvalidation; if it is about this function's request, please report it",
+    })
+}
+
 /// Creates the invalidation, or finds the one that an earlier attempt has created.
 ///
 /// # Errors
-/// What the state machine retries ([`Error::CloudFrontBusy`], [`Error::CloudFrontUnavailable`]) or ends with.
+/// When the input is invalid, the deadline has passed, or CloudFront does not accept it.
 pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Output, Error> {
     let input: Input = document::parse("the input of CreateInvalidation", &event)?;
-    if DateTime::from(now) >= input.deadline {
-        return Err(Error::PurgeNotStarted {
-            distribution_id: input.distribution_id,
+    let target = Target {
+        distribution_id: input.distribution_id.clone(),
+        paths: input.paths.len(),
+        wildcards: input.paths.iter().filter(|path| path.is_wildcard()).count(),
+    };
+    if timestamp::until(now, input.deadline).is_zero() {
+        return Err(Error::InvalidationNotCreated {
+            target,
             deadline: input.deadline,
         });
     }
     let accepted = match create(client, &input).await {
         Ok(accepted) => accepted,
-        Err(failure) if is_caller_reference_used(&failure) => {
-            find_earlier(client, &input, failure).await?
+        Err(failure) if earlier::is_caller_reference_used(&failure) => {
+            find_earlier(client, &input, failure, target.clone()).await?
         }
-        Err(failure) => return Err(explain(failure, input.distribution_id)),
+        Err(failure) => return Err(explain(failure, target)),
     };
-    let invalidation = Invalidation {
-        path_count: input.paths.len(),
-        status: Status::from_cloudfront(accepted.status()),
-        invalidation_id: accepted.id,
-        created_at: accepted.create_time,
-        seconds: timestamp::between(accepted.create_time, now).as_secs(),
+    let age = timestamp::between(accepted.create_time, now);
+    let is_completed = accepted.status() == "Completed";
+    let created = Created {
         distribution_id: input.distribution_id,
-        note: None,
+        invalidation_id: accepted.id,
+        path_count: input.paths.len(),
+        created_at: accepted.create_time,
+        elapsed_seconds: age.as_secs(),
+        last_error: None,
     };
     tracing::info!(
-        execution.name = input.execution_name,
-        distribution.id = invalidation.distribution_id.as_str(),
-        invalidation.id = invalidation.invalidation_id,
-        invalidation.paths = invalidation.path_count,
-        "CloudFront invalidates {} path(s) of distribution {} as {}",
-        invalidation.path_count,
-        invalidation.distribution_id,
-        invalidation.invalidation_id,
+        execution_name = input.execution_name,
+        distribution_id = created.distribution_id.as_str(),
+        invalidation_id = created.invalidation_id,
+        path_count = created.path_count,
+        "created invalidation {} of {target}",
+        created.invalidation_id,
     );
-    let age = timestamp::between(invalidation.created_at, now);
     Ok(Output {
+        invalidation: if is_completed {
+            Invalidation::Completed(created)
+        } else {
+            Invalidation::InProgress(created)
+        },
         wait_seconds: schedule::whole_seconds(schedule::next_look(age)),
-        invalidation,
     })
 }
 
-/// Where CloudFront's answer lacks the invalidation, there is nothing to wait for: that counts as no answer.
+/// Where CloudFront's response lacks the invalidation, there is nothing to wait for: that counts as no response.
 async fn create(client: &Client, input: &Input) -> Result<CloudFrontInvalidation, AwsFailure> {
     let paths = Paths::builder()
         .quantity(i32::try_from(input.paths.len()).unwrap_or(i32::MAX))
@@ -203,29 +244,20 @@ async fn create(client: &Client, input: &Input) -> Result<CloudFrontInvalidation
         .send()
         .await?
         .invalidation
-        .ok_or_else(|| AwsFailure::unusable("CreateInvalidation's answer has no Invalidation"))
-}
-
-/// Whether CloudFront has this caller reference from an earlier request. It documents the first code for a batch with
-/// other paths; the second has been seen for the same one (aws-cdk#3878).
-fn is_caller_reference_used(failure: &AwsFailure) -> bool {
-    match failure.code() {
-        Some("InvalidationBatchAlreadyExists") => true,
-        Some("InvalidArgument") => failure
-            .message()
-            .is_some_and(|message| message.to_lowercase().contains("caller reference")),
-        _ => false,
-    }
+        .ok_or_else(|| AwsFailure::unusable("CreateInvalidation's response has no Invalidation"))
 }
 
 async fn find_earlier(
     client: &Client,
     input: &Input,
     conflict: AwsFailure,
+    target: Target,
 ) -> Result<CloudFrontInvalidation, Error> {
-    find_by_reference(client, input)
+    let distribution_id = input.distribution_id.as_str();
+    let began = input.execution_start_time;
+    earlier::find(client, distribution_id, &input.caller_reference, began)
         .await
-        .map_err(|failure| explain(failure, input.distribution_id.clone()))?
+        .map_err(|failure| explain(failure, target))?
         .ok_or_else(|| Error::CallerReferenceUsed {
             distribution_id: input.distribution_id.clone(),
             caller_reference: input.caller_reference.clone(),
@@ -233,68 +265,12 @@ async fn find_earlier(
         })
 }
 
-async fn find_by_reference(
-    client: &Client,
-    input: &Input,
-) -> Result<Option<CloudFrontInvalidation>, AwsFailure> {
-    let distribution_id = input.distribution_id.as_str();
-    let newest = client
-        .list_invalidations()
-        .distribution_id(distribution_id)
-        .max_items(NEWEST)
-        .send()
-        .await?;
-    let summaries = newest
-        .invalidation_list
-        .and_then(|list| list.items)
-        .unwrap_or_default();
-    for summary in summaries {
-        let found = client
-            .get_invalidation()
-            .distribution_id(distribution_id)
-            .id(summary.id)
-            .send()
-            .await
-            .map_err(AwsFailure::from);
-        let found = match found {
-            Ok(found) => found.invalidation,
-            // Listed, but not known everywhere yet.
-            Err(failure) if failure.code() == Some("NoSuchInvalidation") => None,
-            Err(failure) => return Err(failure),
-        };
-        let is_ours = |found: &CloudFrontInvalidation| {
-            found
-                .invalidation_batch()
-                .is_some_and(|batch| batch.caller_reference() == input.caller_reference)
-        };
-        if let Some(ours) = found.filter(is_ours) {
-            return Ok(Some(ours));
-        }
-    }
-    Ok(None)
-}
-
-fn explain(source: AwsFailure, distribution_id: DistributionId) -> Error {
+fn explain(source: AwsFailure, target: Target) -> Error {
     match source.code() {
-        Some("TooManyInvalidationsInProgress") => Error::CloudFrontBusy {
-            distribution_id,
-            source,
-        },
-        _ if source.is_transient() => Error::CloudFrontUnavailable {
-            distribution_id,
-            source,
-        },
-        Some("NoSuchDistribution") => Error::DistributionNotFound {
-            distribution_id,
-            source,
-        },
-        Some("AccessDenied") => Error::AccessDenied {
-            distribution_id,
-            source,
-        },
-        _ => Error::CloudFrontRefused {
-            distribution_id,
-            source,
-        },
+        Some("TooManyInvalidationsInProgress") => Error::CloudFrontBusy { target, source },
+        _ if source.is_transient() => Error::CloudFrontUnavailable { target, source },
+        Some("NoSuchDistribution") => Error::DistributionNotFound { target, source },
+        Some("AccessDenied") => Error::AccessDenied { target, source },
+        _ => Error::CloudFrontRejected { target, source },
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_cloudfront::Client;
 use create_invalidation::{Error, Output, handle};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use shared::invalidation::Status;
+use shared::invalidation::{Created, Invalidation};
 use stand_in::{Call, Fault, Operation, Request, StandIn, Switches};
 
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
@@ -18,6 +18,7 @@ fn input() -> Value {
     json!({
         "distributionId": DISTRIBUTION,
         "paths": ["/b/*", "/a"],
+        "executionStartTime": "2026-11-23T12:00:00.000Z",
         "callerReference": REFERENCE,
         "deadline": "2099-01-01T00:00:00.000Z",
     })
@@ -26,6 +27,14 @@ fn input() -> Value {
 async fn create(aws: &StandIn, input: Value) -> Result<Output, Error> {
     let client = Client::new(&aws.client_config());
     handle(&client, input, SystemTime::now()).await
+}
+
+/// The row of an invalidation that CloudFront has.
+fn created(output: &Output) -> &Created {
+    match &output.invalidation {
+        Invalidation::InProgress(created) | Invalidation::Completed(created) => created,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn fails_with(fault: Fault) -> Diagnostic {
@@ -52,9 +61,9 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
             error: None,
         }]
     );
-    assert_eq!(output.invalidation.distribution_id.as_str(), DISTRIBUTION);
-    assert_eq!(output.invalidation.path_count, 2);
-    assert_eq!(output.invalidation.status, Status::InProgress);
+    let created = created(&output);
+    assert_eq!(created.distribution_id.as_str(), DISTRIBUTION);
+    assert_eq!(created.path_count, 2);
     assert!(output.wait_seconds > 0, "{output:?}");
 }
 
@@ -72,16 +81,43 @@ async fn a_repeated_request_gets_the_first_invalidation_whichever_way_cloudfront
         // Ours is not the newest.
         let first = create(&aws, input()).await.unwrap();
         let mut other = input();
-        other["callerReference"] = json!("by hand");
+        other["callerReference"] = json!("manually");
         create(&aws, other).await.unwrap();
 
         let again = create(&aws, input()).await.unwrap();
 
         assert_eq!(
-            first.invalidation.invalidation_id,
-            again.invalidation.invalidation_id
+            created(&first).invalidation_id,
+            created(&again).invalidation_id
         );
     }
+}
+
+#[tokio::test]
+async fn only_invalidations_created_since_the_execution_began_are_searched() {
+    let aws = StandIn::start().await.unwrap();
+    let switches = Switches {
+        caller_reference_conflicts: true,
+        ..Switches::default()
+    };
+    aws.switch(DISTRIBUTION, switches);
+    create(&aws, input()).await.unwrap();
+    let mut later = input();
+    later["executionStartTime"] = json!("2099-01-01T00:00:00.000Z");
+    later["deadline"] = json!("2099-01-01T00:50:00.000Z");
+
+    let error = create(&aws, later).await.unwrap_err();
+
+    assert!(
+        matches!(error, Error::CallerReferenceUsed { .. }),
+        "{error:?}"
+    );
+    let operations = aws.calls().into_iter().map(|call| call.operation);
+    assert!(
+        !operations
+            .into_iter()
+            .any(|o| o == Operation::GetInvalidation)
+    );
 }
 
 #[tokio::test]
@@ -139,7 +175,7 @@ async fn no_answer_is_unavailable() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_has_a_name_of_its_own_and_says_what_to_do() {
+async fn what_is_not_retryable_has_a_name_of_its_own_and_says_what_to_do() {
     for (fault, name, advice) in [
         (
             Fault::new("AccessDenied", 403, "No."),
@@ -153,13 +189,42 @@ async fn what_will_not_pass_has_a_name_of_its_own_and_says_what_to_do() {
         ),
         (
             Fault::new("InvalidArgument", 400, "Invalid paths."),
-            "CloudFrontRefused",
+            "CloudFrontRejected",
             "Paths parameter",
         ),
         (
             Fault::new("BatchTooLarge", 413, "Too large."),
-            "CloudFrontRefused",
-            "Paths parameter",
+            "CloudFrontRejected",
+            "use fewer",
+        ),
+        (
+            Fault::new("NoSuchDistribution", 404, "No."),
+            "DistributionNotFound",
+            "multi-tenant",
+        ),
+        (
+            Fault::new("ExpiredToken", 403, "The security token is expired."),
+            "CloudFrontRejected",
+            "credentials have expired",
+        ),
+        (
+            Fault::new("InvalidClientTokenId", 403, "The token is invalid."),
+            "CloudFrontRejected",
+            "role deleted",
+        ),
+        (
+            Fault::new(
+                "SignatureDoesNotMatch",
+                403,
+                "Signature expired: 1 is now earlier than 2.",
+            ),
+            "CloudFrontRejected",
+            "check the clock",
+        ),
+        (
+            Fault::new("SignatureDoesNotMatch", 403, "The signatures do not match."),
+            "CloudFrontRejected",
+            "API reference",
         ),
     ] {
         let diagnostic = fails_with(fault).await;
@@ -178,7 +243,15 @@ async fn nothing_is_created_after_the_deadline() {
 
     let error = handle(&client, late, deadline).await.unwrap_err();
 
-    assert!(matches!(error, Error::PurgeNotStarted { .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::InvalidationNotCreated { .. }),
+        "{error:?}"
+    );
+    // A batch that never fits is not helped by the same input.
+    let advice = error.to_string();
+    for part in ["paths: 2, of which wildcards: 1", "use fewer paths"] {
+        assert!(advice.contains(part), "{advice}");
+    }
     assert_eq!(aws.calls(), []);
 }
 
@@ -192,6 +265,8 @@ async fn a_mistake_in_the_input_is_named_by_its_field() {
         ("paths", json!(["index.html"]), "start with /"),
         ("paths", json!(["/a*b"]), "last character"),
         ("paths", json!(["/a b"]), "percent-encoded"),
+        ("paths", json!(["/a~b"]), "\"/a*\""),
+        ("paths", json!(["/%2A"]), "invalidate nothing"),
         ("callerReference", json!(" "), "empty"),
         ("deadline", json!("tomorrow"), "2026-11-23T19:30:00Z"),
     ] {
@@ -204,4 +279,21 @@ async fn a_mistake_in_the_input_is_named_by_its_field() {
         }
     }
     assert_eq!(aws.calls(), []);
+}
+
+#[tokio::test]
+async fn no_error_is_too_long_for_a_cause_that_a_catch_parses() {
+    let aws = StandIn::start().await.unwrap();
+    let endless = "\u{1f4a5}".repeat(100_000);
+    let refused = Fault::new("AccessDenied", 403, &endless);
+    aws.plan(Operation::CreateInvalidation, DISTRIBUTION, 1, refused);
+    let mut wrong_path = input();
+    wrong_path["paths"] = json!([format!("/{endless}")]);
+    let mut wrong_id = input();
+    wrong_id["distributionId"] = json!(endless);
+    for input in [input(), wrong_path, wrong_id] {
+        let diagnostic: Diagnostic = create(&aws, input).await.unwrap_err().into();
+        let cause = json!({ "errorMessage": diagnostic.error_message }).to_string();
+        assert!(cause.len() < 32_768 / 2, "{}", cause.len());
+    }
 }

@@ -1,4 +1,4 @@
-//! The execution that takes care of a hook.
+//! The execution that invalidates for a hook.
 
 use std::time::Duration;
 
@@ -9,17 +9,23 @@ use aws_smithy_runtime_api::client::{
     retries::classifiers::{ClassifyRetry, RetryAction},
 };
 use serde::Serialize;
-use shared::{aws::AwsFailure, hook::Hook};
+use shared::{
+    aws::{AwsFailure, FUNCTION_TIMEOUT, OPERATION_TIMEOUT},
+    hook::Hook,
+};
 
-use crate::settings::{InvalidationBatch, Purge};
+use crate::settings::{InvalidationBatch, InvalidationSettings};
 
-/// A deployment shall not fail because Step Functions had a bad ten seconds: of the entry function's 30 seconds, all that
-/// an answer by policy does not need (`shared::aws`) is for starting.
-const START_TIMEOUT: Duration = Duration::from_secs(18);
-/// As many as fit, with up to half a second, one, two and then three seconds between them.
-const START_ATTEMPTS: u32 = 12;
+/// A deployment must not fail because Step Functions had a bad ten seconds: of the function's time, all that the report per
+/// `OnInvalidationFailure` and the message to the queue do not need.
+pub const START_TIMEOUT: Duration = FUNCTION_TIMEOUT
+    .saturating_sub(OPERATION_TIMEOUT)
+    .saturating_sub(OPERATION_TIMEOUT)
+    .saturating_sub(Duration::from_secs(1));
+/// As many as fit, with up to half a second, one and then two seconds between them.
+const START_ATTEMPTS: u32 = 10;
 const START_BACKOFF: Duration = Duration::from_millis(500);
-const START_LONGEST_BACKOFF: Duration = Duration::from_secs(3);
+const START_LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
 /// What an execution is started with: all it needs, and the same for the same hook.
 #[derive(Debug, Serialize)]
@@ -32,35 +38,36 @@ struct ExecutionInput<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// It did.
-    Now,
-    /// An earlier one had; the execution runs, or has already answered.
-    Before,
+    Started,
+    /// An earlier one had; the execution runs, or has ended.
+    AlreadyStarted,
 }
 
 /// Step Functions would not or could not start the execution.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "Step Functions did not start an execution of {state_machine_arn}: {source}. Check that the stack is deployed whole, then invalidate by hand or deploy again"
+    "Step Functions did not start an execution of {state_machine_arn}: {source}. {}",
+    source.remedy().unwrap_or("Check that the state machine exists and the function may start it, then start an execution manually or deploy again")
 )]
-pub struct StartFailure {
+pub struct StartError {
     name: String,
     state_machine_arn: String,
     source: AwsFailure,
 }
 
-/// The SDK takes an answer of success that it cannot read for final. Here the same call can do no harm: the execution's
-/// name is the same.
+/// The SDK does not retry a successful response that it can't parse. Here the same call can do no harm: the execution's name
+/// is the same.
 #[derive(Debug)]
-struct UnreadableAnswer;
+struct UnparsableResponse;
 
-impl ClassifyRetry for UnreadableAnswer {
+impl ClassifyRetry for UnparsableResponse {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let failed = context
             .output_or_error()
             .is_some_and(|outcome| outcome.is_err());
         let succeeded = context
             .response()
-            .is_some_and(|answer| answer.status().is_success());
+            .is_some_and(|response| response.status().is_success());
         if failed && succeeded {
             RetryAction::transient_error()
         } else {
@@ -69,7 +76,7 @@ impl ClassifyRetry for UnreadableAnswer {
     }
 
     fn name(&self) -> &'static str {
-        "unreadable answer"
+        "response that can't be parsed"
     }
 }
 
@@ -84,7 +91,7 @@ pub fn client(config: &SdkConfig) -> Client {
     Client::from_conf(
         aws_sdk_sfn::config::Builder::from(config)
             .timeout_config(timeouts)
-            .retry_classifier(UnreadableAnswer)
+            .retry_classifier(UnparsableResponse)
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(START_ATTEMPTS)
@@ -101,31 +108,33 @@ pub fn client(config: &SdkConfig) -> Client {
 /// When Step Functions does not take it, after the SDK's own retries.
 pub async fn start(
     client: &Client,
-    purge: &Purge,
+    settings: &InvalidationSettings,
     name: &str,
     hook: &Hook,
-) -> Result<Start, StartFailure> {
+) -> Result<Start, StartError> {
     let input = ExecutionInput {
         hook,
-        invalidations: &purge.invalidations,
+        invalidations: &settings.invalidations,
     };
-    let refusal = client
+    let failure = client
         .start_execution()
-        .state_machine_arn(&purge.state_machine_arn)
+        .state_machine_arn(&settings.state_machine_arn)
         .name(name)
         .input(serde_json::json!(input).to_string())
         .send()
         .await
         .err()
         .map(AwsFailure::from);
-    match refusal {
-        None => Ok(Start::Now),
+    match failure {
+        None => Ok(Start::Started),
         // Step Functions returns a running execution of the same name and input as if it had just started it, and
-        // this error for a closed one. Either way this hook has been taken care of.
-        Some(refusal) if refusal.code() == Some("ExecutionAlreadyExists") => Ok(Start::Before),
-        Some(source) => Err(StartFailure {
+        // this error for a closed one. Either way this hook has its execution.
+        Some(failure) if failure.code() == Some("ExecutionAlreadyExists") => {
+            Ok(Start::AlreadyStarted)
+        }
+        Some(source) => Err(StartError {
             name: name.to_owned(),
-            state_machine_arn: purge.state_machine_arn.clone(),
+            state_machine_arn: settings.state_machine_arn.clone(),
             source,
         }),
     }

@@ -1,10 +1,11 @@
-//! Takes CodeDeploy's hook event and starts the execution that purges, waits and answers.
+//! Takes CodeDeploy's hook event and starts the execution that invalidates, waits and reports.
 //!
-//! Where it cannot, it answers CodeDeploy itself, by policy: a deployment never waits for an execution that does not
-//! exist. Where even that fails, it fails: Lambda tries an asynchronous invocation again, and then hands the event to
-//! `report-status`.
+//! Where it cannot, it reports to CodeDeploy itself, per `OnInvalidationFailure`: a deployment never waits for an execution
+//! that does not exist. Where CodeDeploy does not accept that, it puts the event into the queue of pending reports. Only where
+//! even that fails does it fail: Lambda retries an asynchronous invocation, and then puts the event into the same queue.
 
 pub mod execution;
+pub mod pending_report;
 pub mod settings;
 
 use aws_config::SdkConfig;
@@ -13,14 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::{
     aws::AwsFailure,
-    codedeploy::{self, Answer, Delivery},
+    codedeploy::{self, HookStatus, ReportOutcome},
     document::{self, InvalidDocument},
     errors,
     hook::{Hook, HookEvent},
 };
 
 use crate::{
-    execution::{Start, StartFailure},
+    execution::{Start, StartError},
     settings::{InvalidSettings, Settings},
 };
 
@@ -28,9 +29,9 @@ use crate::{
 pub struct Clients {
     /// For `StartExecution`.
     pub sfn: aws_sdk_sfn::Client,
-    /// For the answer when no execution could be started. Its client is made then: hardly any run needs it, and every
-    /// start would wait for it.
-    pub codedeploy: SdkConfig,
+    /// For what is done when no execution could be started. These clients are made then: hardly any invocation needs them,
+    /// and every start would wait for them.
+    pub others: SdkConfig,
 }
 
 impl Clients {
@@ -39,7 +40,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             sfn: execution::client(config),
-            codedeploy: config.clone(),
+            others: config.clone(),
         }
     }
 }
@@ -48,44 +49,48 @@ impl Clients {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome")]
 pub enum Outcome {
-    /// An execution takes care of it and will answer.
+    /// An execution invalidates and will report.
     #[serde(rename_all = "camelCase")]
     Started {
         /// The execution's name.
         execution_name: String,
         /// Whether an earlier delivery of the same event had started it.
-        before: bool,
+        already_started: bool,
     },
-    /// None could be started; CodeDeploy has been answered.
+    /// None could be started; CodeDeploy has a status.
     #[serde(rename_all = "camelCase")]
-    Answered {
-        /// What CodeDeploy was told.
-        told: Answer,
+    Reported {
+        /// The status that was recorded; none when the hook was already completed.
+        reported_status: Option<HookStatus>,
         /// Why no execution could be started, and what to do.
-        because: String,
+        reason: String,
+    },
+    /// None could be started, and CodeDeploy did not accept a status: `report-status` repeats it.
+    #[serde(rename_all = "camelCase")]
+    Queued {
+        /// Why, and what to do.
+        reason: String,
     },
 }
 
-/// Why the hook was left without an execution and without an answer.
+/// Why the hook was left without an execution, a status and a message in the queue.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// Nobody can be answered: the event lacks what an answer needs.
+    /// No deployment is known: the event lacks what a report needs.
     #[error(
-        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both texts; to try the function by hand, start from sam/events/hook.json"
+        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both texts; to try the function manually, start from sam/events/hook.json"
     )]
     InvalidHookEvent(#[from] InvalidDocument),
-    /// CodeDeploy would not or could not take the answer.
+    /// Neither CodeDeploy nor the queue accepted anything.
     #[error(
-        "deployment {deployment_id} waits for an answer that could not be given: {because}; and CodeDeploy did not take {answer}: {source}. Lambda tries again if it was invoked asynchronously; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "no status could be reported for deployment {deployment_id}: {reason}. The queue of pending reports did not accept it either: {source}. Lambda retries if it was invoked asynchronously; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
     )]
-    CodeDeployNotTold {
+    StatusNotReported {
         /// The deployment that waits.
         deployment_id: String,
-        /// Why an answer was needed here.
-        because: String,
-        /// What it was to be told.
-        answer: Answer,
-        /// What CodeDeploy said instead of taking it.
+        /// Why a report was needed here, and what became of it.
+        reason: String,
+        /// What SQS said.
         source: AwsFailure,
     },
 }
@@ -98,76 +103,93 @@ impl From<Error> for Diagnostic {
 
 /// Why no execution could be started.
 #[derive(Debug, thiserror::Error)]
-enum Obstacle {
+enum NotStarted {
     #[error(
-        "the settings of the entry function are wrong: {0}. Deploy the stack again with these parameters mended"
+        "invalid configuration of the hook function: {0}. Fix these parameters and deploy the stack again"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
-    Start(#[from] StartFailure),
+    Start(#[from] StartError),
 }
 
-/// Starts the hook's execution, or answers CodeDeploy where that cannot be.
+/// Starts the hook's execution, or sees to it that CodeDeploy gets a status where that cannot be.
 ///
 /// # Errors
-/// When there is nobody to answer, or CodeDeploy did not take the answer.
+/// When there is no deployment to report to, or neither CodeDeploy nor the queue accepted anything.
 pub async fn handle(
     clients: &Clients,
     settings: &Settings,
     event: Value,
 ) -> Result<Outcome, Error> {
-    let hook = parse(&event)?;
+    let hook = document::parse::<HookEvent>("the hook event", &event).map(Hook::from)?;
     match start(clients, settings, &hook).await {
         Ok(outcome) => Ok(outcome),
-        Err(obstacle) => answer(clients, settings, &hook, &obstacle).await,
+        Err(not_started) => {
+            report(clients, settings, &hook, &event, &not_started.to_string()).await
+        }
     }
 }
 
-fn parse(event: &Value) -> Result<Hook, InvalidDocument> {
-    document::parse::<HookEvent>("the hook event", event).map(Hook::from)
-}
-
-async fn start(clients: &Clients, settings: &Settings, hook: &Hook) -> Result<Outcome, Obstacle> {
-    let purge = settings.purge.as_ref().map_err(Clone::clone)?;
+async fn start(clients: &Clients, settings: &Settings, hook: &Hook) -> Result<Outcome, NotStarted> {
+    let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
     let execution_name = shared::execution::name(hook);
-    let start = execution::start(&clients.sfn, purge, &execution_name, hook).await?;
-    let before = start == Start::Before;
+    let start = execution::start(&clients.sfn, invalidation, &execution_name, hook).await?;
+    let already_started = start == Start::AlreadyStarted;
     tracing::info!(
-        deployment.id = hook.deployment_id,
-        execution.name = execution_name,
-        execution.started_before = before,
-        "the purge for deployment {} runs as execution {execution_name}",
+        deployment_id = hook.deployment_id,
+        execution_name,
+        execution_started = true,
+        "execution {execution_name} invalidates for deployment {}",
         hook.deployment_id,
     );
     Ok(Outcome::Started {
         execution_name,
-        before,
+        already_started,
     })
 }
 
-async fn answer(
+async fn report(
     clients: &Clients,
     settings: &Settings,
     hook: &Hook,
-    obstacle: &Obstacle,
+    event: &Value,
+    not_started: &str,
 ) -> Result<Outcome, Error> {
-    let told = settings.on_purge_failed.answer();
-    let because = obstacle.to_string();
-    let codedeploy = aws_sdk_codedeploy::Client::new(&clients.codedeploy);
-    let delivery = codedeploy::tell(&codedeploy, hook, told)
-        .await
-        .map_err(|source| Error::CodeDeployNotTold {
-            deployment_id: hook.deployment_id.clone(),
-            because: because.clone(),
-            answer: told,
-            source,
-        })?;
+    let deployment_id = hook.deployment_id.as_str();
+    let status = settings.on_invalidation_failure.status();
+    let codedeploy = aws_sdk_codedeploy::Client::new(&clients.others);
+    let outcome = codedeploy::report(&codedeploy, hook, status).await;
+    let (reported_status, reason) = match &outcome {
+        Ok(ReportOutcome::Accepted) => (Some(status), not_started.to_owned()),
+        Ok(ReportOutcome::AlreadyCompleted) => (
+            None,
+            format!("{not_started}; the hook was already completed"),
+        ),
+        Err(rejected) => (
+            None,
+            format!("{not_started}; and CodeDeploy rejected status {status}: {rejected}"),
+        ),
+    };
+    // `execution_started` is what the alarm ExecutionNotStarted counts.
     tracing::error!(
-        deployment.id = hook.deployment_id,
-        codedeploy.told = told.as_str(),
-        codedeploy.answered_before = delivery == Delivery::AlreadyAnswered,
-        "nothing is purged for deployment {}: {because}",
-        hook.deployment_id,
+        deployment_id,
+        execution_started = false,
+        reported_status = reported_status.map(HookStatus::as_str),
+        "nothing is invalidated for deployment {deployment_id}: {reason}",
     );
-    Ok(Outcome::Answered { told, because })
+    if outcome.is_ok() {
+        return Ok(Outcome::Reported {
+            reported_status,
+            reason,
+        });
+    }
+    let queue_url = &settings.pending_reports_queue_url;
+    match pending_report::send(&clients.others, queue_url, event, &reason).await {
+        Ok(()) => Ok(Outcome::Queued { reason }),
+        Err(source) => Err(Error::StatusNotReported {
+            deployment_id: deployment_id.to_owned(),
+            reason,
+            source,
+        }),
+    }
 }

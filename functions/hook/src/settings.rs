@@ -1,36 +1,37 @@
-//! The entry function's settings: environment variables that the template fills from its parameters.
+//! The hook function's settings: environment variables that the template fills from its parameters.
 
 use std::{collections::BTreeSet, env, fmt};
 
 use serde::Serialize;
 use shared::{
+    failure_action::FailureAction,
     invalidation::{DistributionId, Path},
-    policy::Policy,
 };
 
-/// CloudFront's quota of wildcard paths in progress for a distribution (Developer Guide, "Quotas on invalidations"). A
-/// batch over it could never start.
-const MAX_WILDCARD_PATHS: usize = 15;
+/// The variable with the URL of the queue of pending reports.
+pub const PENDING_REPORTS_QUEUE_URL: &str = "PENDING_REPORTS_QUEUE_URL";
 
-/// What the entry function was deployed with.
+/// What the hook function was deployed with.
 #[derive(Debug)]
 pub struct Settings {
-    /// What to purge and how, or everything that is wrong with it: the answer to CodeDeploy must not depend on it.
-    pub purge: Result<Purge, InvalidSettings>,
-    /// What CodeDeploy is told when no execution can be started.
-    pub on_purge_failed: Policy,
+    /// What to invalidate, or everything that is wrong with these settings: the report to CodeDeploy must not depend on them.
+    pub invalidation: Result<InvalidationSettings, InvalidSettings>,
+    /// The queue of pending reports. Empty if the variable is missing; then SQS rejects what is sent there.
+    pub pending_reports_queue_url: String,
+    /// What happens to the deployment when no execution can be started.
+    pub on_invalidation_failure: FailureAction,
 }
 
-/// What to purge, and which state machine does it.
+/// What to invalidate, and which state machine does it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Purge {
+pub struct InvalidationSettings {
     /// The state machine to start.
     pub state_machine_arn: String,
     /// A batch for each distribution.
     pub invalidations: Vec<InvalidationBatch>,
 }
 
-/// The paths to purge from one distribution.
+/// The paths to invalidate in one distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvalidationBatch {
@@ -55,13 +56,16 @@ impl Settings {
     #[must_use]
     pub fn from_env() -> Self {
         Self {
-            purge: Purge::parse(|variable| env::var(variable).ok()),
-            on_purge_failed: Policy::from_env(Policy::ON_PURGE_FAILED),
+            invalidation: InvalidationSettings::parse(|variable| env::var(variable).ok()),
+            pending_reports_queue_url: env::var(PENDING_REPORTS_QUEUE_URL).unwrap_or_default(),
+            on_invalidation_failure: FailureAction::from_env(
+                FailureAction::ON_INVALIDATION_FAILURE,
+            ),
         }
     }
 }
 
-impl Purge {
+impl InvalidationSettings {
     /// Reads the settings with `variable`, which returns an environment variable's value.
     ///
     /// # Errors
@@ -75,12 +79,6 @@ impl Purge {
         let distributions: BTreeSet<DistributionId> =
             parse_list("DISTRIBUTION_IDS", &variable, &mut problems);
         let paths: BTreeSet<Path> = parse_list("PATHS", &variable, &mut problems);
-        let wildcards = paths.iter().filter(|path| path.is_wildcard()).count();
-        if wildcards > MAX_WILDCARD_PATHS {
-            problems.push(format!(
-                "PATHS has {wildcards} paths that end with *: CloudFront works on at most {MAX_WILDCARD_PATHS} of a distribution at a time"
-            ));
-        }
         if !problems.is_empty() {
             return Err(InvalidSettings(problems));
         }
@@ -97,7 +95,7 @@ impl Purge {
     }
 }
 
-/// Reads a list with commas; what is wrong with it goes to `problems`.
+/// Reads a comma-separated list; what is wrong with it goes to `problems`.
 fn parse_list<T>(
     name: &str,
     variable: impl Fn(&str) -> Option<String>,

@@ -8,23 +8,24 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::body::SdkBody;
 use hook::{
     Clients, Error, Outcome, handle,
-    settings::{Purge, Settings},
+    settings::{InvalidationSettings, Settings},
 };
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use shared::{codedeploy::Answer, policy::Policy};
+use shared::{codedeploy::HookStatus, failure_action::FailureAction};
 use stand_in::{Fault, Operation, StandIn};
 
 const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
+const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/111122223333/pending-reports";
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 
 fn event() -> Value {
     json!({ "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ=" })
 }
 
-fn settings(distributions: &str, paths: &str, on_purge_failed: Policy) -> Settings {
+fn settings(distributions: &str, paths: &str, on_invalidation_failure: FailureAction) -> Settings {
     Settings {
-        purge: Purge::parse(|variable| {
+        invalidation: InvalidationSettings::parse(|variable| {
             let value = match variable {
                 "STATE_MACHINE_ARN" => STATE_MACHINE,
                 "DISTRIBUTION_IDS" => distributions,
@@ -33,12 +34,13 @@ fn settings(distributions: &str, paths: &str, on_purge_failed: Policy) -> Settin
             };
             Some(value.to_owned())
         }),
-        on_purge_failed,
+        pending_reports_queue_url: QUEUE.to_owned(),
+        on_invalidation_failure,
     }
 }
 
 fn good_settings() -> Settings {
-    settings("E2QWRUHAPOMQZL", "/*", Policy::FailDeployment)
+    settings("E2QWRUHAPOMQZL", "/*", FailureAction::FailDeployment)
 }
 
 /// CodeDeploy, and a Step Functions that gives these answers, one to each call.
@@ -80,7 +82,7 @@ impl Aws {
             .build();
         let clients = Clients {
             sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
-            codedeploy: config,
+            others: config,
         };
         handle(&clients, settings, event).await
     }
@@ -99,19 +101,19 @@ async fn starts_one_execution_with_all_it_needs() {
     let settings = settings(
         "E2QWRUHAPOMQZL, E1WEBSITE00001",
         "/b/*,/a",
-        Policy::FailDeployment,
+        FailureAction::FailDeployment,
     );
 
     let outcome = aws.handle(&settings, event()).await.unwrap();
 
     let Outcome::Started {
         execution_name,
-        before,
+        already_started,
     } = outcome
     else {
         panic!("{outcome:?}");
     };
-    assert!(!before);
+    assert!(!already_started);
     let requests = aws.start_requests();
     let input: Value = serde_json::from_str(requests[0]["input"].as_str().unwrap()).unwrap();
     assert_eq!(
@@ -171,20 +173,26 @@ async fn any_deployment_id_makes_a_name_that_step_functions_takes() {
 }
 
 #[tokio::test]
-async fn an_execution_that_exists_takes_care_of_the_hook() {
+async fn an_execution_that_exists_is_not_started_again() {
     let aws = Aws::refusing("ExecutionAlreadyExists").await;
 
     let outcome = aws.handle(&good_settings(), event()).await.unwrap();
 
     assert!(
-        matches!(outcome, Outcome::Started { before: true, .. }),
+        matches!(
+            outcome,
+            Outcome::Started {
+                already_started: true,
+                ..
+            }
+        ),
         "{outcome:?}"
     );
     assert_eq!(aws.stand_in.calls(), []);
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_asked_for_again() {
+async fn a_response_that_cannot_be_parsed_is_retried() {
     let exists = json!({ "__type": "ExecutionAlreadyExists", "message": "No." });
     let aws = Aws::new(&[(200, json!("what is this?")), (400, exists)]).await;
     let mut config = aws.stand_in.client_config().into_builder();
@@ -193,44 +201,54 @@ async fn an_answer_that_cannot_be_read_is_asked_for_again() {
     let outcome = handle(&Clients::new(&config.build()), &good_settings(), event()).await;
 
     assert!(
-        matches!(outcome, Ok(Outcome::Started { before: true, .. })),
+        matches!(
+            outcome,
+            Ok(Outcome::Started {
+                already_started: true,
+                ..
+            })
+        ),
         "{outcome:?}"
     );
     assert_eq!(aws.start_requests().len(), 2);
 }
 
 #[tokio::test]
-async fn without_an_execution_codedeploy_is_answered_by_policy() {
-    for (policy, answer) in [
-        (Policy::FailDeployment, Answer::Failed),
-        (Policy::ContinueDeployment, Answer::Succeeded),
+async fn without_an_execution_the_failure_action_is_reported() {
+    for (action, status) in [
+        (FailureAction::FailDeployment, HookStatus::Failed),
+        (FailureAction::ContinueDeployment, HookStatus::Succeeded),
     ] {
         let aws = Aws::refusing("StateMachineDoesNotExist").await;
-        let settings = settings("E2QWRUHAPOMQZL", "/*", policy);
+        let settings = settings("E2QWRUHAPOMQZL", "/*", action);
 
         let outcome = aws.handle(&settings, event()).await.unwrap();
 
-        let Outcome::Answered { told, because } = outcome else {
+        let Outcome::Reported {
+            reported_status,
+            reason,
+        } = outcome
+        else {
             panic!("{outcome:?}");
         };
-        assert_eq!(told, answer);
-        assert!(because.contains(STATE_MACHINE), "{because}");
-        assert_eq!(aws.stand_in.answers(DEPLOYMENT), [answer.as_str()]);
+        assert_eq!(reported_status, Some(status));
+        assert!(reason.contains(STATE_MACHINE), "{reason}");
+        assert_eq!(aws.stand_in.answers(DEPLOYMENT), [status.as_str()]);
     }
 }
 
 #[tokio::test]
-async fn wrong_settings_are_all_named_and_codedeploy_is_answered_at_once() {
+async fn wrong_settings_are_all_named_and_the_failure_action_is_reported_at_once() {
     let aws = Aws::new(&[]).await;
     let settings = settings(
         "not-an-id,E2QWRUHAPOMQZL",
-        "index.html,/a*b,/a b,/ok",
-        Policy::FailDeployment,
+        "index.html,/a*b,/a b,/x~y,/%41,/ok",
+        FailureAction::FailDeployment,
     );
 
     let outcome = aws.handle(&settings, event()).await.unwrap();
 
-    let Outcome::Answered { because, .. } = outcome else {
+    let Outcome::Reported { reason, .. } = outcome else {
         panic!("{outcome:?}");
     };
     for part in [
@@ -240,37 +258,30 @@ async fn wrong_settings_are_all_named_and_codedeploy_is_answered_at_once() {
         "index.html",
         "/a*b",
         "/a b",
+        "/x*",
+        "%41",
     ] {
-        assert!(because.contains(part), "{part} is not in {because}");
+        assert!(reason.contains(part), "{part} is not in {reason}");
     }
     assert_eq!(aws.stand_in.answers(DEPLOYMENT), ["Failed"]);
     assert_eq!(aws.start_requests(), Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn empty_settings_and_too_many_wildcards_are_refused() {
-    let wildcards = (0..16)
-        .map(|n| format!("/{n}/*"))
-        .collect::<Vec<_>>()
-        .join(",");
+async fn empty_settings_are_rejected() {
     for (distributions, paths, problem) in [
         ("", "/*", "DISTRIBUTION_IDS is empty"),
         ("E2QWRUHAPOMQZL", " ", "PATHS is empty"),
-        (
-            "E2QWRUHAPOMQZL",
-            wildcards.as_str(),
-            "16 paths that end with *",
-        ),
     ] {
-        let error = settings(distributions, paths, Policy::FailDeployment)
-            .purge
+        let error = settings(distributions, paths, FailureAction::FailDeployment)
+            .invalidation
             .unwrap_err();
         assert!(error.to_string().contains(problem), "{error}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_codedeploy_has_already_is_good_enough() {
+async fn a_hook_that_is_already_completed_is_good_enough() {
     let aws = Aws::refusing("StateMachineDoesNotExist").await;
     let already = Fault::new(
         "LifecycleEventAlreadyCompletedException",
@@ -286,11 +297,20 @@ async fn an_answer_that_codedeploy_has_already_is_good_enough() {
 
     let outcome = aws.handle(&good_settings(), event()).await.unwrap();
 
-    assert!(matches!(outcome, Outcome::Answered { .. }), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Outcome::Reported {
+                reported_status: None,
+                ..
+            }
+        ),
+        "{outcome:?}"
+    );
 }
 
-#[tokio::test]
-async fn neither_an_execution_nor_an_answer_is_an_error_that_lambda_retries() {
+/// No execution could be started, and CodeDeploy does not accept the status.
+async fn without_a_report() -> Aws {
     let aws = Aws::refusing("StateMachineDoesNotExist").await;
     let broken = Fault::new("InternalFailure", 500, "Oops.");
     aws.stand_in.plan(
@@ -299,15 +319,45 @@ async fn neither_an_execution_nor_an_answer_is_an_error_that_lambda_retries() {
         1,
         broken,
     );
+    aws
+}
+
+#[tokio::test]
+async fn a_status_that_codedeploy_does_not_accept_is_left_to_the_queue_of_pending_reports() {
+    let aws = without_a_report().await;
+
+    let outcome = aws.handle(&good_settings(), event()).await.unwrap();
+
+    let Outcome::Queued { reason } = outcome else {
+        panic!("{outcome:?}");
+    };
+    for part in [STATE_MACHINE, "InternalFailure"] {
+        assert!(reason.contains(part), "{part} is not in {reason}");
+    }
+    let [message] = &aws.stand_in.messages(DEPLOYMENT)[..] else {
+        panic!("{:?}", aws.stand_in.calls());
+    };
+    assert_eq!(message["QueueUrl"], QUEUE);
+    let body: Value = serde_json::from_str(message["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!(body["requestPayload"], event());
+}
+
+#[tokio::test]
+async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries() {
+    let aws = without_a_report().await;
+    let denied = Fault::new("AccessDenied", 403, "No.");
+    aws.stand_in
+        .plan(Operation::SendMessage, DEPLOYMENT, 1, denied);
 
     let error = aws.handle(&good_settings(), event()).await.unwrap_err();
 
     let diagnostic = Diagnostic::from(error);
-    assert_eq!(diagnostic.error_type, "CodeDeployNotTold");
+    assert_eq!(diagnostic.error_type, "StatusNotReported");
     for part in [
         DEPLOYMENT,
         STATE_MACHINE,
         "InternalFailure",
+        "AccessDenied",
         "put-lifecycle-event-hook",
     ] {
         assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
@@ -315,7 +365,7 @@ async fn neither_an_execution_nor_an_answer_is_an_error_that_lambda_retries() {
 }
 
 #[tokio::test]
-async fn an_event_that_names_nobody_to_answer_is_refused_by_its_field() {
+async fn an_event_without_a_hook_is_rejected_by_its_field() {
     for (wrong, field) in [
         (
             json!({ "LifecycleEventHookExecutionId": "x" }),

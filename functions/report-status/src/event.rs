@@ -1,5 +1,5 @@
 //! The documents that reach this function: the state machine's own, and, in messages of the queue in front of it,
-//! EventBridge's and a Lambda destination's.
+//! EventBridge's and those about hook events that came to nothing.
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::{Client, operation::describe_execution::DescribeExecutionOutput};
@@ -11,19 +11,28 @@ use shared::{
     hook::{Hook, HookEvent},
 };
 
-use crate::{Error, Purge};
+use crate::{Error, InvalidationResult};
 
-/// A message comes once a minute. For so many minutes the safety net asks whether an execution was started; if Step
-/// Functions does not say by then, an answer by policy is better than none.
+/// A message comes once a minute. For so many minutes Step Functions is asked again for what an event does not say of an
+/// execution; after that, a status per `OnInvalidationFailure` is better than none.
 const PATIENT_RECEIPTS: u32 = 15;
 
-/// Who waits for what news.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+/// What to report to whom.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The hook to answer; none when nobody waits.
+    /// The hook that waits; none when no deployment does.
     pub hook: Option<Hook>,
-    /// How the purge ended.
-    pub purge: Purge,
+    /// How the invalidations ended.
+    pub result: InvalidationResult,
+    /// Whether an execution was started for the hook.
+    pub was_started: bool,
+}
+
+/// The state machine's own document.
+#[derive(Debug, Deserialize)]
+struct StateInput {
+    hook: Option<Hook>,
+    result: InvalidationResult,
 }
 
 /// `Step Functions Execution Status Change`, as the EventBridge rule passes it on.
@@ -32,6 +41,8 @@ struct StatusChange {
     detail: Detail,
 }
 
+/// AWS's documentation says that it holds what `DescribeExecution` returns; its samples have no `error`, so it may be
+/// missing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail {
@@ -39,7 +50,7 @@ struct Detail {
     status: String,
     /// The execution's input as JSON text; missing where it is too large for an event.
     input: Option<String>,
-    /// The name the execution failed with.
+    /// The name of the error that the execution failed with.
     error: Option<String>,
 }
 
@@ -56,6 +67,15 @@ struct Message {
     attributes: Option<Attributes>,
 }
 
+impl Message {
+    /// Whether the same message comes again soon enough.
+    fn is_early(&self) -> bool {
+        let receipts = self.attributes.as_ref();
+        let receipts = receipts.and_then(|a| a.approximate_receive_count.parse().ok());
+        receipts.is_some_and(|receipts: u32| receipts < PATIENT_RECEIPTS)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Attributes {
@@ -63,7 +83,8 @@ struct Attributes {
     approximate_receive_count: String,
 }
 
-/// A record of Lambda's for an asynchronous invocation that failed on every attempt.
+/// A hook event that the hook function could not take care of: as Lambda's failure destination writes it, and the hook
+/// function itself.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FailedInvocation {
@@ -79,14 +100,19 @@ struct ExecutionInput {
 /// Reads whichever of them it is.
 ///
 /// # Errors
-/// When it is none of them, or the execution it is about cannot be looked up.
+/// When it is none of them, or the execution it is about cannot be described.
 pub async fn read(
     sfn: &SdkConfig,
     state_machine_arn: &str,
     event: &Value,
 ) -> Result<Report, Error> {
     if event.get("Records").is_none() {
-        return Ok(document::parse("the input of ReportStatus", event)?);
+        let StateInput { hook, result } = document::parse("the input of ReportStatus", event)?;
+        return Ok(Report {
+            hook,
+            result,
+            was_started: true,
+        });
     }
     let Batch {
         records: [message], ..
@@ -94,73 +120,101 @@ pub async fn read(
     let event = serde_json::from_str(&message.body).unwrap_or(Value::Null);
     if event.get("requestPayload").is_some() {
         let record: FailedInvocation = document::parse("the failed invocation's record", &event)?;
-        let receipts = message.attributes.as_ref();
-        let receipts = receipts.and_then(|a| a.approximate_receive_count.parse().ok());
-        let patient = receipts.is_some_and(|receipts: u32| receipts < PATIENT_RECEIPTS);
         let hook = record.request_payload.into();
-        failed_invocation(sfn, state_machine_arn, hook, patient).await
+        failed_invocation(sfn, state_machine_arn, hook, message.is_early()).await
     } else {
         let change: StatusChange = document::parse("the status change event", &event)?;
-        status_change(sfn, change.detail).await
+        status_change(sfn, change.detail, message.is_early()).await
     }
 }
 
-/// The entry function may have started the execution before it failed; then that will answer, or has.
+/// The hook function may have started the execution before it failed; then that reports, or has.
 async fn failed_invocation(
     sfn: &SdkConfig,
     state_machine_arn: &str,
     hook: Hook,
-    patient: bool,
+    is_early: bool,
 ) -> Result<Report, Error> {
     let machine = state_machine_arn.replacen(":stateMachine:", ":execution:", 1);
     let execution_arn = format!("{machine}:{}", execution::name(&hook));
-    let started = match describe(sfn, &execution_arn).await {
+    let was_started = match describe(sfn, &execution_arn).await {
         Ok(_) => true,
-        Err(Error::ExecutionUnreadable { source, .. }) if !patient || !source.is_transient() => {
+        Err(Error::ExecutionUnreadable { source, .. }) if !is_early || !source.is_transient() => {
             // ExecutionDoesNotExist, as a rule. Whatever else it is, a deployment waits.
             tracing::warn!("no execution {execution_arn}: {source}");
             false
         }
         Err(failure) => return Err(failure),
     };
-    if started {
-        tracing::info!("the entry function failed, but execution {execution_arn} was started");
+    if was_started {
+        tracing::info!("the hook function failed, but execution {execution_arn} was started");
     }
     Ok(Report {
-        hook: (!started).then_some(hook),
-        purge: Purge::Failed,
+        hook: (!was_started).then_some(hook),
+        result: InvalidationResult::Failed,
+        was_started,
     })
 }
 
-async fn status_change(sfn: &SdkConfig, detail: Detail) -> Result<Report, Error> {
-    tracing::warn!(
-        execution.arn = detail.execution_arn,
-        execution.status = detail.status,
-        execution.error = detail.error,
-        "execution {} ended as {}; making sure that CodeDeploy has an answer",
-        detail.execution_arn,
-        detail.status,
-    );
-    // The two that say more than that it failed. A machine that timed out was stuck elsewhere: the deadline for the
-    // purge itself comes before that.
-    let purge = match detail.error.as_deref() {
-        Some("PurgedButNotTold") => Purge::Completed,
-        Some("PurgeOverdue") => Purge::Overdue,
-        _ => Purge::Failed,
-    };
-    let input = match detail.input {
-        Some(input) => input,
-        None => describe(sfn, &detail.execution_arn)
-            .await?
-            .input
-            .unwrap_or_default(),
+async fn status_change(sfn: &SdkConfig, detail: Detail, is_early: bool) -> Result<Report, Error> {
+    let Detail {
+        execution_arn,
+        status,
+        input,
+        error,
+    } = detail;
+    let (input, error) = match input {
+        Some(input) => (input, error),
+        None => {
+            let execution = describe(sfn, &execution_arn).await?;
+            (execution.input.unwrap_or_default(), execution.error)
+        }
     };
     let hook = waiting_hook(&input).unwrap_or_else(|problem| {
-        // CodeDeploy's executions are started by the entry function, whose input can be read.
-        tracing::warn!("nobody to tell: {problem}");
+        // CodeDeploy's executions are started by the hook function, whose input can be read.
+        tracing::warn!("no deployment waits for execution {execution_arn}: {problem}");
         None
     });
-    Ok(Report { hook, purge })
+    let error = if hook.is_some() && error.is_none() && status == "FAILED" {
+        known_error(sfn, &execution_arn, is_early).await?
+    } else {
+        error
+    };
+    tracing::warn!(
+        execution_arn,
+        execution_status = status,
+        error_name = error,
+        "execution {execution_arn} ended as {status}; making sure that CodeDeploy has its hook's status",
+    );
+    // The two that say more than that it failed. A machine that timed out was stuck elsewhere: the deadline for the
+    // invalidations comes before that.
+    let result = match error.as_deref() {
+        Some("InvalidatedButNotReported") => InvalidationResult::Completed,
+        Some("InvalidationTimedOut") => InvalidationResult::TimedOut,
+        _ => InvalidationResult::Failed,
+    };
+    Ok(Report {
+        hook,
+        result,
+        was_started: true,
+    })
+}
+
+/// The error that the execution failed with, where its event does not say it; none where Step Functions does not say it
+/// either.
+async fn known_error(
+    sfn: &SdkConfig,
+    execution_arn: &str,
+    is_early: bool,
+) -> Result<Option<String>, Error> {
+    match describe(sfn, execution_arn).await {
+        Ok(execution) => Ok(execution.error),
+        Err(Error::ExecutionUnreadable { source, .. }) if !is_early || !source.is_transient() => {
+            tracing::warn!("the error of execution {execution_arn} is not known: {source}");
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 async fn describe(sfn: &SdkConfig, execution_arn: &str) -> Result<DescribeExecutionOutput, Error> {

@@ -1,8 +1,8 @@
-//! The states `ReportSucceeded` and `ReportFailed`: tells CodeDeploy how the purge went.
+//! The states `ReportSucceeded` and `ReportFailed`: reports to CodeDeploy how the invalidations ended.
 //!
-//! Both safety nets end here too, through a queue that repeats them for most of the hour: the EventBridge rule for
-//! executions that end without having reported, and the entry function's failure destination. That CodeDeploy already has
-//! an answer is fine everywhere.
+//! What the state machine could not report ends here too, through a queue that repeats it for most of the hour: the ends of
+//! executions (EventBridge), and hook events for which no execution could be started. That CodeDeploy's hook is already
+//! completed is fine everywhere.
 
 pub mod event;
 
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
     aws::AwsFailure,
-    codedeploy::{self, Answer, Delivery},
+    codedeploy::{self, HookStatus, ReportOutcome},
     document::InvalidDocument,
     errors,
-    policy::Policy,
+    failure_action::FailureAction,
 };
 
 use crate::event::Report;
 
 /// The AWS services this function calls.
 pub struct Clients {
-    /// For the answer.
+    /// For the report.
     pub codedeploy: aws_sdk_codedeploy::Client,
-    /// To look up an execution: its input, where an event came without it, or whether there is one at all. The client is
-    /// made then: hardly any run needs it, and every start would wait for it.
+    /// To describe an execution, where an event does not say enough of it. The client is made then: hardly any invocation
+    /// needs it, and every start would wait for it.
     pub sfn: SdkConfig,
 }
 
@@ -40,96 +40,110 @@ impl Clients {
     }
 }
 
-/// How the purge ended.
+/// How the invalidations ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purge {
-    /// CloudFront has said `Completed` for every invalidation.
+pub enum InvalidationResult {
+    /// CloudFront has said `Completed` for every one.
     Completed,
-    /// It failed, or nobody can say.
+    /// One failed, or nobody can say.
     Failed,
-    /// It was still in progress at the deadline.
-    Overdue,
+    /// None failed, but one was still in progress at the deadline.
+    TimedOut,
 }
 
-/// What an unfinished purge does to the deployment.
+/// What happens to the deployment when the invalidations did not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policies {
-    /// For [`Purge::Failed`].
-    pub on_purge_failed: Policy,
-    /// For [`Purge::Overdue`].
-    pub on_purge_overdue: Policy,
+pub struct FailureActions {
+    /// For [`InvalidationResult::Failed`].
+    pub on_invalidation_failure: FailureAction,
+    /// For [`InvalidationResult::TimedOut`].
+    pub on_invalidation_timeout: FailureAction,
 }
 
-impl Policies {
+impl FailureActions {
     /// Reads both from the environment.
     #[must_use]
     pub fn from_env() -> Self {
         Self {
-            on_purge_failed: Policy::from_env(Policy::ON_PURGE_FAILED),
-            on_purge_overdue: Policy::from_env(Policy::ON_PURGE_OVERDUE),
+            on_invalidation_failure: FailureAction::from_env(
+                FailureAction::ON_INVALIDATION_FAILURE,
+            ),
+            on_invalidation_timeout: FailureAction::from_env(
+                FailureAction::ON_INVALIDATION_TIMEOUT,
+            ),
         }
     }
 
-    fn decide(self, purge: Purge) -> (Answer, String) {
-        match purge {
-            Purge::Completed => (Answer::Succeeded, "the purge is completed".to_owned()),
-            Purge::Failed => (
-                self.on_purge_failed.answer(),
-                format!("OnPurgeFailed is {}", self.on_purge_failed.as_str()),
+    fn decide(self, result: InvalidationResult) -> (HookStatus, String) {
+        match result {
+            InvalidationResult::Completed => (
+                HookStatus::Succeeded,
+                "all invalidations are completed".to_owned(),
             ),
-            Purge::Overdue => (
-                self.on_purge_overdue.answer(),
-                format!("OnPurgeOverdue is {}", self.on_purge_overdue.as_str()),
+            InvalidationResult::Failed => (
+                self.on_invalidation_failure.status(),
+                format!(
+                    "OnInvalidationFailure is {}",
+                    self.on_invalidation_failure.as_str()
+                ),
+            ),
+            InvalidationResult::TimedOut => (
+                self.on_invalidation_timeout.status(),
+                format!(
+                    "OnInvalidationTimeout is {}",
+                    self.on_invalidation_timeout.as_str()
+                ),
             ),
         }
     }
 }
 
-/// What CodeDeploy was told.
+/// What was reported to CodeDeploy.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// The deployment that waited for it; none when nobody did.
+    /// The deployment whose hook it was; none when no deployment waits.
     pub deployment_id: Option<String>,
-    /// What it was told; none when nobody waited, or it had an answer before.
-    pub told: Option<Answer>,
+    /// The status that was recorded; none when no deployment waits, or its hook was already completed.
+    pub reported_status: Option<HookStatus>,
     /// All of it in a sentence.
     pub summary: String,
 }
 
-/// Why CodeDeploy is left without an answer. The variants' names are the error names that the state machine knows.
+/// Why nothing was reported. The variants' names are the error names that the state machine knows.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
     /// The event is none that this function knows.
-    #[error("{0}. To try the function by hand, start from sam/events/report-status.*.json")]
+    #[error("{0}. To try the function manually, start from sam/events/report-status.*.json")]
     InvalidInput(#[from] InvalidDocument),
-    /// CodeDeploy is throttling, failing or unreachable; that passes.
+    /// CodeDeploy throttles, fails or does not respond. Retried.
     #[error(
-        "CodeDeploy could not take {answer} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "CodeDeploy could not accept status {status} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
     )]
     CodeDeployUnavailable {
         /// The deployment that waits.
         deployment_id: String,
-        /// What it was to be told.
-        answer: Answer,
+        /// The status that was to be reported.
+        status: HookStatus,
         /// What came back, if anything did.
         source: AwsFailure,
     },
-    /// CodeDeploy does not take it, and will not.
+    /// CodeDeploy rejects the status. Not retryable.
     #[error(
-        "CodeDeploy refuses {answer} for deployment {deployment_id}: {source}. Check the hook ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "CodeDeploy rejected status {status} for deployment {deployment_id}: {source}. {}; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`",
+        source.remedy().unwrap_or("Check the hook's ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters")
     )]
-    CodeDeployRefused {
+    CodeDeployRejected {
         /// The deployment that waits.
         deployment_id: String,
-        /// What it was to be told.
-        answer: Answer,
-        /// CodeDeploy's words.
+        /// The status that was to be reported.
+        status: HookStatus,
+        /// CodeDeploy's response.
         source: AwsFailure,
     },
-    /// Step Functions does not say what the safety net has to know about an execution.
+    /// Step Functions does not say what has to be known about an execution.
     #[error(
-        "execution {execution_arn} could not be looked up: {source}. If a deployment waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "execution {execution_arn} could not be described: {source}. If a deployment waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
     )]
     ExecutionUnreadable {
         /// The execution.
@@ -145,67 +159,75 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// Tells CodeDeploy what the event and the policies say. `state_machine_arn` names the machine whose executions purge.
+/// Reports to CodeDeploy what the event and the failure actions say. `state_machine_arn` names the machine whose executions
+/// invalidate.
 ///
 /// # Errors
-/// When CodeDeploy is left without an answer.
+/// When nothing could be reported, and a deployment waits.
 pub async fn handle(
     clients: &Clients,
-    policies: Policies,
+    actions: FailureActions,
     state_machine_arn: &str,
     event: Value,
 ) -> Result<Output, Error> {
-    let Report { hook, purge } = event::read(&clients.sfn, state_machine_arn, &event).await?;
+    let Report {
+        hook,
+        result,
+        was_started,
+    } = event::read(&clients.sfn, state_machine_arn, &event).await?;
     let Some(hook) = hook else {
-        tracing::info!("nobody has to be told");
+        let summary = "No deployment waits for this execution; nothing to report.".to_owned();
+        tracing::info!("{summary}");
         return Ok(Output {
             deployment_id: None,
-            told: None,
-            summary: "No deployment waits for this execution.".to_owned(),
+            reported_status: None,
+            summary,
         });
     };
-    let (answer, reason) = policies.decide(purge);
-    let delivery = match codedeploy::tell(&clients.codedeploy, &hook, answer).await {
-        Ok(delivery) => delivery,
-        Err(source) => return Err(explain(source, hook.deployment_id, answer)),
+    let (status, reason) = actions.decide(result);
+    let outcome = match codedeploy::report(&clients.codedeploy, &hook, status).await {
+        Ok(outcome) => outcome,
+        Err(source) => return Err(explain(source, hook.deployment_id, status)),
     };
     let deployment_id = hook.deployment_id;
-    let (told, summary) = match delivery {
-        Delivery::Accepted => (
-            Some(answer),
-            format!("CodeDeploy was told {answer} for deployment {deployment_id}: {reason}."),
+    let (reported_status, summary) = match outcome {
+        ReportOutcome::Accepted => (
+            Some(status),
+            format!("Reported {status} to CodeDeploy for deployment {deployment_id}: {reason}."),
         ),
-        Delivery::AlreadyAnswered => (
+        ReportOutcome::AlreadyCompleted => (
             None,
             format!(
-                "Deployment {deployment_id} already had an answer; this one would have been {answer}: {reason}."
+                "The hook of deployment {deployment_id} was already completed; {status} was not recorded: {reason}."
             ),
         ),
     };
+    // `execution_started` is what the alarm ExecutionNotStarted counts.
     tracing::info!(
-        deployment.id = deployment_id,
-        purge.result = ?purge,
-        codedeploy.told = told.map(Answer::as_str),
+        deployment_id,
+        result = ?result,
+        execution_started = was_started,
+        reported_status = reported_status.map(HookStatus::as_str),
         "{summary}"
     );
     Ok(Output {
         deployment_id: Some(deployment_id),
-        told,
+        reported_status,
         summary,
     })
 }
 
-fn explain(source: AwsFailure, deployment_id: String, answer: Answer) -> Error {
+fn explain(source: AwsFailure, deployment_id: String, status: HookStatus) -> Error {
     if source.is_transient() {
         Error::CodeDeployUnavailable {
             deployment_id,
-            answer,
+            status,
             source,
         }
     } else {
-        Error::CodeDeployRefused {
+        Error::CodeDeployRejected {
             deployment_id,
-            answer,
+            status,
             source,
         }
     }

@@ -5,27 +5,27 @@
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_types::body::SdkBody;
 use lambda_runtime::Diagnostic;
-use report_status::{Clients, Error, Output, Policies, handle};
+use report_status::{Clients, Error, FailureActions, Output, handle};
 use serde_json::{Value, json};
-use shared::{codedeploy::Answer, policy::Policy};
+use shared::{codedeploy::HookStatus, failure_action::FailureAction};
 use stand_in::{Call, Fault, Operation, Request, StandIn, Switches};
 
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
 const EXECUTION: &str = "arn:aws:states:eu-central-1:111122223333:execution:purge:d-A1B2C3D4E-0";
 const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
-/// They differ, so that an answer shows which of the two decided.
-const POLICIES: Policies = Policies {
-    on_purge_failed: Policy::FailDeployment,
-    on_purge_overdue: Policy::ContinueDeployment,
+/// They differ, so that a status shows which of the two decided.
+const ACTIONS: FailureActions = FailureActions {
+    on_invalidation_failure: FailureAction::FailDeployment,
+    on_invalidation_timeout: FailureAction::ContinueDeployment,
 };
 
 fn hook() -> Value {
     json!({ "deploymentId": DEPLOYMENT, "lifecycleEventHookExecutionId": HOOK })
 }
 
-fn report(purge: &str) -> Value {
-    json!({ "hook": hook(), "purge": purge })
+fn report(result: &str) -> Value {
+    json!({ "hook": hook(), "result": result })
 }
 
 fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Value {
@@ -56,7 +56,7 @@ fn failed_invocation() -> Value {
         "version": "1.0",
         "requestContext": { "condition": "RetriesExhausted" },
         "requestPayload": { "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": HOOK },
-        "responsePayload": { "errorType": "CodeDeployNotTold" },
+        "responsePayload": { "errorType": "StatusNotReported" },
     }))
 }
 
@@ -93,20 +93,20 @@ async fn handle_with(
         codedeploy: aws_sdk_codedeploy::Client::new(&config),
         sfn: config.into_builder().http_client(replay).build(),
     };
-    handle(&clients, POLICIES, STATE_MACHINE, event).await
+    handle(&clients, ACTIONS, STATE_MACHINE, event).await
 }
 
-async fn tell(aws: &StandIn, event: Value) -> Result<Output, Error> {
+async fn report_to(aws: &StandIn, event: Value) -> Result<Output, Error> {
     handle_with(aws, event, (500, json!({}))).await
 }
 
 #[tokio::test]
-async fn a_completed_purge_succeeds_whatever_the_policies_say() {
+async fn completed_invalidations_succeed_whatever_the_failure_actions_say() {
     let aws = StandIn::start().await.unwrap();
 
-    let output = tell(&aws, report("Completed")).await.unwrap();
+    let output = report_to(&aws, report("Completed")).await.unwrap();
 
-    assert_eq!(output.told, Some(Answer::Succeeded));
+    assert_eq!(output.reported_status, Some(HookStatus::Succeeded));
     assert_eq!(
         aws.calls(),
         [Call {
@@ -124,30 +124,34 @@ async fn a_completed_purge_succeeds_whatever_the_policies_say() {
 }
 
 #[tokio::test]
-async fn a_failed_and_an_overdue_purge_have_a_policy_each() {
-    for (purge, answer, parameter) in [
-        ("Failed", "Failed", "OnPurgeFailed is FailDeployment"),
+async fn a_failure_and_a_timeout_have_a_failure_action_each() {
+    for (result, status, parameter) in [
         (
-            "Overdue",
+            "Failed",
+            "Failed",
+            "OnInvalidationFailure is FailDeployment",
+        ),
+        (
+            "TimedOut",
             "Succeeded",
-            "OnPurgeOverdue is ContinueDeployment",
+            "OnInvalidationTimeout is ContinueDeployment",
         ),
     ] {
         let aws = StandIn::start().await.unwrap();
-        let output = tell(&aws, report(purge)).await.unwrap();
-        assert_eq!(aws.answers(DEPLOYMENT), [answer]);
+        let output = report_to(&aws, report(result)).await.unwrap();
+        assert_eq!(aws.answers(DEPLOYMENT), [status]);
         assert!(output.summary.contains(parameter), "{output:?}");
     }
 }
 
 #[tokio::test]
-async fn nobody_is_told_where_nobody_waits() {
+async fn nothing_is_reported_where_no_deployment_waits() {
     let aws = StandIn::start().await.unwrap();
     let ended = status_change("FAILED", None, Some(&json!({ "invalidations": [] })));
     let garbage = status_change("FAILED", None, Some(&json!("what is this?")));
-    for event in [json!({ "hook": null, "purge": "Failed" }), ended, garbage] {
-        let output = tell(&aws, event).await.unwrap();
-        assert_eq!(output.told, None);
+    for event in [json!({ "hook": null, "result": "Failed" }), ended, garbage] {
+        let output = report_to(&aws, event).await.unwrap();
+        assert_eq!(output.reported_status, None);
     }
     assert_eq!(aws.calls(), []);
 }
@@ -164,23 +168,23 @@ async fn a_second_report_is_fine_whichever_way_codedeploy_takes_it() {
             },
         );
         for _ in 0..2 {
-            tell(&aws, report("Completed")).await.unwrap();
+            report_to(&aws, report("Completed")).await.unwrap();
         }
         assert_eq!(aws.calls().len(), 2);
     }
 }
 
 #[tokio::test]
-async fn an_execution_that_ended_without_reporting_is_answered_for_by_policy() {
+async fn the_end_of_an_execution_is_reported_as_its_error_and_the_failure_actions_say() {
     for (status, error, answer) in [
         ("ABORTED", None, "Failed"),
         ("FAILED", Some("States.Runtime"), "Failed"),
-        ("FAILED", Some("PurgeOverdue"), "Succeeded"),
-        ("FAILED", Some("PurgedButNotTold"), "Succeeded"),
+        ("FAILED", Some("InvalidationTimedOut"), "Succeeded"),
+        ("FAILED", Some("InvalidatedButNotReported"), "Succeeded"),
         ("TIMED_OUT", None, "Failed"),
     ] {
         let aws = StandIn::start().await.unwrap();
-        tell(&aws, status_change(status, error, Some(&execution_input())))
+        report_to(&aws, status_change(status, error, Some(&execution_input())))
             .await
             .unwrap();
         assert_eq!(aws.answers(DEPLOYMENT), [answer], "{status} {error:?}");
@@ -188,7 +192,46 @@ async fn an_execution_that_ended_without_reporting_is_answered_for_by_policy() {
 }
 
 #[tokio::test]
-async fn an_input_too_large_for_the_event_is_looked_up() {
+async fn an_error_that_the_event_does_not_say_is_described() {
+    for (error, status) in [
+        ("InvalidationTimedOut", "Succeeded"),
+        ("InvalidatedButNotReported", "Succeeded"),
+        ("AccessDenied", "Failed"),
+    ] {
+        let aws = StandIn::start().await.unwrap();
+        let mut execution = running_execution();
+        execution["status"] = json!("FAILED");
+        execution["error"] = json!(error);
+        let event = status_change("FAILED", None, Some(&execution_input()));
+
+        handle_with(&aws, event, (200, execution)).await.unwrap();
+
+        assert_eq!(aws.answers(DEPLOYMENT), [status], "{error}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_error_stays_unknown_the_failure_action_for_a_failure_counts() {
+    let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
+    let failing = json!({ "__type": "InternalFailure", "message": "Oops." });
+    for (receipts, answer, answers) in [
+        ("1", (400, &denied), vec!["Failed"]),
+        ("14", (500, &failing), vec![]),
+        ("15", (500, &failing), vec!["Failed"]),
+    ] {
+        let aws = StandIn::start().await.unwrap();
+        let mut event = status_change("FAILED", None, Some(&execution_input()));
+        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
+        let (status, body) = answer;
+
+        let outcome = handle_with(&aws, event, (status, body.clone())).await;
+
+        assert_eq!(aws.answers(DEPLOYMENT), answers, "{receipts}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_input_too_large_for_the_event_is_described() {
     let aws = StandIn::start().await.unwrap();
     let event = status_change("ABORTED", None, None);
     handle_with(&aws, event, (200, running_execution()))
@@ -199,10 +242,10 @@ async fn an_input_too_large_for_the_event_is_looked_up() {
 }
 
 #[tokio::test]
-async fn an_execution_that_cannot_be_looked_up_is_an_error_that_the_queue_repeats() {
+async fn an_execution_that_cannot_be_described_is_an_error_that_the_queue_repeats() {
     let aws = StandIn::start().await.unwrap();
 
-    let error = tell(&aws, status_change("ABORTED", None, None))
+    let error = report_to(&aws, status_change("ABORTED", None, None))
         .await
         .unwrap_err();
 
@@ -213,8 +256,8 @@ async fn an_execution_that_cannot_be_looked_up_is_an_error_that_the_queue_repeat
 }
 
 #[tokio::test]
-async fn a_hook_whose_entry_function_failed_is_answered_by_policy_unless_its_execution_was_started()
-{
+async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_its_execution_was_started()
+ {
     let missing = json!({ "__type": "ExecutionDoesNotExist", "message": "No." });
     let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
     let running = running_execution();
@@ -234,7 +277,7 @@ async fn a_hook_whose_entry_function_failed_is_answered_by_policy_unless_its_exe
 #[tokio::test]
 async fn whether_the_execution_was_started_is_asked_again_where_step_functions_fails() {
     let aws = StandIn::start().await.unwrap();
-    let error = tell(&aws, failed_invocation()).await.unwrap_err();
+    let error = report_to(&aws, failed_invocation()).await.unwrap_err();
     assert!(
         matches!(error, Error::ExecutionUnreadable { .. }),
         "{error:?}"
@@ -243,30 +286,30 @@ async fn whether_the_execution_was_started_is_asked_again_where_step_functions_f
 }
 
 #[tokio::test]
-async fn where_step_functions_fails_for_long_an_answer_by_policy_is_better_than_none() {
+async fn where_step_functions_fails_for_long_a_status_is_better_than_none() {
     for (receipts, answers) in [("14", vec![]), ("15", vec!["Failed"])] {
         let aws = StandIn::start().await.unwrap();
         let mut event = failed_invocation();
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
 
-        let outcome = tell(&aws, event).await;
+        let outcome = report_to(&aws, event).await;
 
         assert_eq!(aws.answers(DEPLOYMENT), answers, "{outcome:?}");
     }
 }
 
 #[tokio::test]
-async fn what_passes_and_what_does_not_have_names_of_their_own() {
+async fn what_is_retryable_and_what_is_not_have_names_of_their_own() {
     for (code, status, name) in [
         ("ThrottlingException", 400, "CodeDeployUnavailable"),
         ("InternalFailure", 500, "CodeDeployUnavailable"),
-        ("DeploymentDoesNotExistException", 400, "CodeDeployRefused"),
+        ("DeploymentDoesNotExistException", 400, "CodeDeployRejected"),
         (
             "InvalidLifecycleEventHookExecutionIdException",
             400,
-            "CodeDeployRefused",
+            "CodeDeployRejected",
         ),
-        ("AccessDeniedException", 400, "CodeDeployRefused"),
+        ("AccessDeniedException", 400, "CodeDeployRejected"),
     ] {
         let aws = StandIn::start().await.unwrap();
         let fault = Fault::new(code, status, "No.");
@@ -277,7 +320,7 @@ async fn what_passes_and_what_does_not_have_names_of_their_own() {
             fault,
         );
 
-        let error = tell(&aws, report("Completed")).await.unwrap_err();
+        let error = report_to(&aws, report("Completed")).await.unwrap_err();
 
         let diagnostic = Diagnostic::from(error);
         assert_eq!(diagnostic.error_type, name);
@@ -292,11 +335,11 @@ async fn what_passes_and_what_does_not_have_names_of_their_own() {
 async fn a_mistake_in_the_input_is_named_by_its_field() {
     let aws = StandIn::start().await.unwrap();
     for (event, field) in [
-        (json!({ "hook": hook() }), "purge"),
-        (report("Perhaps"), "purge"),
-        (json!({ "hook": {}, "purge": "Failed" }), "hook"),
+        (json!({ "hook": hook() }), "result"),
+        (report("Perhaps"), "result"),
+        (json!({ "hook": {}, "result": "Failed" }), "hook"),
         (
-            json!({ "hook": { "deploymentId": 7 }, "purge": "Failed" }),
+            json!({ "hook": { "deploymentId": 7 }, "result": "Failed" }),
             "hook.deploymentId",
         ),
         (message(&json!({ "requestPayload": {} })), "requestPayload"),
@@ -304,7 +347,7 @@ async fn a_mistake_in_the_input_is_named_by_its_field() {
         (message(&json!("what is this?")), "status change"),
         (json!({ "Records": [] }), "Records"),
     ] {
-        let diagnostic = Diagnostic::from(tell(&aws, event).await.unwrap_err());
+        let diagnostic = Diagnostic::from(report_to(&aws, event).await.unwrap_err());
         assert_eq!(diagnostic.error_type, "InvalidInput");
         assert!(diagnostic.error_message.contains(field), "{diagnostic:?}");
     }

@@ -20,15 +20,19 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// AWS endpoints accept a connection within tens of milliseconds; a second is a lost packet, and the next attempt is
-/// worth more than the wait.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The calls made here answer within a second; three leave room for a slow one.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// For all attempts of one call. No function makes more than two calls one after the other on its usual path, so both
-/// fit into the 30 seconds a function has (`Globals.Function.Timeout` in the template).
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Quick faults are met here; what lasts longer is the state machine's to wait for.
+use crate::errors::shorten;
+
+/// For TCP and TLS. CloudFront's API is in us-east-1 only: from Sydney a round trip takes 200 to 250 ms, a connection
+/// three of them, and a 128 MB function has a fourteenth of a processor to do the arithmetic.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection, the request, and a response that takes a second.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For all attempts of one call.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
+/// What each function has for one invocation (`Globals.Function.Timeout` in the template): enough for the longest sequence
+/// of calls that one makes, each for as long as it may take.
+pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Short faults are retried here; what lasts longer is the state machine's to wait for.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Reads region, credentials and endpoints from the environment, as every AWS SDK does, and sets the timeouts.
@@ -69,6 +73,9 @@ fn https() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
+/// How much of a service's message an error shows, in characters.
+const SHOWN_CHARACTERS: usize = 600;
+
 /// A call to AWS that failed, in one line an engineer can act on: `AccessDenied: User … is not authorized (HTTP 403)`.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -81,25 +88,45 @@ pub struct AwsFailure {
 }
 
 impl AwsFailure {
-    /// The service's name for the error, for example `NoSuchDistribution`; none where no service answered.
+    /// The service's name for the error, for example `NoSuchDistribution`; none where no service responded.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The service's own words; none where no service answered.
+    /// The service's message; none where no service responded.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// Whether the same call may succeed later: throttled, a 5xx, no answer, or one that nobody can read.
+    /// Whether the same call may succeed later: throttled, a 5xx, no response, or one that can't be parsed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.transient
     }
 
-    /// An answer that came but lacks what was asked for; the next one may have it.
+    /// What to do about an error that is not about the request itself: the credentials or the clock it was signed with.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self.code.as_deref()? {
+            "ExpiredToken" | "ExpiredTokenException" => Some(
+                "The credentials have expired: on AWS, start a new execution with the same input; on your machine, sign in again",
+            ),
+            "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => Some(
+                "The credentials are not valid: was the function's role deleted or recreated? Deploy the stack again",
+            ),
+            "RequestExpired" | "RequestTimeTooSkewed" => Some(CHECK_THE_CLOCK),
+            "SignatureDoesNotMatch" | "InvalidSignatureException"
+                if self.message.as_deref().is_some_and(is_about_time) =>
+            {
+                Some(CHECK_THE_CLOCK)
+            }
+            _ => None,
+        }
+    }
+
+    /// A response that lacks what was asked for; the next one may have it.
     pub fn unusable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = reason.into();
         Self {
@@ -120,8 +147,8 @@ where
         let code = error.code().map(str::to_owned);
         let message = error.message().map(str::to_owned);
         let (transient, text) = match &error {
-            SdkError::ServiceError(answer) => {
-                let status = answer.raw().status();
+            SdkError::ServiceError(response) => {
+                let status = response.raw().status();
                 let throttled_or_transient = code.as_deref().is_some_and(|code| {
                     THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code)
                 });
@@ -136,22 +163,30 @@ where
             }
             SdkError::ConstructionFailure(_) => (
                 false,
-                format!("the request could not be made: {}", causes(&error)),
+                format!("the request could not be built: {}", causes(&error)),
             ),
             SdkError::ResponseError(_) => (
                 true,
-                format!("an answer that cannot be read: {}", causes(&error)),
+                format!("a response that can't be parsed: {}", causes(&error)),
             ),
-            _ => (true, format!("no answer: {}", causes(&error))),
+            _ => (true, format!("no response: {}", causes(&error))),
         };
         Self {
             code,
             message,
             transient,
-            text,
+            text: shorten(&text, SHOWN_CHARACTERS),
             source: error.into(),
         }
     }
+}
+
+const CHECK_THE_CLOCK: &str =
+    "The request's time is too far from AWS's: check the clock of the machine that sent it";
+
+/// `Signature expired: … is now earlier than …`, or `Signature not yet current: …`.
+fn is_about_time(message: &str) -> bool {
+    message.contains("Signature expired") || message.contains("not yet current")
 }
 
 /// The error and what it came from, without the bodies that `Debug` would show.

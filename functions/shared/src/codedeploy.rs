@@ -1,4 +1,4 @@
-//! Telling CodeDeploy how its hook went.
+//! Reporting a hook's status to CodeDeploy.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{aws::AwsFailure, hook::Hook};
 
-/// The two answers CodeDeploy takes from a hook.
+/// The two statuses that CodeDeploy accepts for a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
-    /// The deployment goes on.
+pub enum HookStatus {
+    /// The deployment continues.
     Succeeded,
     /// The deployment fails, and may roll back.
     Failed,
 }
 
-impl Answer {
-    /// The word CodeDeploy and people know it by.
+impl HookStatus {
+    /// The status as CodeDeploy spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,40 +27,44 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for HookStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// Whether CodeDeploy took an answer from us.
+/// What became of a report that CodeDeploy did not reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// It took ours.
+pub enum ReportOutcome {
+    /// The hook now has this status.
     Accepted,
-    /// It had one already: from an earlier attempt, an engineer, or its own hour. Nothing is left to do.
-    AlreadyAnswered,
+    /// The hook was completed before: by an earlier attempt, an engineer, or its own timeout. Nothing is left to do.
+    AlreadyCompleted,
 }
 
-/// Tells CodeDeploy the hook's result.
+/// Reports the hook's status to CodeDeploy.
 ///
 /// # Errors
-/// What CodeDeploy said or did instead of taking the answer. That it already has one is not an error.
-pub async fn tell(client: &Client, hook: &Hook, answer: Answer) -> Result<Delivery, AwsFailure> {
-    let refusal = client
+/// When CodeDeploy rejected it or did not respond. That the hook was already completed is not an error.
+pub async fn report(
+    client: &Client,
+    hook: &Hook,
+    status: HookStatus,
+) -> Result<ReportOutcome, AwsFailure> {
+    let failure = client
         .put_lifecycle_event_hook_execution_status()
         .deployment_id(&hook.deployment_id)
         .lifecycle_event_hook_execution_id(hook.lifecycle_event_hook_execution_id.reveal())
-        .status(LifecycleEventStatus::from(answer.as_str()))
+        .status(LifecycleEventStatus::from(status.as_str()))
         .send()
         .await
         .err()
         .map(AwsFailure::from);
-    match refusal {
-        None => Ok(Delivery::Accepted),
-        Some(refusal) if refusal.code() == Some("LifecycleEventAlreadyCompletedException") => {
-            Ok(Delivery::AlreadyAnswered)
+    match failure {
+        None => Ok(ReportOutcome::Accepted),
+        Some(failure) if failure.code() == Some("LifecycleEventAlreadyCompletedException") => {
+            Ok(ReportOutcome::AlreadyCompleted)
         }
-        Some(refusal) => Err(refusal),
+        Some(failure) => Err(failure),
     }
 }

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::errors::shorten;
+
+/// How much of a wrong field's path, and of what is wrong with it, an error shows, in characters.
+const SHOWN_CHARACTERS: usize = 400;
+
 /// A document that does not have the shape its reader needs.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidDocument {
@@ -13,7 +18,7 @@ pub enum InvalidDocument {
         what: &'static str,
     },
     /// A field is missing, of the wrong type or has a value that cannot be.
-    #[error("{what} has a mistake at `{path}`: {source}")]
+    #[error("{what} is invalid at `{}`: {}", shorten(path, SHOWN_CHARACTERS), shorten(&source.to_string(), SHOWN_CHARACTERS))]
     Field {
         /// The document.
         what: &'static str,

@@ -1,14 +1,16 @@
-//! CloudFront invalidations: what may be asked for, and where one stands.
+//! CloudFront invalidations: what can be invalidated, and the state of an invalidation.
 
 use std::fmt;
 
 use aws_smithy_types::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::timestamp;
+use crate::{errors::shorten, timestamp};
 
-/// The longest path CloudFront takes, in characters (Developer Guide, "Specify the objects to invalidate").
+/// The longest path CloudFront accepts, in characters (Developer Guide, "Specify the objects to invalidate").
 const MAX_PATH_CHARACTERS: usize = 4_000;
+/// How much of a wrong id or path an error shows, in characters.
+const SHOWN_CHARACTERS: usize = 100;
 
 /// The id of a CloudFront distribution, for example `E2QWRUHAPOMQZL`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ impl TryFrom<String> for DistributionId {
         if possible {
             Ok(Self(id))
         } else {
-            Err(InvalidDistributionId(id))
+            Err(InvalidDistributionId(shorten(&id, SHOWN_CHARACTERS)))
         }
     }
 }
@@ -63,7 +65,7 @@ impl From<DistributionId> for String {
 #[serde(try_from = "String", into = "String")]
 pub struct Path(String);
 
-/// Why a text is not a path CloudFront can invalidate.
+/// Why CloudFront cannot invalidate a path, or would accept it and invalidate nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
     /// It is relative, or empty.
@@ -71,12 +73,12 @@ pub enum InvalidPath {
     NoLeadingSlash(String),
     /// CloudFront knows the wildcard only as the last character.
     #[error(
-        "the path {0:?} has a * before its end: CloudFront takes it only as the last character"
+        "the path {0:?} has a * before its end: CloudFront accepts it only as the last character"
     )]
     InnerWildcard(String),
-    /// It is longer than CloudFront takes.
+    /// It is longer than CloudFront accepts.
     #[error(
-        "the path that starts with {start:?} has {length} characters: CloudFront takes at most 4,000"
+        "the path that starts with {start:?} has {length} characters: CloudFront accepts at most 4,000"
     )]
     TooLong {
         /// Its first characters.
@@ -84,7 +86,7 @@ pub enum InvalidPath {
         /// How many characters it has.
         length: usize,
     },
-    /// It has a character that CloudFront wants percent-encoded (RFC 1738's unsafe ones and all that are not ASCII).
+    /// It has a character that must be percent-encoded: one that is not ASCII, or that RFC 1738 calls unsafe.
     #[error(
         "the path {path:?} has {character:?}, which must be percent-encoded, like a space as %20"
     )]
@@ -92,6 +94,28 @@ pub enum InvalidPath {
         /// The path.
         path: String,
         /// The first such character.
+        character: char,
+    },
+    /// It has a `~`, raw or encoded. CloudFront rejects the one, and accepts the other and invalidates nothing.
+    #[error(
+        "the path {path:?} has a ~, which CloudFront cannot invalidate, encoded or not: use the wildcard before it, {wildcard:?}"
+    )]
+    Tilde {
+        /// The path.
+        path: String,
+        /// What to write instead.
+        wildcard: String,
+    },
+    /// It has an encoding of a character that is never encoded in a URL. CloudFront would accept it and invalidate nothing.
+    #[error(
+        "the path {path:?} has {encoding}, with which CloudFront would invalidate nothing: write {character:?} instead"
+    )]
+    Overencoded {
+        /// The path.
+        path: String,
+        /// The encoding, for example `%41`.
+        encoding: String,
+        /// The character that it stands for.
         character: char,
     },
 }
@@ -108,19 +132,34 @@ impl TryFrom<String> for Path {
     type Error = InvalidPath;
 
     fn try_from(path: String) -> Result<Self, Self::Error> {
+        let shown = || shorten(&path, SHOWN_CHARACTERS);
         let length = path.chars().count();
         if length > MAX_PATH_CHARACTERS {
-            let start = path.chars().take(40).collect();
+            let start = shown();
             return Err(InvalidPath::TooLong { start, length });
         }
         if !path.starts_with('/') {
-            return Err(InvalidPath::NoLeadingSlash(path));
+            return Err(InvalidPath::NoLeadingSlash(shown()));
         }
         if path.trim_end_matches('*').contains('*') || path.ends_with("**") {
-            return Err(InvalidPath::InnerWildcard(path));
+            return Err(InvalidPath::InnerWildcard(shown()));
         }
-        if let Some(character) = first_unencoded(&path) {
-            return Err(InvalidPath::Unencoded { path, character });
+        for (at, character) in path.char_indices() {
+            check_character(&path[at..], character).map_err(|problem| match problem {
+                Problem::Unencoded => InvalidPath::Unencoded {
+                    path: shown(),
+                    character,
+                },
+                Problem::Tilde => InvalidPath::Tilde {
+                    path: shown(),
+                    wildcard: shorten(&path[..at], SHOWN_CHARACTERS) + "*",
+                },
+                Problem::Overencoded(encoding, character) => InvalidPath::Overencoded {
+                    path: shown(),
+                    encoding,
+                    character,
+                },
+            })?;
         }
         Ok(Self(path))
     }
@@ -132,74 +171,97 @@ impl From<Path> for String {
     }
 }
 
-fn first_unencoded(path: &str) -> Option<char> {
-    path.char_indices().find_map(|(at, c)| {
-        let allowed = match c {
-            '%' => path
-                .as_bytes()
-                .get(at + 1..at + 3)
-                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
-            _ => c.is_ascii_alphanumeric() || "/-._!$&'()*+,;=:@?".contains(c),
-        };
-        (!allowed).then_some(c)
-    })
+enum Problem {
+    Unencoded,
+    Tilde,
+    Overencoded(String, char),
 }
 
-/// Where an invalidation stands, as CloudFront says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
-    /// Some edge may still serve the old objects. Whatever CloudFront says that is not `Completed` counts as this.
-    InProgress,
-    /// Every edge has forgotten the paths.
-    Completed,
-}
-
-impl Status {
-    /// Reads CloudFront's word for it.
-    #[must_use]
-    pub fn from_cloudfront(status: &str) -> Self {
-        match status {
-            "Completed" => Self::Completed,
-            "InProgress" => Self::InProgress,
-            unknown => {
-                tracing::warn!(
-                    invalidation.status = unknown,
-                    "CloudFront says {unknown:?}, which is not a documented status; treated as in progress"
-                );
-                Self::InProgress
+/// Checks the first character of `rest`, which is what is left of a path.
+///
+/// AWS: encode non-ASCII characters and RFC 1738's unsafe ones, and nothing else (Developer Guide, "Specify the objects to
+/// invalidate"). RFC 1738's reserved characters are accepted either way: some origins tell `+` from `%2B`.
+fn check_character(rest: &str, character: char) -> Result<(), Problem> {
+    match character {
+        '~' => Err(Problem::Tilde),
+        '%' => {
+            let digits = rest.get(1..3).filter(|two| !two.starts_with('+'));
+            let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+            match byte.map(char::from) {
+                None => Err(Problem::Unencoded),
+                Some('~') => Err(Problem::Tilde),
+                Some(c) if c.is_ascii_alphanumeric() || "-._*".contains(c) => {
+                    Err(Problem::Overencoded(rest[..3].to_owned(), c))
+                }
+                Some(_) => Ok(()),
             }
         }
+        c if c.is_ascii_alphanumeric() || "/-._!$&'()*+,;=:@?".contains(c) => Ok(()),
+        _ => Err(Problem::Unencoded),
     }
 }
 
-/// An invalidation CloudFront has accepted: a row of what the console shows while the edge is purged.
+/// A distribution's invalidation as the state machine's states pass it on: a row in their input and output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status")]
+pub enum Invalidation {
+    /// Edge locations may still serve the old objects. Any status of CloudFront's that is not `Completed` counts as this.
+    InProgress(Created),
+    /// CloudFront has said `Completed`.
+    Completed(Created),
+    /// CloudFront said that it was still in progress when the deadline had passed.
+    TimedOut(Created),
+    /// It could not be created, or its status could not be learned.
+    Failed(Failed),
+}
+
+/// An invalidation that CloudFront has accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Invalidation {
+pub struct Created {
     /// The distribution.
     pub distribution_id: DistributionId,
     /// CloudFront's id for the invalidation.
     pub invalidation_id: String,
-    /// How many paths it purges.
+    /// How many paths it invalidates.
     pub path_count: usize,
     /// When CloudFront accepted it.
     #[serde(with = "timestamp")]
     pub created_at: DateTime,
-    /// Where it stood at the last look.
-    pub status: Status,
-    /// How long it had taken by then, in seconds.
-    pub seconds: u64,
-    /// Why the last look was in vain, if it was.
+    /// Its age at the last status check, in seconds.
+    pub elapsed_seconds: u64,
+    /// Why the last status check did not say how far it is, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub last_error: Option<String>,
+}
+
+/// A distribution that was not invalidated, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failed {
+    /// The distribution, or what the execution's input has in its place.
+    pub distribution_id: String,
+    /// CloudFront's id for the invalidation; none if it was not created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalidation_id: Option<String>,
+    /// How many paths it was to invalidate.
+    pub path_count: usize,
+    /// The error's name.
+    pub error: String,
+    /// What happened, to what, and what to do.
+    pub cause: String,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(path: &str) -> Result<String, InvalidPath> {
+        Path::try_from(path.to_owned()).map(String::from)
+    }
+
     #[test]
-    fn a_path_is_what_cloudfront_takes() {
+    fn a_path_is_what_cloudfront_accepts() {
         for path in [
             "/",
             "/*",
@@ -208,56 +270,73 @@ mod tests {
             "/a%20b",
             "/images/*",
             "/a,b",
+            "/c%2B%2b",
+            "/a%2Cb%2fc",
+            "/%C3%A4",
+            "/%00%7f%5B%5D%60%7B%7D%25",
         ] {
-            assert_eq!(
-                Path::try_from(path.to_owned()).map(String::from),
-                Ok(path.to_owned())
-            );
+            assert_eq!(parse(path), Ok(path.to_owned()));
         }
     }
 
     #[test]
-    fn a_path_that_cloudfront_does_not_take_is_refused_with_the_reason() {
-        let reason = |path: &str| Path::try_from(path.to_owned()).unwrap_err();
+    fn a_path_that_cloudfront_does_not_accept_is_rejected_with_the_reason() {
         for path in ["", "index.html", "*", "#tag"] {
-            assert_eq!(reason(path), InvalidPath::NoLeadingSlash(path.to_owned()));
+            let reason = InvalidPath::NoLeadingSlash(path.to_owned());
+            assert_eq!(parse(path), Err(reason));
         }
         for path in ["/a*b", "/**", "/*/"] {
-            assert_eq!(reason(path), InvalidPath::InnerWildcard(path.to_owned()));
+            let reason = InvalidPath::InnerWildcard(path.to_owned());
+            assert_eq!(parse(path), Err(reason));
         }
         for (path, character) in [
             ("/a b", ' '),
             ("/ä", 'ä'),
-            ("/~x", '~'),
             ("/50%", '%'),
             ("/%zz", '%'),
             ("/%ä", '%'),
+            ("/%+1", '%'),
+            ("/%2ä", '%'),
         ] {
-            let path = path.to_owned();
-            assert_eq!(reason(&path), InvalidPath::Unencoded { path, character });
+            let reason = InvalidPath::Unencoded {
+                path: path.to_owned(),
+                character,
+            };
+            assert_eq!(parse(path), Err(reason));
+        }
+    }
+
+    #[test]
+    fn a_path_that_would_invalidate_nothing_is_rejected_with_what_to_write_instead() {
+        for path in ["/static/runtime~main.js", "/static/runtime%7Emain.js"] {
+            let reason = parse(path).unwrap_err().to_string();
+            assert!(reason.contains(r#""/static/runtime*""#), "{reason}");
+        }
+        for (path, encoding, character) in [
+            ("/%41", "%41", 'A'),
+            ("/a%2Db", "%2D", '-'),
+            ("/a%2eb", "%2e", '.'),
+            ("/%5F", "%5F", '_'),
+            ("/images/%2A", "%2A", '*'),
+        ] {
+            let reason = InvalidPath::Overencoded {
+                path: path.to_owned(),
+                encoding: encoding.to_owned(),
+                character,
+            };
+            assert_eq!(parse(path), Err(reason));
         }
     }
 
     #[test]
     fn a_path_may_have_4000_characters_and_not_one_more() {
         let longest = format!("/{}", "x".repeat(3_999));
-        assert!(Path::try_from(longest.clone()).is_ok());
-        let error = Path::try_from(longest + "x").unwrap_err();
+        assert!(parse(&longest).is_ok());
+        let error = parse(&(longest + "x")).unwrap_err();
         assert!(
             matches!(error, InvalidPath::TooLong { length: 4_001, .. }),
             "{error:?}"
         );
-    }
-
-    #[test]
-    fn only_completed_is_completed() {
-        assert_eq!(Status::from_cloudfront("Completed"), Status::Completed);
-        for status in ["InProgress", "completed", "Complete", "Cancelled", ""] {
-            assert_eq!(
-                Status::from_cloudfront(status),
-                Status::InProgress,
-                "{status:?}"
-            );
-        }
+        assert!(error.to_string().len() < 300, "{error}");
     }
 }

@@ -16,7 +16,7 @@ use tokio::process::Command;
 /// One of the product's four functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Function {
-    /// The entry function.
+    /// The hook function.
     Hook,
     /// `CreateInvalidation`.
     CreateInvalidation,

@@ -68,9 +68,9 @@ impl Case {
 pub struct Use {
     /// States entered, which is what Step Functions charges for.
     pub transitions: usize,
-    /// Invocations, the entry function's included.
+    /// Invocations, the hook function's included.
     pub invocations: BTreeMap<Function, usize>,
-    /// Calls of AWS APIs by the functions, the entry function's included.
+    /// Calls of AWS APIs by the functions, the hook function's included.
     pub calls: usize,
     /// Events in its history. AWS ends an execution that has 25,000.
     pub events: usize,

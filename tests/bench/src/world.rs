@@ -104,8 +104,8 @@ fn environment(
         ),
         ("DISTRIBUTION_IDS", DISTRIBUTION.to_owned()),
         ("PATHS", "/*".to_owned()),
-        ("ON_PURGE_FAILED", "FailDeployment".to_owned()),
-        ("ON_PURGE_OVERDUE", "FailDeployment".to_owned()),
+        ("ON_INVALIDATION_FAILURE", "FailDeployment".to_owned()),
+        ("ON_INVALIDATION_TIMEOUT", "FailDeployment".to_owned()),
         // Whom each kind of candidate trusts: all read as many authorities as they do on Lambda.
         ("SSL_CERT_FILE", authorities.clone()),
         ("AWS_CA_BUNDLE", authorities),

@@ -135,7 +135,7 @@ impl Watcher for Screen {
         let after = after.as_secs_f64();
         match step {
             Step::Entered { state, input } => {
-                println!("{after:7.1} s  {state:<20} {}", detail(state, input));
+                println!("{after:7.1} s  {state:<23} {}", detail(state, input));
             }
             Step::TaskFailed { error, cause } => {
                 println!("{after:7.1} s    ✗ {error}: {}", message(cause));
@@ -167,8 +167,8 @@ fn detail(state: &str, input: &str) -> String {
             .map(|batch| text(&batch["distributionId"]))
             .collect::<Vec<_>>()
             .join(", "),
-        "WaitForEdge" => format!("{} s", input["waitSeconds"]),
-        "IsEdgeFresh" => text(&input["status"]),
+        "WaitForInvalidation" => format!("{} s", input["waitSeconds"]),
+        "IsInvalidationComplete" => text(&input["status"]),
         _ => String::new(),
     }
 }
@@ -189,19 +189,15 @@ fn summarize(outcome: &Outcome) {
     println!();
     match &outcome.execution {
         None => println!(
-            "no execution     the entry function said: {}",
+            "no execution     the hook function returned: {}",
             outcome.hook_answer
         ),
         Some(ended) => summarize_execution(ended),
     }
     let answer = outcome.answers.join(", then ");
     println!(
-        "CodeDeploy       was told {}",
-        if answer.is_empty() {
-            "nothing"
-        } else {
-            &answer
-        }
+        "CodeDeploy       has the status {}",
+        if answer.is_empty() { "none" } else { &answer }
     );
 }
 
@@ -213,18 +209,17 @@ fn summarize_execution(ended: &Ended) {
         .flatten()
     {
         println!(
-            "purged           {}  invalidation {}  {} path(s)  {} s",
+            "invalidated      {}  invalidation {}  {} path(s)  {} s",
             text(&row["distributionId"]),
             text(&row["invalidationId"]),
             row["pathCount"],
-            row["seconds"]
+            row["elapsedSeconds"]
         );
     }
     if let Some(summary) = ended.output["codeDeploy"]["summary"].as_str() {
         println!("report           {summary}");
     }
     if ended.error.is_some() || ended.cause.is_some() {
-        println!("state            {}", ended.failed_state().unwrap_or("?"));
         println!(
             "error            {}",
             ended.error.as_deref().unwrap_or("none")

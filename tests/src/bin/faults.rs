@@ -64,7 +64,7 @@ async fn run() -> Result<ExitCode> {
         .filter(|case| filters.iter().all(|part| case.to_string().contains(part)))
         .filter(|case| !quick || case.is_quick())
         .flat_map(|case| engines.iter().map(move |engine| (case.clone(), *engine)))
-        .filter(|(case, engine)| !case.needs_machine_timeout || *engine == Engine::Moto)
+        .filter(|(case, engine)| !case.on_moto_only || *engine == Engine::Moto)
         .collect();
     // Those that take long first.
     runs.sort_by_key(|(case, _)| !case.long);

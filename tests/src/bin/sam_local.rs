@@ -23,12 +23,12 @@ const EVENTS: [&str; 10] = [
     "create-invalidation",
     "check-invalidation.in-progress",
     "check-invalidation.completed",
-    "check-invalidation.overdue",
+    "check-invalidation.timed-out",
     "report-status.succeeded",
     "report-status.failed",
-    "report-status.overdue",
+    "report-status.timed-out",
     "report-status.execution-ended",
-    "report-status.entry-failed",
+    "report-status.hook-failed",
     "hook",
 ];
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
@@ -160,7 +160,6 @@ async fn invoke(aws: &LocalAws, image: &Image, function: &str, event: &str) -> R
             .args(["--invoke-image", &image.0, "--skip-pull-image"])
             .arg("--parameter-overrides")
             .arg(format!("DistributionIds={DISTRIBUTION}"))
-            .arg(format!("Architecture={ARCHITECTURE}"))
             .current_dir(repository().join("sam"))
             .envs(aws.cli_environment()),
     )

@@ -39,8 +39,10 @@ pub struct Case {
     pub decider: Decider,
     /// Whether CodeDeploy never takes an answer: then the queue of what nobody could answer must have it.
     pub deaf: bool,
-    /// Whether it needs the machine's own timeout, which ministack does not know.
-    pub needs_machine_timeout: bool,
+    /// Whether it is about something that only moto does: the machine's own timeout, an event without an error.
+    pub on_moto_only: bool,
+    /// The places in the Map whose invalidation must be completed, whatever becomes of the other.
+    pub completed: [bool; 2],
     /// Whether it takes minutes on the clock of this machine: such are started first.
     pub long: bool,
 }
@@ -50,7 +52,7 @@ pub struct Case {
 pub enum Kind {
     /// The longest wait is the template's default.
     Usual,
-    /// The longest wait is short: `LongestWaitSeconds`, by the template's own parameter.
+    /// The longest wait is short: `MaxWaitSeconds`, by the template's own parameter.
     Overdue,
     /// The machine's own timeout is short.
     TimedOut,
@@ -78,7 +80,7 @@ pub enum Incident {
     EventAgainAfter,
     /// The same event so many times at once.
     EventAtOnce(usize),
-    /// CodeDeploy waits for the entry function's result.
+    /// CodeDeploy waits for the hook function's result.
     Synchronous,
     /// An engineer stops the execution when it is in this state.
     StopIn(&'static str),
@@ -113,10 +115,10 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} [OnPurgeFailed={} OnPurgeOverdue={}]",
+            "{} [OnInvalidationFailure={} OnInvalidationTimeout={}]",
             self.name,
-            self.policies.on_purge_failed(),
-            self.policies.on_purge_overdue()
+            self.policies.on_invalidation_failure(),
+            self.policies.on_invalidation_timeout()
         )
     }
 }
@@ -166,7 +168,8 @@ fn good(name: String) -> Case {
         end: End::Succeeded,
         decider: Decider::Completion,
         deaf: false,
-        needs_machine_timeout: false,
+        on_moto_only: false,
+        completed: [true; 2],
         long: false,
     }
 }
@@ -185,29 +188,44 @@ impl Case {
         self.deployment.is_some()
     }
 
+    /// Nothing has to be completed.
     fn failing(self, errors: &'static [&'static str]) -> Self {
         Self {
             end: End::Failed(errors),
             decider: Decider::FailedPolicy,
+            completed: [false; 2],
             ..self
         }
+    }
+
+    /// The other place is completed all the same.
+    fn failing_at(self, place: usize, errors: &'static [&'static str]) -> Self {
+        self.failing(errors).all_but(place)
+    }
+
+    fn all_but(mut self, place: usize) -> Self {
+        self.completed = [true; 2];
+        self.completed[place] = false;
+        self
     }
 
     fn without_an_execution(self) -> Self {
         Self {
             end: End::NoExecution,
             decider: Decider::FailedPolicy,
+            completed: [false; 2],
             ..self
         }
     }
 
-    fn overdue(self) -> Self {
+    fn overdue_at(self, place: usize) -> Self {
         Self {
             stack: Kind::Overdue,
-            end: End::Failed(&["PurgeOverdue"]),
+            end: End::Failed(&["InvalidationTimedOut"]),
             decider: Decider::OverduePolicy,
             ..self
         }
+        .all_but(place)
     }
 
     /// CodeDeploy never takes an answer.
@@ -224,7 +242,7 @@ impl Case {
         Self {
             stack: Kind::TimedOut,
             end: End::TimedOut,
-            needs_machine_timeout: true,
+            on_moto_only: true,
             ..self
         }
     }

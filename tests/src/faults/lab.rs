@@ -1,7 +1,7 @@
 //! The stacks and engines that the cases run on.
 //!
 //! Time is cut short in three ways, and nothing else differs from what is deployed: Wait states and delays before
-//! retries take [`WAIT_SCALE`] of what they say, and so do the entry function's and the queue's minute before the next
+//! retries take [`WAIT_SCALE`] of what they say, and so do the hook function's and the queue's minute before the next
 //! try; the longest wait of [`Kind::Overdue`] is [`SHORT_WAIT`], and the machine's timeout of [`Kind::TimedOut`]
 //! [`SHORT_TIMEOUT`].
 //! What happens inside a function takes the time it takes.
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     local_aws::{ACCOUNT, LocalAws, REGION, guarded_tool, repository, sfn_at, tool},
     moto::Moto,
-    scenario::{Deployment, Policies, SIXTEEN_WILDCARDS},
+    scenario::{Deployment, Policies},
     stack::{self, Stack},
 };
 
@@ -37,7 +37,7 @@ pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) const USUAL_WAIT: Duration = Duration::from_mins(50);
 /// Of these, the first hundred invalidations of a distribution always hold the one that is looked for.
 const QUIET_CASES_AT_A_TIME: usize = 40;
-/// An engine that is asked to start many executions together takes longer than the entry function has time.
+/// An engine that is asked to start many executions together takes longer than the hook function has time.
 const STARTS_AT_A_TIME: usize = 4;
 /// Of the load, whose hooks come together; an engine that runs nothing else manages so many.
 const LOAD_STARTS_AT_A_TIME: usize = 20;
@@ -110,10 +110,11 @@ impl Lab {
             .env("LOG_LEVEL", "WARNING")
             .env("LAMBDA_URL", &stand_in_url)
             .env("AWS_ENDPOINT_URL_SFN", &stand_in_url)
+            .env("AWS_ENDPOINT_URL_SQS", &stand_in_url)
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_DEFAULT_REGION", REGION);
         let aws = LocalAws::start_with(stand_in, ministack).await?;
-        aws.stand_in.pass_invocations_to(&aws.url);
+        aws.stand_in.pass_invocations_and_messages_to(&aws.url);
         let mut lab = Self {
             moto: None,
             aws,
@@ -147,8 +148,8 @@ impl Lab {
         let name = format!("faults-{}", self.stacks.len());
         let short = SHORT_WAIT.as_secs().to_string();
         let mut parameters = vec![
-            ("OnPurgeFailed", policies.on_purge_failed()),
-            ("OnPurgeOverdue", policies.on_purge_overdue()),
+            ("OnInvalidationFailure", policies.on_invalidation_failure()),
+            ("OnInvalidationTimeout", policies.on_invalidation_timeout()),
             (
                 "DistributionIds",
                 if kind == Kind::Quiet {
@@ -159,11 +160,13 @@ impl Lab {
             ),
         ];
         match kind {
-            Kind::Overdue => parameters.push(("LongestWaitSeconds", &short)),
-            Kind::Misconfigured => parameters.push(("Paths", SIXTEEN_WILDCARDS)),
-            Kind::Usual | Kind::TimedOut | Kind::Quiet => {}
+            Kind::Overdue => parameters.push(("MaxWaitSeconds", &short)),
+            Kind::Usual | Kind::TimedOut | Kind::Quiet | Kind::Misconfigured => {}
         }
         let stack = stack::deploy(&self.aws, &name, &parameters).await?;
+        if kind == Kind::Misconfigured {
+            stack::set_variable(&self.aws, &stack, "PATHS", "index.html").await?;
+        }
         let machine = self
             .aws
             .sfn()
@@ -318,7 +321,7 @@ impl Lab {
         loop {
             for stack in self.stacks.values() {
                 let request = json!({
-                    "QueueUrl": format!("{}/{ACCOUNT}/{}-unanswered", self.aws.url, stack.name),
+                    "QueueUrl": stack.outputs["ReportsDeadLetterQueueUrl"],
                     "MaxNumberOfMessages": 10,
                     "VisibilityTimeout": 43200,
                 });

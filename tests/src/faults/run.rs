@@ -83,11 +83,11 @@ impl Run<'_> {
     /// What else happens while the purge is under way.
     pub(super) async fn intervene(&self) -> Result<()> {
         match self.case.incident {
-            Incident::HugeInputStopped => self.stop_in("WaitForEdge").await,
+            Incident::HugeInputStopped => self.stop_in("WaitForInvalidation").await,
             Incident::AnsweredByHand(answer) => self.put(answer).await,
             Incident::StopIn(state) => self.stop_in(state).await,
             Incident::EndTooEarly => {
-                self.until_in("WaitForEdge").await?;
+                self.until_in("WaitForInvalidation").await?;
                 self.tell_the_net("FAILED").await
             }
             _ => Ok(()),

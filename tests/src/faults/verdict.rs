@@ -17,7 +17,7 @@ use crate::scenario::Decider;
 
 /// CodeDeploy gives a hook an hour.
 const HOUR: Duration = Duration::from_hours(1);
-/// Between two tries of the entry function, and of the queue's messages.
+/// Between two tries of the hook function, and of the queue's messages.
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// An execution that has ended, or not.
@@ -112,6 +112,16 @@ pub fn judge(case: &Case, outcome: &Outcome, definition: &Value) -> Vec<Wrong> {
     if let Some(what) = wrong_end(case, outcome) {
         wrong.push(Wrong::Answer(what));
     }
+    for (place, _) in case.completed.iter().enumerate().filter(|(_, must)| **must) {
+        let its = |made: &&Made| made.place() == Some(place);
+        let made = outcome.made.iter().find(its);
+        if matches!(case.end, End::Failed(_))
+            && made.is_none_or(|made| made.shown_completed.is_none())
+        {
+            let what = format!("the invalidation at place {place} was left alone: {made:?}");
+            wrong.push(Wrong::Answer(what));
+        }
+    }
     let mut purges = BTreeMap::new();
     for made in &outcome.made {
         *purges.entry(&made.distribution_id).or_insert(0) += 1;
@@ -149,11 +159,13 @@ fn wrong_end(case: &Case, outcome: &Outcome) -> Option<String> {
     }
     let text = found.cause.as_deref().unwrap_or_default();
     let told = match case.expected_answer() {
-        _ if error == "PurgedButNotTold" => vec!["The purge is completed, but ".to_owned()],
+        _ if error == "InvalidatedButNotReported" => {
+            vec!["The invalidations are completed, but ".to_owned()]
+        }
         Some(answer) => vec![
-            format!("CodeDeploy was told {answer} for deployment"),
+            format!("Reported {answer} to CodeDeploy for deployment"),
             // Where it took the answer of an attempt that never heard so.
-            format!("already had an answer; this one would have been {answer}"),
+            format!("was already completed; {answer} was not recorded"),
         ],
         None => Vec::new(),
     };

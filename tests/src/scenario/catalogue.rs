@@ -9,9 +9,8 @@ use super::{Decider, Incident, Scenario};
 
 const ONE: &str = "E2QWRUHAPOMQZL";
 const THREE: &str = "E1WEBSITE00001,E2IMAGES000002,E3DOWNLOADS003";
-/// One wildcard more than CloudFront works on at a time: no pattern of the template can count them.
-pub(crate) const SIXTEEN_WILDCARDS: &str =
-    "/a*,/b*,/c*,/d*,/e*,/f*,/g*,/h*,/i*,/j*,/k*,/l*,/m*,/n*,/o*,/p*";
+/// More than CloudFront works on at a time, where its quota is still 15.
+const SIXTEEN_WILDCARDS: &str = "/a*,/b*,/c*,/d*,/e*,/f*,/g*,/h*,/i*,/j*,/k*,/l*,/m*,/n*,/o*,/p*";
 
 /// One distribution, purged at once. What a scenario does not say is as here.
 const GOOD: Scenario = Scenario {
@@ -126,7 +125,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         ends: Some((ExecutionStatus::Failed, Some("AccessDenied"))),
         cause: Some(
-            "distribution E2QWRUHAPOMQZL … (HTTP 403) … permissions boundary … CodeDeploy was told {answer} for deployment d- … OnPurgeFailed is",
+            "distribution E2QWRUHAPOMQZL … (HTTP 403) … permissions boundary … Reported {answer} to CodeDeploy for deployment d- … OnInvalidationFailure is",
         ),
         decider: Decider::FailedPolicy,
         reports: 2,
@@ -135,7 +134,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "not-found",
-        about: "the last of three distributions does not exist",
+        about: "the last of three distributions does not exist; the others are invalidated all the same",
         distributions: THREE,
         prepare: |aws, deployment| {
             let missing = Fault::new(
@@ -148,7 +147,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
         ends: Some((ExecutionStatus::Failed, Some("DistributionNotFound"))),
         cause: Some(
-            "distribution E3DOWNLOADS003 does not exist … DistributionIds parameter … CodeDeploy was told {answer} for deployment d-",
+            "1 of 3 distributions … distribution E3DOWNLOADS003 … DistributionIds parameter … Reported {answer} to CodeDeploy for deployment d-",
         ),
         decider: Decider::FailedPolicy,
         reports: 2,
@@ -156,13 +155,13 @@ pub const SCENARIOS: &[Scenario] = &[
         ..GOOD
     },
     Scenario {
-        name: "overdue",
-        about: "a purge that never completes, with the longest wait set to 20 seconds",
-        parameters: &[("LongestWaitSeconds", "20")],
+        name: "timed-out",
+        about: "an invalidation that never completes, with MaxWaitSeconds=20",
+        parameters: &[("MaxWaitSeconds", "20")],
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
-        ends: Some((ExecutionStatus::Failed, Some("PurgeOverdue"))),
+        ends: Some((ExecutionStatus::Failed, Some("InvalidationTimedOut"))),
         cause: Some(
-            "invalidation I0 … of distribution E2QWRUHAPOMQZL is still in progress after … CodeDeploy was told {answer} for deployment d- … OnPurgeOverdue is",
+            "invalidation I0 … of distribution E2QWRUHAPOMQZL is still in progress after … Reported {answer} to CodeDeploy for deployment d- … OnInvalidationTimeout is",
         ),
         decider: Decider::OverduePolicy,
         reports: 2,
@@ -170,7 +169,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "stopped",
-        about: "an engineer stops the execution: the safety net answers",
+        about: "an engineer stops the execution: the queue of pending reports takes over",
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
         incident: Incident::Stop,
         ends: Some((ExecutionStatus::Aborted, Some("StoppedByHand"))),
@@ -179,8 +178,8 @@ pub const SCENARIOS: &[Scenario] = &[
         ..GOOD
     },
     Scenario {
-        name: "not-told",
-        about: "CodeDeploy refuses the answer of a completed purge: the safety net repeats it",
+        name: "not-reported",
+        about: "CodeDeploy rejects the status of a completed invalidation: the queue of pending reports repeats it",
         prepare: |aws, deployment| {
             let refused = Fault::new(
                 "DeploymentDoesNotExistException",
@@ -194,16 +193,16 @@ pub const SCENARIOS: &[Scenario] = &[
                 refused,
             );
         },
-        ends: Some((ExecutionStatus::Failed, Some("PurgedButNotTold"))),
+        ends: Some((ExecutionStatus::Failed, Some("InvalidatedButNotReported"))),
         cause: Some(
-            "The purge is completed, but CodeDeploy refuses Succeeded for deployment d- … put-lifecycle-event-hook",
+            "The invalidations are completed, but CodeDeploy rejected status Succeeded for deployment d- … put-lifecycle-event-hook",
         ),
         reports: 2,
         ..GOOD
     },
     Scenario {
-        name: "by-hand",
-        about: "an engineer starts the purge in the console: no deployment waits for it",
+        name: "manual",
+        about: "an engineer starts an execution in the console: no deployment waits for it",
         prepare: |_, _| {},
         incident: Incident::StartedByHand("/*"),
         decider: Decider::Nobody,
@@ -212,7 +211,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "bad-input",
-        about: "an engineer starts the purge in the console with a wrong path",
+        about: "an engineer starts an execution in the console with a wrong path",
         prepare: |_, _| {},
         incident: Incident::StartedByHand("index.html"),
         ends: Some((ExecutionStatus::Failed, Some("InvalidInput"))),
@@ -224,7 +223,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "no-start",
-        about: "the state machine is gone: the entry function answers by itself",
+        about: "the state machine is gone: the hook function reports by itself",
         prepare: |_, _| {},
         incident: Incident::NoStateMachine,
         ends: None,
@@ -234,31 +233,78 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "bad-settings",
-        about: "the stack has one wildcard path too many: the entry function answers by itself",
-        parameters: &[("Paths", SIXTEEN_WILDCARDS)],
+        about: "somebody has edited the hook function's variables: it reports by itself",
         prepare: |_, _| {},
+        incident: Incident::VariableSet("PATHS", "index.html"),
         ends: None,
         decider: Decider::FailedPolicy,
         purges: 0,
         ..GOOD
     },
     Scenario {
-        name: "entry-fails",
-        about: "the entry function can neither start nor answer: its failure destination answers",
+        name: "hook-fails",
+        about: "the hook function can neither start nor report: it leaves the event to the queue of pending reports",
         prepare: |aws, deployment| {
             let internal = Fault::new("InternalFailure", 500, "Try again later.");
-            // Lambda makes two attempts, and the SDK three calls in each.
+            // As often as the SDK tries.
             aws.plan(
                 Operation::PutLifecycleEventHookExecutionStatus,
                 &deployment.id,
-                6,
+                3,
                 internal,
             );
         },
-        incident: Incident::NoStateMachineAsynchronous,
+        incident: Incident::NoStateMachine,
         ends: None,
         decider: Decider::FailedPolicy,
-        reports: 7,
+        reports: 4,
+        purges: 0,
+        ..GOOD
+    },
+    Scenario {
+        name: "unreachable",
+        about: "CloudFront answers no status check until the deadline, with MaxWaitSeconds=20: not a timeout, but a failure",
+        parameters: &[("MaxWaitSeconds", "20")],
+        prepare: |aws, deployment| {
+            let unavailable = Fault::new("ServiceUnavailable", 503, "CloudFront is busy.");
+            aws.plan(
+                Operation::GetInvalidation,
+                &deployment.id,
+                usize::MAX,
+                unavailable,
+            );
+        },
+        ends: Some((ExecutionStatus::Failed, Some("InvalidationStatusUnknown"))),
+        cause: Some(
+            "distribution E2QWRUHAPOMQZL is not known … ServiceUnavailable … Reported {answer} to CodeDeploy for deployment d- … OnInvalidationFailure is",
+        ),
+        decider: Decider::FailedPolicy,
+        reports: 2,
+        ..GOOD
+    },
+    Scenario {
+        name: "too-many",
+        about: "sixteen wildcards, and CloudFront never accepts so many, with MaxWaitSeconds=20",
+        parameters: &[("MaxWaitSeconds", "20"), ("Paths", SIXTEEN_WILDCARDS)],
+        prepare: |aws, deployment| {
+            let busy = Fault::new(
+                "TooManyInvalidationsInProgress",
+                400,
+                "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.",
+            );
+            aws.plan(
+                Operation::CreateInvalidation,
+                &deployment.id,
+                usize::MAX,
+                busy,
+            );
+        },
+        ends: Some((ExecutionStatus::Failed, Some("InvalidationNotCreated"))),
+        cause: Some(
+            "distribution E2QWRUHAPOMQZL (paths: 16, of which wildcards: 16) … use fewer paths … Reported {answer} to CodeDeploy for deployment d-",
+        ),
+        decider: Decider::FailedPolicy,
+        reports: 2,
         purges: 0,
         ..GOOD
     },

@@ -1,4 +1,4 @@
-//! CodeDeploy's JSON 1.1. What is for Step Functions comes to the same path.
+//! CodeDeploy's JSON 1.1. What is for Step Functions and SQS comes to the same path.
 
 use std::time::Instant;
 
@@ -33,6 +33,7 @@ pub(crate) async fn handle(
             return front::step_functions(&shared, Operation::DescribeExecution, headers, body)
                 .await;
         }
+        Some("AmazonSQS.SendMessage") => return front::sqs(&shared, headers, body).await,
         _ => {
             return error(&Refusal::new(
                 "UnknownOperationException",

@@ -20,6 +20,8 @@ pub enum Operation {
     StartExecution,
     /// Step Functions, passed on.
     DescribeExecution,
+    /// SQS, passed on where there is one.
+    SendMessage,
     /// Lambda, passed on: the state machine invokes one of its functions.
     Invoke(Function),
 }

@@ -41,7 +41,7 @@ pub(crate) async fn invoke(
             operation: Operation::Invoke(function),
             subject,
             reference,
-            url: state.lambda.clone(),
+            url: state.behind.clone(),
         }
     };
     pass(&shared, passing, &uri, headers, body, |refusal| {
@@ -83,18 +83,44 @@ pub(crate) async fn step_functions(
         &Uri::from_static("/"),
         headers,
         body,
-        |refusal| {
-            let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let body = json!({ "__type": refusal.code, "message": refusal.message });
-            (
-                status,
-                [(header::CONTENT_TYPE, "application/x-amz-json-1.0")],
-                body.to_string(),
-            )
-                .into_response()
-        },
+        json_1_0,
     )
     .await
+}
+
+/// SQS's JSON 1.0. The message is a hook event that came to nothing.
+pub(crate) async fn sqs(shared: &Shared, headers: HeaderMap, body: Bytes) -> Response {
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let message = request["MessageBody"].as_str().unwrap_or_default();
+    let message: Value = serde_json::from_str(message).unwrap_or_default();
+    let deployment = message["requestPayload"]["DeploymentId"].as_str();
+    let deployment = deployment.unwrap_or_default().to_owned();
+    let passing = {
+        let state = &mut *shared.lock();
+        state.messages.push((deployment.clone(), request));
+        Passing {
+            operation: Operation::SendMessage,
+            subject: deployment,
+            reference: None,
+            url: state.behind.clone(),
+        }
+    };
+    pass(
+        shared,
+        passing,
+        &Uri::from_static("/"),
+        headers,
+        body,
+        json_1_0,
+    )
+    .await
+}
+
+fn json_1_0(refusal: &faults::Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = json!({ "__type": refusal.code, "message": refusal.message });
+    let headers = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
+    (status, headers, body.to_string()).into_response()
 }
 
 async fn pass(
@@ -125,6 +151,10 @@ async fn pass(
             Some(format!("{mishap:?}")),
             0,
         ),
+        None if operation == Operation::SendMessage && url.is_none() => {
+            let answer = json!({ "MessageId": "stand-in" }).to_string();
+            (answer.into_response(), None, 0)
+        }
         _ => {
             let (answer, body) = forward(url, uri, headers, body).await;
             let said: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -215,9 +245,11 @@ pub async fn post(
 
 impl Function {
     fn named(name: &str) -> Self {
-        if name.contains("create-invalidation") {
+        // With CloudFormation's names, or the folders'.
+        let name = name.replace('-', "").to_lowercase();
+        if name.contains("createinvalidation") {
             Self::Create
-        } else if name.contains("check-invalidation") {
+        } else if name.contains("checkinvalidation") {
             Self::Check
         } else {
             Self::Report

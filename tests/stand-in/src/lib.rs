@@ -3,7 +3,7 @@
 //! It speaks their wire formats (REST XML 2020-05-31 and JSON 1.1) on a free loopback port, records every call, and lets
 //! calls meet any [`Fault`] it is told to. `tests/wire_format.rs` holds it against botocore and its API models.
 //!
-//! It can also stand in front of Step Functions and Lambda, played by others: see [`StandIn::pass_executions_to`].
+//! It can also stand in front of Step Functions, Lambda and SQS, played by others: see [`StandIn::pass_executions_to`].
 //!
 //! # What it gets wrong
 //! - Any distribution and any deployment whose id has the right form exists, unless a fault says otherwise.
@@ -113,6 +113,15 @@ pub struct Made {
     pub shown_completed: Option<Instant>,
 }
 
+impl Made {
+    /// Its place in the Map of its execution, which the product's caller references have after the execution's name.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        let mut parts = self.caller_reference.rsplit('-');
+        parts.nth(1)?.parse().ok()
+    }
+}
+
 fn concerns(about: &str, subject: &str, caller_reference: Option<&str>) -> bool {
     about == subject || caller_reference.is_some_and(|reference| reference.starts_with(about))
 }
@@ -151,8 +160,10 @@ struct State {
     answers: Vec<Taken>,
     /// The caller reference that a process last asked to create an invalidation with.
     asking: BTreeMap<u32, String>,
-    /// Where Lambda is.
-    lambda: Option<String>,
+    /// The messages sent to SQS, each with its deployment.
+    messages: Vec<(String, serde_json::Value)>,
+    /// Where Lambda and SQS are.
+    behind: Option<String>,
     /// Where Step Functions is, for which executions.
     engines: Vec<(String, String)>,
 }
@@ -287,15 +298,23 @@ impl StandIn {
         state.switches.push((about.to_owned(), switches));
     }
 
-    /// Passes invocations on to a Lambda at this address.
-    pub fn pass_invocations_to(&self, url: &str) {
-        self.state.lock().lambda = Some(url.to_owned());
+    /// Passes invocations and messages on to a Lambda and an SQS at this address.
+    pub fn pass_invocations_and_messages_to(&self, url: &str) {
+        self.state.lock().behind = Some(url.to_owned());
     }
 
     /// Passes calls about executions whose names begin so on to a Step Functions at this address.
     pub fn pass_executions_to(&self, name: &str, url: &str) {
         let mut state = self.state.lock();
         state.engines.push((name.to_owned(), url.to_owned()));
+    }
+
+    /// The requests with which messages about a deployment were sent to SQS.
+    #[must_use]
+    pub fn messages(&self, deployment_id: &str) -> Vec<serde_json::Value> {
+        let state = self.state.lock();
+        let all = state.messages.iter().filter(|(of, _)| of == deployment_id);
+        all.map(|(_, request)| request.clone()).collect()
     }
 
     /// Every call so far, in order.

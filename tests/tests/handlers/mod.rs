@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
-use shared::policy::Policy;
+use shared::failure_action::FailureAction;
 use stand_in::StandIn;
 use strum::VariantNames;
 
@@ -49,7 +49,7 @@ impl Handlers {
         match function {
             "hook" => {
                 let settings = hook::settings::Settings {
-                    purge: hook::settings::Purge::parse(|variable| {
+                    invalidation: hook::settings::InvalidationSettings::parse(|variable| {
                         let value = match variable {
                             "STATE_MACHINE_ARN" => {
                                 "arn:aws:states:eu-central-1:111122223333:stateMachine:purge"
@@ -59,7 +59,9 @@ impl Handlers {
                         };
                         Some(value.to_owned())
                     }),
-                    on_purge_failed: Policy::FailDeployment,
+                    pending_reports_queue_url: "https://sqs.eu-central-1.amazonaws.com/1/q"
+                        .to_owned(),
+                    on_invalidation_failure: FailureAction::FailDeployment,
                 };
                 let clients = hook::Clients::new(&config);
                 passed_on(hook::handle(&clients, &settings, event).await)
@@ -72,11 +74,11 @@ impl Handlers {
             }
             "report-status" => {
                 let clients = report_status::Clients::new(&config);
-                let policies = report_status::Policies {
-                    on_purge_failed: Policy::FailDeployment,
-                    on_purge_overdue: Policy::FailDeployment,
+                let actions = report_status::FailureActions {
+                    on_invalidation_failure: FailureAction::FailDeployment,
+                    on_invalidation_timeout: FailureAction::FailDeployment,
                 };
-                passed_on(report_status::handle(&clients, policies, "", event).await)
+                passed_on(report_status::handle(&clients, actions, "", event).await)
             }
             unknown => panic!("there is no function {unknown}"),
         }

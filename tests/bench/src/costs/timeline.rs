@@ -14,9 +14,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use report_status::Policies;
+use report_status::FailureActions;
 use serde_json::{Value, json};
-use shared::policy::Policy;
+use shared::failure_action::FailureAction;
 use stand_in::{Clock, StandIn};
 use tests::{
     local_aws::{ACCOUNT, REGION, repository},
@@ -28,9 +28,9 @@ use super::{Case, Machine, PEERS_LOOK_EVERY, Use};
 use crate::candidate::Function;
 
 /// Never over: the deadline goes by moto's clock, which is not the fast one that the functions go by.
-const LONGEST_WAIT_SECONDS: &str = "100000";
-/// For this machine to create all invalidations: it takes a few seconds.
-const CREATE_TIMEOUT: Duration = Duration::from_mins(1);
+const MAX_WAIT_SECONDS: &str = "100000";
+/// To create all invalidations: the state machine creates one in two seconds.
+const CREATE_TIMEOUT: Duration = Duration::from_mins(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const STATE_MACHINE: &str = "bench";
 /// What the deployments' ids begin with.
@@ -161,7 +161,7 @@ impl Timeline {
                 "{:?}: CodeDeploy was told {told:?}",
                 run.case
             );
-            // The entry function's StartExecution, and the other functions' calls.
+            // The hook function's StartExecution, and the other functions' calls.
             let calls = 1 + self.stand_in.calls_about(&run.deployment).len();
             let events = history(&sfn, &run.execution_arn).await?;
             let counted = count(&events, calls).with_context(|| format!("{:?}", run.case))?;
@@ -196,7 +196,7 @@ impl Machine {
                 function("check-invalidation"),
             ),
             ("ReportStatusFunctionArn", function("report-status")),
-            ("LongestWaitSeconds", LONGEST_WAIT_SECONDS.to_owned()),
+            ("MaxWaitSeconds", MAX_WAIT_SECONDS.to_owned()),
             ("LookEverySeconds", PEERS_LOOK_EVERY.as_secs().to_string()),
         ] {
             definition = definition.replace(&format!("${{{variable}}}"), &value);
@@ -279,9 +279,9 @@ async fn invoke(
 impl Lambda {
     async fn run(&self, arn: &str, event: &[u8]) -> Result<Value> {
         let event = serde_json::from_slice(event)?;
-        let policies = Policies {
-            on_purge_failed: Policy::FailDeployment,
-            on_purge_overdue: Policy::FailDeployment,
+        let actions = FailureActions {
+            on_invalidation_failure: FailureAction::FailDeployment,
+            on_invalidation_timeout: FailureAction::FailDeployment,
         };
         let (cloudfront, now) = (&self.cloudfront, self.clock.now());
         Ok(match function(arn)? {
@@ -292,7 +292,7 @@ impl Lambda {
                 serde_json::to_value(check_invalidation::handle(cloudfront, event, now).await?)?
             }
             Function::ReportStatus => serde_json::to_value(
-                report_status::handle(&self.codedeploy, policies, "", event).await?,
+                report_status::handle(&self.codedeploy, actions, "", event).await?,
             )?,
             Function::Hook => bail!("no state machine invokes the hook"),
         })

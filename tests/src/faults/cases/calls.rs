@@ -15,11 +15,15 @@ enum Target {
     Get(usize),
     List,
     Report,
+    /// Of an execution that the hook function may have started before it crashed.
     Describe,
+    /// Of an execution that failed, whose event does not say the error.
+    DescribeError,
+    Queue,
 }
 
 impl Target {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Start,
         Self::Create(0),
         Self::Create(1),
@@ -28,6 +32,8 @@ impl Target {
         Self::List,
         Self::Report,
         Self::Describe,
+        Self::DescribeError,
+        Self::Queue,
     ];
 
     fn operation(self) -> Operation {
@@ -37,14 +43,15 @@ impl Target {
             Self::Get(_) => Operation::GetInvalidation,
             Self::List => Operation::ListInvalidations,
             Self::Report => Operation::PutLifecycleEventHookExecutionStatus,
-            Self::Describe => Operation::DescribeExecution,
+            Self::Describe | Self::DescribeError => Operation::DescribeExecution,
+            Self::Queue => Operation::SendMessage,
         }
     }
 
     fn about(self) -> About {
         match self {
             Self::Create(place) | Self::Get(place) => About::Place(place),
-            Self::Start | Self::List | Self::Report | Self::Describe => About::Deployment,
+            _ => About::Deployment,
         }
     }
 
@@ -56,7 +63,7 @@ impl Target {
                 ("AccessDeniedException", 400),
                 ("StateMachineDoesNotExist", 400),
             ],
-            Self::Describe => [
+            Self::Describe | Self::DescribeError => [
                 ("ThrottlingException", 400),
                 ("AccessDeniedException", 400),
                 ("ExecutionDoesNotExist", 400),
@@ -75,6 +82,11 @@ impl Target {
                 ("ThrottlingException", 400),
                 ("AccessDeniedException", 400),
                 ("DeploymentDoesNotExistException", 400),
+            ],
+            Self::Queue => [
+                ("RequestThrottled", 400),
+                ("AccessDenied", 403),
+                ("AWS.SimpleQueueService.NonExistentQueue", 400),
             ],
         }
     }
@@ -177,7 +189,8 @@ pub(super) fn all() -> Vec<Case> {
             for times in [Times::Once, Times::AFew, Times::Long, Times::Always] {
                 let is_report = target == Target::Report;
                 let frozen = trouble == Trouble::TimesOut;
-                let is_of_the_queue = is_report || target == Target::Describe;
+                let is_of_the_queue =
+                    is_report || matches!(target, Target::Describe | Target::DescribeError);
                 // A long fault is one that only the report outlasts. Sixty timeouts, or one for each message of the
                 // queue, would take half an hour on the clock of this machine.
                 if (times == Times::Long && (!is_report || trouble.ends_the_function()))
@@ -216,7 +229,7 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
             Trouble::CrashBefore | Trouble::TimesOut if times != Times::Once => {
                 case.without_an_execution()
             }
-            // The entry function cannot know that it has started the execution, and answers.
+            // The hook function cannot know that it has started the execution, and answers.
             _ if always && trouble.has_its_effect() => {
                 case.purge_takes = [Some(Duration::from_mins(1)); 2];
                 case.long = true;
@@ -240,26 +253,34 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
                     Fault::After(Mishap::Dropped),
                 ));
             }
+            let place = match target {
+                Target::Create(place) => place,
+                _ => 0,
+            };
             match trouble {
-                Trouble::Denied => case.failing(&["AccessDenied"]),
-                Trouble::NotFound => case.failing(&["DistributionNotFound"]),
-                _ if always && trouble.ends_the_function() => case.failing(CRASHED),
-                _ if always => case.failing(&["CloudFrontUnavailable"]),
+                Trouble::Denied => case.failing_at(place, &["AccessDenied"]),
+                Trouble::NotFound => case.failing_at(place, &["DistributionNotFound"]),
+                _ if always && trouble.ends_the_function() => case.failing_at(place, CRASHED),
+                _ if always => case.failing_at(place, &["CloudFrontUnavailable"]),
                 _ => case,
             }
         }
-        Target::Get(_) => match trouble {
-            Trouble::Denied => case.failing(&["AccessDenied"]),
+        Target::Get(place) => match trouble {
+            Trouble::Denied => case.failing_at(place, &["AccessDenied"]),
             Trouble::NotFound if always => {
                 case.long = true;
-                case.failing(&["InvalidationNotFound"])
+                case.failing_at(place, &["InvalidationNotFound"])
             }
+            // One function checks both.
             _ if always && trouble.ends_the_function() => case.failing(CRASHED),
-            _ if always => case.overdue(),
+            _ if always => Case {
+                stack: Kind::Overdue,
+                ..case.failing_at(place, &["InvalidationStatusUnknown"])
+            },
             _ => case,
         },
         Target::Describe => {
-            // It is asked only where the entry function fails on every attempt.
+            // It is asked only where the hook function fails on every attempt.
             case.plans.push((
                 Operation::StartExecution,
                 About::Deployment,
@@ -273,9 +294,45 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
                 case
             }
         }
+        Target::DescribeError => {
+            case.plans.push((
+                Operation::PutLifecycleEventHookExecutionStatus,
+                About::Deployment,
+                1,
+                Trouble::Denied.at(Target::Report),
+            ));
+            case.end = End::Failed(&["InvalidatedButNotReported"]);
+            case.on_moto_only = true;
+            let is_refusal = matches!(trouble, Trouble::Denied | Trouble::NotFound);
+            match trouble {
+                _ if always && trouble.ends_the_function() => case.unanswerable(),
+                // The status is for a failure where Step Functions does not say the error.
+                _ if always || is_refusal => Case {
+                    decider: Decider::FailedPolicy,
+                    ..case
+                },
+                _ => case,
+            }
+        }
+        Target::Queue => {
+            // It is asked only where the hook function can neither start nor report.
+            case.plans.push((
+                Operation::StartExecution,
+                About::Deployment,
+                usize::MAX,
+                Trouble::NotFound.at(Target::Start),
+            ));
+            case.plans.push((
+                Operation::PutLifecycleEventHookExecutionStatus,
+                About::Deployment,
+                LONG / 10,
+                Trouble::Unavailable.at(Target::Report),
+            ));
+            case.without_an_execution()
+        }
         Target::Report => match trouble {
             Trouble::Denied | Trouble::NotFound => {
-                case.end = End::Failed(&["PurgedButNotTold"]);
+                case.end = End::Failed(&["InvalidatedButNotReported"]);
                 case.long = times == Times::Long;
                 match times {
                     Times::Once | Times::AFew => case,

@@ -27,7 +27,7 @@ pub(super) fn all() -> Vec<Case> {
         cases.push(Case {
             stack: Kind::Overdue,
             name: format!("too many in progress at place {place}, always"),
-            ..busy(usize::MAX).failing(&["PurgeNotStarted"])
+            ..busy(usize::MAX).failing_at(place, &["InvalidationNotCreated"])
         });
         let shown = |times| {
             let mut case = good(format!("an unknown status at place {place}, {times} times"));
@@ -42,11 +42,20 @@ pub(super) fn all() -> Vec<Case> {
         cases.extend([shown(1), shown(FEW)]);
         cases.push(Case {
             name: format!("an unknown status at place {place}, always"),
-            ..shown(usize::MAX).overdue()
+            ..shown(usize::MAX).overdue_at(place)
         });
         let mut endless = good(format!("never completed at place {place}"));
         endless.purge_takes[place] = None;
-        cases.push(endless.overdue());
+        cases.push(endless.clone().overdue_at(place));
+        let mut unreported = endless.overdue_at(place);
+        unreported.name += ", and the report is denied once";
+        unreported.plans.push((
+            Operation::PutLifecycleEventHookExecutionStatus,
+            About::Deployment,
+            1,
+            Fault::new("AccessDeniedException", 400, "A fault of the matrix."),
+        ));
+        cases.push(unreported);
         let mut slow = good(format!("slow at place {place}"));
         slow.purge_takes[place] = Some(Duration::from_secs(8));
         cases.push(slow);
@@ -69,14 +78,18 @@ pub(super) fn all() -> Vec<Case> {
             missing
                 .plans
                 .push((create.0, create.1, usize::MAX, Fault::new(code, 400, used)));
-            cases.push(missing.failing(&["CallerReferenceUsed"]));
+            cases.push(missing.failing_at(place, &["CallerReferenceUsed"]));
         }
     }
     let mut both = good("never completed at both places".into());
     both.purge_takes = [None; 2];
-    cases.push(both.overdue());
+    cases.push(Case {
+        completed: [false; 2],
+        ..both.overdue_at(0)
+    });
     cases.extend(incidents());
-    let mut misconfigured = good("sixteen wildcards".into()).without_an_execution();
+    let mut misconfigured =
+        good("a wrong path among the hook function's variables".into()).without_an_execution();
     misconfigured.stack = Kind::Misconfigured;
     cases.push(misconfigured);
     let mut stuck = good("create-invalidation times out until the machine does".into());
@@ -181,7 +194,7 @@ fn incidents() -> Vec<Case> {
             Incident::EventAtOnce(3),
         ),
         with(
-            "the entry function is invoked synchronously",
+            "the hook function is invoked synchronously",
             Incident::Synchronous,
         ),
         with(
@@ -206,8 +219,8 @@ fn incidents() -> Vec<Case> {
         )),
     ];
     let denied = Fault::new("AccessDenied", 403, "A fault of the matrix.");
-    let mut again =
-        with("the safety net's event three times", Incident::EndAgain).failing(&["AccessDenied"]);
+    let mut again = with("the safety net's event three times", Incident::EndAgain)
+        .failing_at(0, &["AccessDenied"]);
     again.plans.push((
         Operation::CreateInvalidation,
         About::Place(0),
@@ -245,7 +258,7 @@ fn stops() -> Vec<Case> {
     for state in [
         "CreateInvalidations",
         "CheckInvalidations",
-        "WaitForEdge",
+        "WaitForInvalidation",
         "ReportSucceeded",
         "ReportFailed",
     ] {
@@ -268,7 +281,7 @@ fn stops() -> Vec<Case> {
                 usize::MAX,
                 Fault::new("TooManyRequestsException", 429, "A fault of the matrix."),
             )),
-            "WaitForEdge" => case.purge_takes = [None; 2],
+            "WaitForInvalidation" => case.purge_takes = [None; 2],
             "ReportFailed" => {
                 case.plans.push((
                     Operation::CreateInvalidation,

@@ -1,0 +1,107 @@
+//! What an invalidation that did not complete does to the deployment: the user's choice, never a side effect.
+
+use std::env;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codedeploy::HookStatus;
+
+/// What happens to the deployment when the invalidation did not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureAction {
+    /// `Failed` is reported: the deployment fails, and may roll back.
+    FailDeployment,
+    /// `Succeeded` is reported: the deployment continues; the execution fails all the same.
+    ContinueDeployment,
+}
+
+/// A variable whose value is not a failure action.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} is {value:?}: it must be FailDeployment or ContinueDeployment")]
+pub struct InvalidFailureAction {
+    variable: &'static str,
+    value: String,
+}
+
+impl FailureAction {
+    /// The variable that decides for an invalidation that failed.
+    pub const ON_INVALIDATION_FAILURE: &'static str = "ON_INVALIDATION_FAILURE";
+    /// The variable that decides for an invalidation that was still in progress at the deadline.
+    pub const ON_INVALIDATION_TIMEOUT: &'static str = "ON_INVALIDATION_TIMEOUT";
+
+    /// Reads a failure action.
+    ///
+    /// # Errors
+    /// When the variable is missing or its value is not one of the two names.
+    pub fn parse(
+        variable: &'static str,
+        value: Option<String>,
+    ) -> Result<Self, InvalidFailureAction> {
+        match value.as_deref() {
+            Some("FailDeployment") => Ok(Self::FailDeployment),
+            Some("ContinueDeployment") => Ok(Self::ContinueDeployment),
+            _ => Err(InvalidFailureAction {
+                variable,
+                value: value.unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Reads a failure action from the environment. A wrong setting must not keep CodeDeploy waiting, so it is logged and
+    /// counts as [`FailureAction::FailDeployment`].
+    #[must_use]
+    pub fn from_env(variable: &'static str) -> Self {
+        Self::parse(variable, env::var(variable).ok()).unwrap_or_else(|error| {
+            tracing::error!("{error}; until it is fixed, FailDeployment is used");
+            Self::FailDeployment
+        })
+    }
+
+    /// The status that is reported to CodeDeploy.
+    #[must_use]
+    pub fn status(self) -> HookStatus {
+        match self {
+            Self::FailDeployment => HookStatus::Failed,
+            Self::ContinueDeployment => HookStatus::Succeeded,
+        }
+    }
+
+    /// The value as the template's parameter has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FailDeployment => "FailDeployment",
+            Self::ContinueDeployment => "ContinueDeployment",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_action_is_read_by_its_name_and_nothing_else() {
+        let parse = |value: Option<&str>| {
+            FailureAction::parse("ON_INVALIDATION_FAILURE", value.map(str::to_owned))
+        };
+        for action in [
+            FailureAction::FailDeployment,
+            FailureAction::ContinueDeployment,
+        ] {
+            assert_eq!(parse(Some(action.as_str())), Ok(action));
+        }
+        for wrong in [None, Some(""), Some("continue"), Some("faildeployment")] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("ON_INVALIDATION_FAILURE is "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_failure_action_fails_the_deployment() {
+        assert_eq!(
+            FailureAction::from_env("NOT_A_VARIABLE"),
+            FailureAction::FailDeployment
+        );
+    }
+}
