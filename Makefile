@@ -18,6 +18,7 @@ LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_6
 ARCHITECTURE ?= arm64
 SCENARIO ?=
 FAULTS ?=
+STACK ?=
 
 .PHONY: help
 help: ## List these targets
@@ -80,6 +81,10 @@ lint: tools lint-tools ## Check formatting, code, dependencies, state machine, t
 .PHONY: build
 build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
 	$(call build-for-lambda,$(ARCHITECTURE))
+
+.PHONY: verify
+verify: $(TOOLS)/verify/.installed ## Check a stack that you have deployed to AWS (STACK=name; it invalidates one harmless path)
+	@$(TOOLS)/verify/bin/python sam/verify.py $(STACK)
 
 .PHONY: clean
 clean: ## Remove all that these targets have made

@@ -28,6 +28,25 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The name or id of one of its resources.
+    ///
+    /// # Errors
+    /// When the local AWS fails, or does not have it.
+    pub async fn resource(&self, aws: &LocalAws, logical_id: &str) -> Result<String> {
+        let arguments = [
+            "cloudformation",
+            "describe-stack-resource",
+            "--stack-name",
+            &self.name,
+            "--logical-resource-id",
+            logical_id,
+        ];
+        let found = cli(aws, &arguments).await?;
+        let id = found["StackResourceDetail"]["PhysicalResourceId"].as_str();
+        id.map(str::to_owned)
+            .with_context(|| format!("{} has no {logical_id}", self.name))
+    }
+
     /// The hook function's name.
     #[must_use]
     pub fn hook_function(&self) -> String {
@@ -53,17 +72,28 @@ impl Stack {
     }
 }
 
-/// Deploys what `make local-build` has built, or another build that the variable `BUILD` names.
+/// What `make local-build` has built, or another build that the variable `BUILD` names.
+fn build() -> PathBuf {
+    let build = std::env::var("BUILD").unwrap_or_else(|_| "sam-local".to_owned());
+    repository().join("target").join(build)
+}
+
+/// The program of a function in it.
+#[must_use]
+pub fn built(function: &str) -> PathBuf {
+    build().join(function).join("bootstrap")
+}
+
+/// Deploys what was built.
 ///
 /// # Errors
 /// When `sam deploy` fails, with all it said.
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-    let build = std::env::var("BUILD").unwrap_or_else(|_| "sam-local".to_owned());
     run(Command::new(tool("sam", "sam"))
         .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
         // Not where `sam build` puts what is for AWS.
         .arg("--template-file")
-        .arg(format!("../target/{build}/template.yaml"))
+        .arg(build().join("template.yaml"))
         .arg("--config-file")
         .arg(sam_folder().join("samconfig.toml"))
         .arg("--parameter-overrides")

@@ -2,18 +2,22 @@
 //!
 //! `make test` builds the functions first. Without the tools that `make tools` installs, all of it fails and says so.
 
+mod plant;
+
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
 use tests::{
     follow::Unwatched,
-    local_aws::LocalAws,
+    local_aws::{LocalAws, repository, tool},
     permissions,
     scenario::{self, Policies, SCENARIOS, Scenario},
     stack::{self, Invocation, Stack},
 };
 use tokio::{
+    process::Command,
     runtime::Runtime,
     sync::{Mutex, OnceCell},
 };
@@ -31,6 +35,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("Paths", "/static/runtime~main.js"),
     ("Paths", "/images/%2A"),
     ("HookFunctionName", "purge-hook"),
+];
+
+/// What `make verify` is tried on: names given, alarms with a topic, two paths as the README spells them.
+const VERIFIED: &[(&str, &str)] = &[
+    ("DistributionIds", "E2QWRUHAPOMQZL,E1WEBSITE00001"),
+    ("Paths", "/index.html,/static/*"),
+    ("HookFunctionName", "CodeDeployHook_web"),
+    ("StateMachineLogLevel", "ERROR"),
 ];
 
 type Parameters = Vec<(&'static str, &'static str)>;
@@ -67,17 +79,30 @@ fn main() -> Result<ExitCode> {
             lab.runtime.block_on(lab.refuses(name, value))
         })
     });
-    let trials = cases.chain(refusals).collect();
+    let verify = {
+        let lab = Arc::clone(&lab);
+        Trial::test("verify passes, and finds what is planted", move || {
+            lab.runtime.block_on(lab.verifies())
+        })
+    };
+    let trials = cases.chain(refusals).chain([verify]).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() || conclusion.num_filtered_out > 0 || arguments.list {
         return Ok(conclusion.exit_code());
     }
-    // When all has happened that a role can be used for.
-    let roles = Trial::test(
-        "each role may do what it did, and nothing else",
-        move || lab.runtime.block_on(lab.examines_roles()),
+    // When all has happened that a role can be used for, and that is logged.
+    let roles = {
+        let lab = Arc::clone(&lab);
+        Trial::test(
+            "each role may do what it did, and nothing else",
+            move || lab.runtime.block_on(lab.examines_roles()),
+        )
+    };
+    let logs = Trial::test(
+        "the alarm's filter finds the hooks without an execution in the logs",
+        move || lab.runtime.block_on(lab.finds_not_started()),
     );
-    Ok(libtest_mimic::run(&arguments, vec![roles]).exit_code())
+    Ok(libtest_mimic::run(&arguments, vec![roles, logs]).exit_code())
 }
 
 /// The local AWS and its stacks, made when a trial first needs them, and gone with the last trial.
@@ -171,6 +196,79 @@ impl Lab {
         }
     }
 
+    async fn verifies(&self) -> Result<(), Failed> {
+        let aws = self.aws().await?;
+        let topic = stack::cli(aws, &["sns", "create-topic", "--name", "alarms"]).await?;
+        let topic = topic["TopicArn"].as_str().unwrap_or_default();
+        let endpoint = [
+            "--protocol",
+            "email",
+            "--notification-endpoint",
+            "a@example.com",
+        ];
+        stack::cli(
+            aws,
+            &[&["sns", "subscribe", "--topic-arn", topic], &endpoint[..]].concat(),
+        )
+        .await?;
+        let stack = {
+            let _turn = self.stacks.lock().await;
+            let parameters = [VERIFIED, &[("AlarmTopicArn", topic)]].concat();
+            stack::deploy(aws, "verified", &parameters).await?
+        };
+        let mut problems = Vec::new();
+        let invalidates = "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html, /static/*";
+        if stack.outputs["Invalidates"] != invalidates {
+            problems.push(format!("the output is {}", stack.outputs["Invalidates"]));
+        }
+        let found = verify(aws, &stack).await?;
+        if !found.contains("\nverify: ") || !found.contains(" 0 failed") {
+            problems.push(format!("it fails where nothing is planted:\n{found}"));
+        }
+        plant::removed_rule(aws, &stack).await?;
+        plant::denied_permission(aws, &stack).await?;
+        plant::wrong_architecture(aws, &stack).await?;
+        let found = verify(aws, &stack).await?;
+        for row in [
+            "failed   CheckInvalidationFunction starts",
+            "failed   ExecutionEndedRule delivers",
+            "failed   CreateInvalidationFunction may cloudfront:CreateInvalidation on arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL",
+            ", 3 failed",
+        ] {
+            if !found.contains(row) {
+                problems.push(format!("{row:?} is not in:\n{found}"));
+            }
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("\n").into())
+        }
+    }
+
+    /// ministack stores metric filters, and does not match them.
+    async fn finds_not_started(&self) -> Result<(), Failed> {
+        let aws = self.aws().await?;
+        let stacks = self.stacks.lock().await;
+        for (scenario, log_group, expected) in [
+            ("no-start", "HookLogGroup", false),
+            ("bad-settings", "HookLogGroup", false),
+            ("hook-fails", "HookLogGroup", false),
+            ("hook-fails", "ReportStatusLogGroup", false),
+            ("", "HookLogGroup", true),
+            ("", "ReportStatusLogGroup", true),
+        ] {
+            let of = |(_, broken_by): &&StackKey| broken_by.unwrap_or_default() == scenario;
+            let key = stacks.keys().find(of).ok_or("no stack")?;
+            let group = stacks[key].resource(aws, log_group).await?;
+            let found = started_fields(aws, &group).await?;
+            if found.is_empty() || found.iter().any(|started| *started != expected) {
+                return Err(format!("{scenario}, {log_group}: {found:?}").into());
+            }
+        }
+        Ok(())
+    }
+
     async fn refuses(&self, name: &str, value: &str) -> Result<(), Failed> {
         let aws = self.aws().await?;
         let mut parameters = BTreeMap::from([("DistributionIds", "E2QWRUHAPOMQZL")]);
@@ -185,4 +283,31 @@ impl Lab {
             Err(other) => Err(format!("it failed otherwise: {other:#}").into()),
         }
     }
+}
+
+/// What `make verify` prints.
+async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
+    let output = Command::new(tool("ministack", "python"))
+        .arg(repository().join("sam/verify.py"))
+        .arg(&stack.name)
+        .envs(aws.cli_environment())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot run Python; `make tools` installs it")?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// What the lines of a log say in the field that the metric filters are about.
+async fn started_fields(aws: &LocalAws, log_group: &str) -> Result<Vec<bool>> {
+    let filter = ["--filter-pattern", "execution_started"];
+    let arguments = ["logs", "filter-log-events", "--log-group-name", log_group];
+    let found = stack::cli(aws, &[&arguments[..], &filter].concat()).await?;
+    let lines = found["events"].as_array().into_iter().flatten();
+    let lines = lines.filter_map(|event| event["message"].as_str());
+    let documents = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(documents
+        .filter_map(|line| line["execution_started"].as_bool())
+        .collect())
 }

@@ -125,6 +125,11 @@ pub(crate) async fn create(
                 .get(distribution_id)
                 .and_then(|all| all.iter().find(|i| i.caller_reference == caller_reference))
                 .cloned();
+            // One that was just created is in progress, however short it takes.
+            let seen = match (&earlier, seen) {
+                (None, Seen::AsItIs) => Seen::As("InProgress"),
+                _ => seen,
+            };
             let invalidation = match earlier {
                 Some(earlier) if earlier.paths != paths => {
                     return Err(Refusal::new(
@@ -333,7 +338,8 @@ fn read(body: &str) -> Result<(String, Vec<String>), Refusal> {
             "The value of Quantity and the size of Items don't match.",
         ));
     }
-    if paths.is_empty() || paths.iter().any(|path| !path.starts_with('/')) {
+    let invalid = |path: &String| !path.starts_with('/') || path.contains('~');
+    if paths.is_empty() || paths.iter().any(invalid) {
         return Err(Refusal::new(
             "InvalidArgument",
             400,

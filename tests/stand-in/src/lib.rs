@@ -11,6 +11,7 @@
 //!   come only as faults.
 //! - What CloudFront does with a repeated caller reference and CodeDeploy with a repeated answer is not known for sure;
 //!   [`Switches`] has both ways.
+//! - Every path that it accepts is invalidated. CloudFront accepts `%7E` and other needless encodings, and invalidates nothing.
 //! - `ListInvalidations` has one page, and does not say whose invalidation is looked for: it goes by the process that
 //!   calls, and by the last one that it asked to create.
 //! - A refused connection is one that is closed without an answer. Only a caller that says which process it is (see

@@ -66,6 +66,8 @@ refusals = [
     ("NoSuchDistribution", cloudfront.get_invalidation, {"DistributionId": "nonsense", "Id": "I404"}),
     ("InvalidArgument", cloudfront.create_invalidation,
      {"DistributionId": distribution, "InvalidationBatch": batch("3", ["no-slash"])}),
+    ("InvalidArgument", cloudfront.create_invalidation,
+     {"DistributionId": distribution, "InvalidationBatch": batch("3", ["/runtime~main.js"])}),
     ("InconsistentQuantities", cloudfront.create_invalidation,
      {"DistributionId": distribution,
       "InvalidationBatch": {"CallerReference": "4", "Paths": {"Quantity": 2, "Items": ["/*"]}}}),

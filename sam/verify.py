@@ -1,0 +1,275 @@
+"""Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`.
+
+It invalidates one harmless path in each of the stack's distributions (a path each, of the thousand a month that are free), and
+stops one execution, which sets off the alarm ExecutionFailedAlarm once. It reports to no deployment and changes nothing else.
+
+Every check is printed as a row, and for each that failed, what to do. Exits with 1 if any failed.
+"""
+
+import json
+import sys
+import time
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+PATH = "/cloudfront-deploy-hook-verify"
+# What each function says of an event that it cannot have: it has started, and does nothing.
+FUNCTIONS = {
+    "HookFunction": "InvalidHookEvent",
+    "CreateInvalidationFunction": "InvalidInput",
+    "CheckInvalidationFunction": "InvalidInput",
+    "ReportStatusFunction": "InvalidInput",
+}
+# For a stopped execution to come to the log of report-status, in seconds; as a rule it takes ten.
+REPORT_PATIENCE = 180
+POLL_SECONDS = 2
+
+cloudformation = boto3.client("cloudformation")
+cloudwatch = boto3.client("cloudwatch")
+events = boto3.client("events")
+iam = boto3.client("iam")
+functions = boto3.client("lambda")
+logs = boto3.client("logs")
+machines = boto3.client("stepfunctions")
+
+
+class Skipped(Exception):
+    """A check could not be made, for this reason."""
+
+
+class Failed(Exception):
+    """A check failed: what was found, and what to do."""
+
+    def __init__(self, found, remedy):
+        super().__init__(f"{found}\n    -> {remedy}")
+
+
+class Table:
+    """The checks, printed as they are made."""
+
+    def __init__(self):
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def check(self, what, call, *arguments):
+        """Makes a check; says whether it passed."""
+        result, detail = self.outcome(call, *arguments)
+        self.counts[result] += 1
+        print(f"{result:8} {what}{': ' if detail else ''}{detail}", flush=True)
+        return result == "passed"
+
+    @staticmethod
+    def outcome(call, *arguments):
+        try:
+            return "passed", call(*arguments) or ""
+        except Skipped as reason:
+            return "skipped", str(reason)
+        except Failed as failure:
+            return "failed", str(failure)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code.startswith("AccessDenied") or code in ("AuthorizationError", "UnauthorizedOperation"):
+                return "skipped", f"your credentials are not authorized: {error}"
+            return "failed", f"{error}\n    -> See the error; if the resource is gone, deploy the stack again"
+
+
+class Stack:
+    """What CloudFormation knows of the stack."""
+
+    def __init__(self, name):
+        [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        self.arn = found["StackId"]
+        self.parameters = {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in found["Outputs"]}
+        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+        resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+        self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        self.alarms = [r["LogicalResourceId"] for r in resources if r["ResourceType"] == "AWS::CloudWatch::Alarm"]
+        self.machine = self.ids["InvalidateStateMachine"]
+        self.distributions = [i.strip() for i in self.parameters["DistributionIds"].split(",")]
+
+    def arn_of(self, service, resource, account=True):
+        _, partition, _, region, account_id, _ = self.arn.split(":", 5)
+        if service == "cloudfront":
+            region = ""
+        return f"arn:{partition}:{service}:{region}:{account_id if account else ''}:{resource}"
+
+
+def definition_is_valid(stack):
+    definition = machines.describe_state_machine(stateMachineArn=stack.machine)["definition"]
+    try:
+        answer = machines.validate_state_machine_definition(definition=definition, type="STANDARD")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("UnknownOperationException", "InternalFailure", "500"):
+            raise Skipped("this region's Step Functions has no ValidateStateMachineDefinition") from error
+        raise
+    if answer["result"] != "OK":
+        raise Failed(json.dumps(answer["diagnostics"]), "Report this: the definition is part of this project")
+
+
+def function_starts(stack, function):
+    answer = functions.invoke(FunctionName=stack.ids[function], Payload=b"[]")
+    payload = json.loads(answer["Payload"].read())
+    error = payload.get("errorType") if isinstance(payload, dict) else None
+    if error != FUNCTIONS[function]:
+        raise Failed(
+            f"it answers {json.dumps(payload)[:300]}",
+            "Runtime.InvalidEntrypoint or Runtime.ExitError: it was built for another architecture or not whole; "
+            "run `sam build` and `sam deploy` again. Otherwise see its log",
+        )
+
+
+def start(stack, distribution, name):
+    batch = {"distributionId": distribution, "paths": [PATH]}
+    execution = machines.start_execution(
+        stateMachineArn=stack.machine, name=name, input=json.dumps({"invalidations": [batch]})
+    )
+    return execution["executionArn"]
+
+
+def invalidation_completes(execution):
+    while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        time.sleep(POLL_SECONDS)
+    if found["status"] != "SUCCEEDED":
+        raise Failed(f"{found['status']}: {found.get('error')}: {found.get('cause')}", f"See execution {execution}")
+    [row] = json.loads(found["output"])["invalidations"]
+    return f"invalidation {row['invalidationId']} of {PATH}, completed after {row['elapsedSeconds']} s"
+
+
+def rule_delivers(stack):
+    rule, queue = stack.ids["ExecutionEndedRule"], stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1]
+    remedy = "The rule of the stack was changed or removed; deploy the stack again, or delete and deploy it"
+    try:
+        state = events.describe_rule(Name=rule)["State"]
+    except events.exceptions.ResourceNotFoundException as error:
+        raise Failed("there is no such rule", remedy) from error
+    if state != "ENABLED":
+        raise Failed(f"the rule is {state}", remedy)
+    targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
+    if not any(target.endswith(f":{queue}") for target in targets):
+        raise Failed(f"its targets are {targets}, not {queue}", remedy)
+
+
+def stopped_execution_is_reported(stack, name):
+    began = time.time()
+    execution = start(stack, stack.distributions[0], name)
+    machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by make verify")
+    while time.time() - began < REPORT_PATIENCE:
+        found = logs.filter_log_events(
+            logGroupName=stack.ids["ReportStatusLogGroup"],
+            startTime=int((began - 60) * 1000),
+            filterPattern=f'"{name}"',
+        )
+        if any(name in event["message"] for event in found["events"]):
+            return f"report-status has its end after {time.time() - began:.0f} s"
+        time.sleep(POLL_SECONDS)
+    raise Failed(
+        f"after {REPORT_PATIENCE} s the log of report-status has nothing of {execution}",
+        "Check the queue PendingReportsQueue, its policy and its event source mapping; or deploy the stack again",
+    )
+
+
+def alarm_notifies(stack, alarm):
+    [found] = cloudwatch.describe_alarms(AlarmNames=[stack.ids[alarm]])["MetricAlarms"]
+    if not found["AlarmActions"]:
+        raise Skipped("it notifies nobody, because the parameter AlarmTopicArn is empty")
+    if not found["ActionsEnabled"]:
+        raise Failed("its actions are disabled", f"aws cloudwatch enable-alarm-actions --alarm-names {found['AlarmName']}")
+
+
+def topic_reaches_somebody(topic):
+    sns = boto3.client("sns", region_name=topic.split(":")[3])
+    try:
+        attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    except sns.exceptions.NotFoundException as error:
+        raise Failed("it does not exist", "Deploy the stack with another AlarmTopicArn") from error
+    key = attributes.get("KmsMasterKeyId", "")
+    if key.endswith("alias/aws/sns"):
+        raise Failed(
+            "it is encrypted with alias/aws/sns, which CloudWatch may not use",
+            "Encrypt it with a key of your own whose policy allows cloudwatch.amazonaws.com kms:Decrypt and kms:GenerateDataKey*",
+        )
+    subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    confirmed = [s for s in subscriptions if s["SubscriptionArn"].startswith("arn:")]
+    if not confirmed:
+        raise Failed("nobody has a confirmed subscription to it", "Subscribe to it, and confirm the subscription")
+    return f"{len(confirmed)} subscription(s)" + (f", encrypted with {key}: its policy was not checked" if key else "")
+
+
+def permissions(stack):
+    """Whose role, what, on what; and whether it must be allowed."""
+    application, group = (
+        stack.parameters[name].replace("*", "any") for name in ("CodeDeployApplication", "CodeDeployDeploymentGroup")
+    )
+    hooks = stack.arn_of("codedeploy", f"deploymentgroup:{application}/{group}")
+    execution = stack.machine.replace(":stateMachine:", ":execution:") + ":verify"
+    queue = stack.arn_of("sqs", stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1])
+    yield "HookFunction", "states:StartExecution", stack.machine, True
+    yield "HookFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", hooks, True
+    yield "HookFunction", "sqs:SendMessage", queue, True
+    for distribution in stack.distributions:
+        on = stack.arn_of("cloudfront", f"distribution/{distribution}")
+        for action in ("CreateInvalidation", "GetInvalidation", "ListInvalidations"):
+            yield "CreateInvalidationFunction", f"cloudfront:{action}", on, True
+        yield "CheckInvalidationFunction", "cloudfront:GetInvalidation", on, True
+    another = stack.arn_of("cloudfront", "distribution/EANOTHER000000")
+    yield "CreateInvalidationFunction", "cloudfront:CreateInvalidation", another, False
+    yield "ReportStatusFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", hooks, True
+    yield "ReportStatusFunction", "states:DescribeExecution", execution, True
+    for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
+        yield "ReportStatusFunction", f"sqs:{action}", queue, True
+    for function in ("CreateInvalidationFunction", "CheckInvalidationFunction", "ReportStatusFunction"):
+        arn = stack.arn_of("lambda", f"function:{stack.ids[function]}")
+        yield "InvalidateStateMachine", "lambda:InvokeFunction", arn, True
+
+
+def roles(stack):
+    found = {f: functions.get_function_configuration(FunctionName=stack.ids[f])["Role"] for f in FUNCTIONS}
+    found["InvalidateStateMachine"] = machines.describe_state_machine(stateMachineArn=stack.machine)["roleArn"]
+    return found
+
+
+def role_is(role, action, resource, allowed):
+    answer = iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource])
+    decision = answer["EvaluationResults"][0]["EvalDecision"]
+    if (decision == "allowed") != allowed:
+        raise Failed(
+            f"{decision} for {role}",
+            "Look for a policy that was added to the role, a permissions boundary or a service control policy",
+        )
+
+
+def verify(name):
+    stack, table = Stack(name), Table()
+    run = f"verify-{int(time.time())}"
+    table.check("the state machine's definition is valid", definition_is_valid, stack)
+    # All of them, whatever comes of one.
+    starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
+    if all(starting):
+        executions = {d: start(stack, d, f"{run}-{d}") for d in stack.distributions}
+        for distribution, execution in executions.items():
+            table.check(f"distribution {distribution} is invalidated", invalidation_completes, execution)
+    else:
+        print("         (no execution is started while a function does not start)")
+    delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)
+    if all(starting) and delivers:
+        table.check("a stopped execution is reported", stopped_execution_is_reported, stack, f"{run}-stopped")
+    for alarm in stack.alarms:
+        table.check(f"{alarm} notifies", alarm_notifies, stack, alarm)
+    if topic := stack.parameters["AlarmTopicArn"]:
+        table.check(f"{topic} reaches somebody", topic_reaches_somebody, topic)
+    of = roles(stack)
+    for who, action, resource, allowed in permissions(stack):
+        what = f"{who} {'may' if allowed else 'may not'} {action} on {resource}"
+        table.check(what, role_is, of[who], action, resource, allowed)
+    print("verify: " + ", ".join(f"{count} {result}" for result, count in table.counts.items()))
+    return table.counts["failed"] == 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: make verify STACK=<the stack's name>, with AWS credentials and a region in the environment")
+    try:
+        sys.exit(not verify(sys.argv[1]))
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"verify: {error}\nCheck the stack's name, the region (AWS_REGION) and your credentials.")
