@@ -75,8 +75,11 @@ def calls(key):
         record = json.loads(event["CloudTrailEvent"])
         service = record["eventSource"].split(".")[0]
         parameters = record["requestParameters"] or {}
-        resource = parameters.get("stateMachineArn") or parameters.get("executionArn") or "unknown"
-        yield f"{service}:{record['eventName']}", resource
+        resource = parameters.get("stateMachineArn") or parameters.get("executionArn")
+        if queue := parameters.get("queueUrl"):
+            account, name = queue.split("/")[-2:]
+            resource = f"arn:aws:sqs:{record['awsRegion']}:{account}:{name}"
+        yield f"{service}:{record['eventName']}", resource or "unknown"
 
 
 def known(who, role_arn, key=None):
@@ -97,8 +100,11 @@ def roles(stack):
         name = names[who.title().replace("-", "") + "Function"]
         found = functions.get_function_configuration(FunctionName=name)
         yield known(who, found["Role"], access_key(found["FunctionArn"], found["Role"]))
-    found = machines.describe_state_machine(stateMachineArn=names["InvalidateStateMachine"])
-    yield known("state machine", found["roleArn"])
+    machine = names["InvalidateStateMachine"]
+    # A scenario may have deleted it.
+    if any(found["stateMachineArn"] == machine for found in machines.list_state_machines()["stateMachines"]):
+        found = machines.describe_state_machine(stateMachineArn=machine)
+        yield known("state machine", found["roleArn"])
 
 
 def is_allowed(role_arn, action, resource):

@@ -12,6 +12,7 @@ use std::{
 };
 
 use handlers::{FUNCTIONS, Handlers};
+use lambda_runtime::Diagnostic;
 use regex::Regex;
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
@@ -528,6 +529,33 @@ async fn every_event_is_one_that_its_function_reads() {
         let failure = handlers.invoke(function, event).await.err();
         assert!(failure.is_none(), "{name}: {failure:?}");
     }
+}
+
+/// Executions that run while the stack is updated call the new functions with what the old definition sends.
+#[tokio::test]
+async fn what_an_earlier_release_sent_to_a_function_is_still_read() {
+    let handlers = Handlers::start().await;
+    let mut read = BTreeSet::new();
+    for release in fs::read_dir(repository().join("tests/recorded")).unwrap() {
+        let release = release.unwrap().path();
+        if !release.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(release).unwrap() {
+            let file = file.unwrap().path();
+            let document: Value =
+                serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let function = name.split('.').next().unwrap();
+            let failure = handlers.invoke(function, document).await.err();
+            let is_invalid =
+                |error: &Diagnostic| ["InvalidHookEvent", "InvalidInput"].contains(&&*error.error_type);
+            assert!(!failure.as_ref().is_some_and(is_invalid), "{file:?}: {failure:?}");
+            read.insert(function.to_owned());
+        }
+    }
+    let functions = FUNCTIONS.iter().map(|(function, ..)| (*function).to_owned());
+    assert_eq!(read, functions.collect());
 }
 
 #[test]

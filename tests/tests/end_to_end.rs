@@ -33,7 +33,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("Paths", "/ok,index.html"),
     ("Paths", "/a*b"),
     ("Paths", "/static/runtime~main.js"),
-    ("Paths", "/images/%2A"),
     ("HookFunctionName", "purge-hook"),
 ];
 

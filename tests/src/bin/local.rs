@@ -81,7 +81,7 @@ Watch (a purge takes 30 seconds here):
   cd sam
   sam local invoke CreateInvalidationFunction --event events/create-invalidation.json \
       --env-vars local-env.json --invoke-image purge-local --force-image-build --skip-pull-image \
-      --parameter-overrides DistributionIds={DISTRIBUTION} Architecture={ARCHITECTURE}
+      --parameter-overrides DistributionIds={DISTRIBUTION}
 "
         );
     }
