@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_cloudfront::{Client, types::Invalidation};
 use aws_smithy_types::DateTime;
-use futures_util::future::join_all;
-use shared::aws::AwsFailure;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use shared::aws::{AwsFailure, OPERATION_TIMEOUT};
+use tokio::time::timeout;
 
 /// How many of a distribution's newest invalidations are listed: as many as one call returns.
 pub const NEWEST: i32 = 100;
-/// How many of those that were created since the execution began are looked at. They are all asked about together, so
-/// that it takes as long as one call.
-const CANDIDATES: usize = 20;
+/// How many of those that were created since the execution began are asked about at the same time.
+const CHECKS_AT_A_TIME: usize = 20;
 /// By how much the clocks of CloudFront and Step Functions may differ.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
@@ -27,8 +27,8 @@ pub fn is_caller_reference_used(failure: &AwsFailure) -> bool {
     }
 }
 
-/// Finds the invalidation with this caller reference among those that were created since the execution began. ListInvalidations
-/// does not say a reference, GetInvalidation does.
+/// Finds the invalidation with this caller reference among those that were created since the execution began. The list does
+/// not have the references; each invalidation has its own. Asking about all of them takes no longer than one call may.
 ///
 /// # Errors
 /// When CloudFront could not be asked.
@@ -45,27 +45,33 @@ pub async fn find(
         .send()
         .await?;
     let earliest = execution_began.as_secs_f64() - CLOCK_TOLERANCE.as_secs_f64();
-    let candidates = newest
+    let summaries = newest
         .invalidation_list
         .and_then(|list| list.items)
         .unwrap_or_default()
         .into_iter()
         .filter(|summary| summary.create_time.as_secs_f64() >= earliest)
-        // The oldest of them first: ours was the first that this execution created.
-        .rev()
-        .take(CANDIDATES)
-        .map(|summary| get(client, distribution_id, summary.id));
-    for found in join_all(candidates).await {
-        let ours = found?.filter(|invalidation| {
-            invalidation
-                .invalidation_batch()
-                .is_some_and(|batch| batch.caller_reference() == caller_reference)
-        });
-        if ours.is_some() {
-            return Ok(ours);
+        // The oldest of them first: this execution created its own when it began.
+        .rev();
+    let search = async {
+        let mut found = stream::iter(summaries)
+            .map(|summary| get(client, distribution_id, summary.id))
+            .buffered(CHECKS_AT_A_TIME);
+        while let Some(found) = found.try_next().await? {
+            let ours = found.filter(|invalidation| {
+                invalidation
+                    .invalidation_batch()
+                    .is_some_and(|batch| batch.caller_reference() == caller_reference)
+            });
+            if ours.is_some() {
+                return Ok(ours);
+            }
         }
-    }
-    Ok(None)
+        Ok(None)
+    };
+    timeout(OPERATION_TIMEOUT, search)
+        .await
+        .unwrap_or_else(|_| Err(AwsFailure::unusable("GetInvalidation took too long")))
 }
 
 /// The invalidation; none where CloudFront lists it, but does not know it everywhere yet.

@@ -165,9 +165,9 @@ async fn report(
             None,
             format!("{not_started}; the hook was already completed"),
         ),
-        Err(rejected) => (
+        Err(failure) => (
             None,
-            format!("{not_started}; and CodeDeploy rejected status {status}: {rejected}"),
+            format!("{not_started}; and status {status} could not be reported: {failure}"),
         ),
     };
     // `execution_started` is what the alarm ExecutionNotStarted counts.
