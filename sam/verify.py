@@ -1,7 +1,7 @@
 """Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`.
 
 It invalidates one harmless path in each of the stack's distributions (a path each, of the thousand a month that are free), and
-stops one execution, which sets off the alarm ExecutionFailedAlarm once. It reports to no deployment and changes nothing else.
+stops one execution, which sets off ExecutionsAbortedAlarm once. It reports to no deployment and changes nothing else.
 
 Every check is printed as a row, and for each that failed, what to do. Exits with 1 if any failed.
 """

@@ -1,11 +1,11 @@
 //! The alarms' states, minute by minute, computed from the metrics that AWS documents, for what they are there to tell.
 //!
-//! - SQS publishes each minute; `ApproximateAgeOfOldestMessage` leaves out a message that was received three times or more
+//! - SQS publishes each minute, `ApproximateNumberOfMessagesNotVisible` only if a message is in flight; `ApproximateAgeOfOldestMessage` leaves out a message that was received three times or more
 //!   and not deleted, also with a redrive policy. A queue that nobody has used for six hours is inactive, and its metrics can
 //!   lag by 15 minutes: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>,
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html>
-//! - In metric math, a sum has a value only where all its metrics have one; `FILL` gives one to those that do not:
-//!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
+//! - In metric math, a metric that is missing counts as 0 in a sum (an older page); or else the sum is missing, too. Both are
+//!   tried: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
 //! - An alarm fires when `DatapointsToAlarm` of the last `EvaluationPeriods` breach, all where it is not set; with
 //!   `notBreaching` a missing one does not:
 //!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html>
@@ -50,7 +50,7 @@ fn stuck_report() -> Metrics {
         ((visible, queue), series(|_| Some(0.0))),
         (
             (in_flight, queue),
-            series(|minute| Some(if minute < receives { 1.0 } else { 0.0 })),
+            series(|minute| (minute < receives).then_some(1.0)),
         ),
         (
             (age, queue),
@@ -69,8 +69,14 @@ fn stuck_report() -> Metrics {
     ])
 }
 
-/// The minute in which an alarm fires.
+/// The minute in which an alarm fires; the same whether or not a metric that is missing counts as 0 in a sum.
 fn fires(alarm: &str, metrics: &Metrics) -> Option<usize> {
+    let [one, other] = [false, true].map(|missing_is_0| fires_if(alarm, metrics, missing_is_0));
+    assert_eq!(one, other, "{alarm}");
+    one
+}
+
+fn fires_if(alarm: &str, metrics: &Metrics, missing_is_0: bool) -> Option<usize> {
     let alarm = &template()["Resources"][alarm]["Properties"];
     assert_eq!(alarm["TreatMissingData"].as_str(), Some("notBreaching"));
     assert_eq!(
@@ -78,21 +84,24 @@ fn fires(alarm: &str, metrics: &Metrics) -> Option<usize> {
         Some("GreaterThanThreshold")
     );
     let threshold = alarm["Threshold"].as_f64().unwrap();
-    let periods = alarm["EvaluationPeriods"].as_u64().unwrap();
+    let count = |field: &str| Some(usize::try_from(alarm.get(field)?.as_u64()?).unwrap());
+    let periods = count("EvaluationPeriods").unwrap();
+    let needed = count("DatapointsToAlarm").unwrap_or(periods);
     let values = match alarm["Metrics"].as_sequence() {
         None => of(alarm, metrics),
         Some(queries) => {
             let shown = |query: &&Yaml| query["ReturnData"].as_bool() != Some(false);
             let shown: Vec<_> = queries.iter().filter(shown).collect();
             assert_eq!(shown.len(), 1);
-            sum(shown[0]["Expression"].as_str().unwrap(), queries, metrics)
+            let expression = shown[0]["Expression"].as_str().unwrap();
+            sum(expression, queries, metrics, missing_is_0)
         }
     };
-    let breaches = |value: &Option<f64>| value.is_some_and(|value| value > threshold);
-    let windows = values.windows(usize::try_from(periods).unwrap());
-    let mut windows = windows.enumerate();
-    let (start, window) = windows.find(|(_, window)| window.iter().all(breaches))?;
-    Some(start + window.len() - 1)
+    (0..MINUTES).find(|&minute| {
+        let window = &values[(minute + 1).saturating_sub(periods)..=minute];
+        let breaching = window.iter().flatten().filter(|value| **value > threshold);
+        breaching.count() >= needed
+    })
 }
 
 /// The series of a metric: of a query's `MetricStat`, or of an alarm.
@@ -113,24 +122,22 @@ fn of(properties: &Yaml, metrics: &Metrics) -> Series {
     found.map_or_else(|| series(|_| None), |(_, series)| series.clone())
 }
 
-/// The value of a sum of metrics, some of them in `FILL(…, 0)`.
-fn sum(expression: &str, queries: &[Yaml], metrics: &Metrics) -> Series {
+fn sum(expression: &str, queries: &[Yaml], metrics: &Metrics, missing_is_0: bool) -> Series {
     let terms: Vec<Series> = expression
         .split('+')
-        .map(|term| {
-            let term = term.trim();
-            let filled = term
-                .strip_prefix("FILL(")
-                .and_then(|term| term.strip_suffix(", 0)"));
-            let id = filled.unwrap_or(term);
-            let query = queries
-                .iter()
-                .find(|query| query["Id"].as_str() == Some(id));
-            let values = of(query.unwrap(), metrics).into_iter();
-            values.map(|value| value.or(filled.map(|_| 0.0))).collect()
+        .map(|id| {
+            let named = |query: &&Yaml| query["Id"].as_str() == Some(id.trim());
+            of(queries.iter().find(named).unwrap(), metrics)
         })
         .collect();
-    series(|minute| terms.iter().map(|term| term[minute]).sum())
+    series(|minute| {
+        let all_missing = terms.iter().all(|term| term[minute].is_none());
+        let values = terms.iter().map(|term| match term[minute] {
+            None if missing_is_0 && !all_missing => Some(0.0),
+            value => value,
+        });
+        values.sum()
+    })
 }
 
 #[test]
@@ -180,9 +187,10 @@ fn an_execution_that_does_not_succeed_is_told_at_once_in_whatever_way_it_ended()
         "ExecutionsAborted",
     ] {
         let metrics = Metrics::from([((metric, "InvalidateStateMachine"), once())]);
-        assert_eq!(fires("ExecutionFailedAlarm", &metrics), Some(7), "{metric}");
+        let alarm = format!("{metric}Alarm");
+        assert_eq!(fires(&alarm, &metrics), Some(7), "{metric}");
+        assert_eq!(fires(&alarm, &Metrics::new()), None);
     }
-    assert_eq!(fires("ExecutionFailedAlarm", &Metrics::new()), None);
 }
 
 #[test]
@@ -232,7 +240,9 @@ fn every_alarm_goes_to_the_topic() {
     assert_eq!(
         names,
         [
-            "ExecutionFailedAlarm",
+            "ExecutionsFailedAlarm",
+            "ExecutionsTimedOutAlarm",
+            "ExecutionsAbortedAlarm",
             "ExecutionNotStartedAlarm",
             "PendingReportsAlarm",
             "ReportsDeadLetterAlarm",

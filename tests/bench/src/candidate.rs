@@ -150,6 +150,7 @@ impl Candidate {
             }),
             Function::CreateInvalidation => json!({
                 "executionName": DEPLOYMENT,
+                "executionStartTime": "2026-11-23T12:00:00Z",
                 "distributionId": DISTRIBUTION,
                 "paths": ["/*"],
                 "callerReference": DEPLOYMENT,
@@ -165,7 +166,7 @@ impl Candidate {
                     "deploymentId": DEPLOYMENT,
                     "lifecycleEventHookExecutionId": HOOK_EXECUTION,
                 },
-                "purge": "Completed",
+                "result": "Completed",
             }),
         }
     }

@@ -1,15 +1,15 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use report_status::{Clients, Policies, handle};
+use report_status::{Clients, FailureActions, handle};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let policies = Policies::from_env();
+    let actions = FailureActions::from_env();
     let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();
     let clients =
         Clients::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
     run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, policies, &state_machine_arn, event.payload)
+        handle(&clients, actions, &state_machine_arn, event.payload)
     }))
     .await
 }
