@@ -1,12 +1,14 @@
 """Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`.
 
-It invalidates one harmless path in each of the stack's distributions (a path each, of the thousand a month that are free), and
-stops one execution, which sets off ExecutionsAbortedAlarm once. It reports to no deployment and changes nothing else.
+It invalidates one harmless path in each of the stack's distributions, once or twice (of the thousand paths a month that are
+free), and stops one execution, which sets off ExecutionsAbortedAlarm once. It reports to no deployment and changes nothing else.
 
-Every check is printed as a row, and for each that failed, what to do. Exits with 1 if any failed.
+Every check is printed as a row, and for each that failed, what to do. Exits with 1 if any failed, or none passed.
 """
 
+import functools
 import json
+import os
 import sys
 import time
 
@@ -22,16 +24,21 @@ FUNCTIONS = {
     "ReportStatusFunction": "InvalidInput",
 }
 # For a stopped execution to come to the log of report-status, in seconds; as a rule it takes ten.
-REPORT_PATIENCE = 180
+REPORT_PATIENCE = float(os.environ.get("VERIFY_REPORT_PATIENCE", "180"))
 POLL_SECONDS = 2
+NOT_AUTHORIZED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation")
+CHANGED = "It was changed outside of CloudFormation, so deploying the same template again does not repair it: "
 
-cloudformation = boto3.client("cloudformation")
-cloudwatch = boto3.client("cloudwatch")
-events = boto3.client("events")
-iam = boto3.client("iam")
-functions = boto3.client("lambda")
-logs = boto3.client("logs")
-machines = boto3.client("stepfunctions")
+session = boto3.Session(region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
+if not session.region_name:
+    sys.exit("verify: no region. Set AWS_REGION to the region of the stack.")
+cloudformation = session.client("cloudformation")
+cloudwatch = session.client("cloudwatch")
+events = session.client("events")
+iam = session.client("iam")
+lambdas = session.client("lambda")
+logs = session.client("logs")
+machines = session.client("stepfunctions")
 
 
 class Skipped(Exception):
@@ -67,10 +74,11 @@ class Table:
         except Failed as failure:
             return "failed", str(failure)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code.startswith("AccessDenied") or code in ("AuthorizationError", "UnauthorizedOperation"):
+            if error.response["Error"]["Code"].startswith(NOT_AUTHORIZED):
                 return "skipped", f"your credentials are not authorized: {error}"
-            return "failed", f"{error}\n    -> See the error; if the resource is gone, deploy the stack again"
+            return "failed", f"{error}\n    -> See the error; a resource that is gone was deleted outside of CloudFormation"
+        except (BotoCoreError, LookupError, ValueError) as error:
+            return "failed", f"{type(error).__name__}: {error}\n    -> Try again; if it stays, please report it"
 
 
 class Stack:
@@ -104,18 +112,18 @@ def definition_is_valid(stack):
             raise Skipped("this region's Step Functions has no ValidateStateMachineDefinition") from error
         raise
     if answer["result"] != "OK":
-        raise Failed(json.dumps(answer["diagnostics"]), "Report this: the definition is part of this project")
+        raise Failed(json.dumps(answer["diagnostics"]), "Open an issue with this output: the definition is part of this project")
 
 
 def function_starts(stack, function):
-    answer = functions.invoke(FunctionName=stack.ids[function], Payload=b"[]")
+    answer = lambdas.invoke(FunctionName=stack.ids[function], Payload=b"[]")
     payload = json.loads(answer["Payload"].read())
     error = payload.get("errorType") if isinstance(payload, dict) else None
     if error != FUNCTIONS[function]:
         raise Failed(
-            f"it answers {json.dumps(payload)[:300]}",
-            "Runtime.InvalidEntrypoint or Runtime.ExitError: it was built for another architecture or not whole; "
-            "run `sam build` and `sam deploy` again. Otherwise see its log",
+            f"it returned {json.dumps(payload)[:300]}",
+            "Runtime.InvalidEntrypoint or Runtime.ExitError: it was built for another architecture, or its code was changed "
+            "outside of CloudFormation; build and deploy again. Otherwise see its log",
         )
 
 
@@ -127,7 +135,8 @@ def start(stack, distribution, name):
     return execution["executionArn"]
 
 
-def invalidation_completes(execution):
+def invalidation_completes(stack, distribution, name):
+    execution = start(stack, distribution, name)
     while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
         time.sleep(POLL_SECONDS)
     if found["status"] != "SUCCEEDED":
@@ -138,34 +147,35 @@ def invalidation_completes(execution):
 
 def rule_delivers(stack):
     rule, queue = stack.ids["ExecutionEndedRule"], stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1]
-    remedy = "The rule of the stack was changed or removed; deploy the stack again, or delete and deploy it"
     try:
         state = events.describe_rule(Name=rule)["State"]
     except events.exceptions.ResourceNotFoundException as error:
-        raise Failed("there is no such rule", remedy) from error
+        raise Failed("there is no such rule", CHANGED + "delete the stack and deploy it again") from error
     if state != "ENABLED":
-        raise Failed(f"the rule is {state}", remedy)
+        raise Failed(f"the rule is {state}", CHANGED + f"aws events enable-rule --name {rule}")
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
     if not any(target.endswith(f":{queue}") for target in targets):
+        target = f"Id=PendingReportsQueue,Arn={stack.arn_of('sqs', queue)}"
+        remedy = CHANGED + f"aws events put-targets --rule {rule} --targets {target}"
         raise Failed(f"its targets are {targets}, not {queue}", remedy)
 
 
 def stopped_execution_is_reported(stack, name):
-    began = time.time()
     execution = start(stack, stack.distributions[0], name)
     machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by make verify")
-    while time.time() - began < REPORT_PATIENCE:
-        found = logs.filter_log_events(
-            logGroupName=stack.ids["ReportStatusLogGroup"],
-            startTime=int((began - 60) * 1000),
-            filterPattern=f'"{name}"',
+    # By AWS's clock.
+    started = machines.describe_execution(executionArn=execution)["startDate"].timestamp()
+    log, began = stack.ids["ReportStatusLogGroup"], time.monotonic()
+    while (waited := time.monotonic() - began) < REPORT_PATIENCE:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=log, startTime=int(started * 1000), filterPattern=f'"{name}"'
         )
-        if any(name in event["message"] for event in found["events"]):
-            return f"report-status has its end after {time.time() - began:.0f} s"
+        if any(name in event["message"] for page in pages for event in page["events"]):
+            return f"report-status received its end after {waited:.0f} s"
         time.sleep(POLL_SECONDS)
     raise Failed(
-        f"after {REPORT_PATIENCE} s the log of report-status has nothing of {execution}",
-        "Check the queue PendingReportsQueue, its policy and its event source mapping; or deploy the stack again",
+        f"after {REPORT_PATIENCE:.0f} s the log of report-status does not mention {execution}",
+        "Check PendingReportsMapping (is it enabled?), the policy of PendingReportsQueue, and ReportsDeadLetterQueue",
     )
 
 
@@ -178,7 +188,7 @@ def alarm_notifies(stack, alarm):
 
 
 def topic_reaches_somebody(topic):
-    sns = boto3.client("sns", region_name=topic.split(":")[3])
+    sns = session.client("sns", region_name=topic.split(":")[3])
     try:
         attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     except sns.exceptions.NotFoundException as error:
@@ -223,16 +233,28 @@ def permissions(stack):
         yield "InvalidateStateMachine", "lambda:InvokeFunction", arn, True
 
 
-def roles(stack):
-    found = {f: functions.get_function_configuration(FunctionName=stack.ids[f])["Role"] for f in FUNCTIONS}
-    found["InvalidateStateMachine"] = machines.describe_state_machine(stateMachineArn=stack.machine)["roleArn"]
-    return found
+@functools.cache
+def role(stack, who):
+    if who == "InvalidateStateMachine":
+        return machines.describe_state_machine(stateMachineArn=stack.machine)["roleArn"]
+    return lambdas.get_function_configuration(FunctionName=stack.ids[who])["Role"]
 
 
 def role_is(role, action, resource, allowed):
-    answer = iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource])
-    decision = answer["EvaluationResults"][0]["EvalDecision"]
+    region = "us-east-1" if action.startswith("cloudfront:") else session.region_name
+    context = {
+        "ContextKeyName": "aws:RequestedRegion",
+        "ContextKeyType": "string",
+        "ContextKeyValues": [region],
+    }
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource], ContextEntries=[context]
+    )
+    result = answer["EvaluationResults"][0]
+    decision = result["EvalDecision"]
     if (decision == "allowed") != allowed:
+        if missing := result.get("MissingContextValues"):
+            raise Skipped(f"{decision}, but policies ask for {missing}, which the simulator does not know")
         raise Failed(
             f"{decision} for {role}",
             "Look for a policy that was added to the role, a permissions boundary or a service control policy",
@@ -246,11 +268,11 @@ def verify(name):
     # All of them, whatever comes of one.
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
     if all(starting):
-        executions = {d: start(stack, d, f"{run}-{d}") for d in stack.distributions}
-        for distribution, execution in executions.items():
-            table.check(f"distribution {distribution} is invalidated", invalidation_completes, execution)
+        for distribution in stack.distributions:
+            what = f"distribution {distribution} is invalidated"
+            table.check(what, invalidation_completes, stack, distribution, f"{run}-{distribution}")
     else:
-        print("         (no execution is started while a function does not start)")
+        print("         (no execution is started, because not every function is known to start)")
     delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)
     if all(starting) and delivers:
         table.check("a stopped execution is reported", stopped_execution_is_reported, stack, f"{run}-stopped")
@@ -258,12 +280,11 @@ def verify(name):
         table.check(f"{alarm} notifies", alarm_notifies, stack, alarm)
     if topic := stack.parameters["AlarmTopicArn"]:
         table.check(f"{topic} reaches somebody", topic_reaches_somebody, topic)
-    of = roles(stack)
     for who, action, resource, allowed in permissions(stack):
         what = f"{who} {'may' if allowed else 'may not'} {action} on {resource}"
-        table.check(what, role_is, of[who], action, resource, allowed)
+        table.check(what, lambda: role_is(role(stack, who), action, resource, allowed))
     print("verify: " + ", ".join(f"{count} {result}" for result, count in table.counts.items()))
-    return table.counts["failed"] == 0
+    return table.counts["failed"] == 0 and table.counts["passed"] > 0
 
 
 if __name__ == "__main__":
@@ -271,5 +292,5 @@ if __name__ == "__main__":
         sys.exit("usage: make verify STACK=<the stack's name>, with AWS credentials and a region in the environment")
     try:
         sys.exit(not verify(sys.argv[1]))
-    except (BotoCoreError, ClientError) as error:
-        sys.exit(f"verify: {error}\nCheck the stack's name, the region (AWS_REGION) and your credentials.")
+    except (BotoCoreError, ClientError, KeyError) as error:
+        sys.exit(f"verify: {error}\nIs this a stack of this project? Check its name, the region (AWS_REGION) and your credentials.")

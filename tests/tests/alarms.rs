@@ -147,9 +147,24 @@ fn a_report_that_never_succeeds_is_told_in_time_to_do_it_manually() {
 }
 
 #[test]
+fn a_minute_without_data_does_not_silence_the_alarm_for_pending_reports() {
+    let queue = "PendingReportsQueue";
+    let with_gaps = series(|minute| (minute % 5 != 2).then_some(1.0));
+    let metrics = Metrics::from([
+        (
+            ("ApproximateNumberOfMessagesVisible", queue),
+            series(|_| Some(0.0)),
+        ),
+        (("ApproximateNumberOfMessagesNotVisible", queue), with_gaps),
+    ]);
+    let minute = fires("PendingReportsAlarm", &metrics);
+    assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
+}
+
+#[test]
 fn the_dead_letter_alarm_comes_at_last_and_says_that_it_may_be_late() {
     let minute = fires("ReportsDeadLetterAlarm", &stuck_report());
-    assert_eq!(minute, Some(60));
+    assert_eq!(minute, Some(70));
     let template = template();
     let description = &template["Resources"]["ReportsDeadLetterAlarm"]["Properties"];
     let description = description["AlarmDescription"].as_str().unwrap();

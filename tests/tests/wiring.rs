@@ -75,7 +75,8 @@ async fn the_input_of_the_pipeline_and_of_the_readme_is_one_that_the_functions_r
         let input: Value = serde_json::from_str(input).unwrap();
         assert!(input.get("hook").is_none());
         let mut row = input["invalidations"][0].clone();
-        row["callerReference"] = "by-hand-0-0".into();
+        row["executionStartTime"] = "2026-11-23T12:00:00.000Z".into();
+        row["callerReference"] = "manual-0-0".into();
         row["deadline"] = "2099-12-31T23:59:59.000Z".into();
         let now = std::time::SystemTime::now();
         create_invalidation::handle(&cloudfront, row, now)

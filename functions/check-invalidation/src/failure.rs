@@ -47,9 +47,9 @@ pub enum Failure {
         /// CloudFront's response.
         source: AwsFailure,
     },
-    /// CloudFront did not answer the last status check, after the deadline.
+    /// The last status check, after the deadline, failed.
     #[error(
-        "the status of invalidation {invalidation_id} of distribution {distribution_id} is not known: the last status check, at the deadline, got no answer: {reason}. See the invalidation in the CloudFront console; once created, it is processed without this execution"
+        "the status of invalidation {invalidation_id} of distribution {distribution_id} is not known: the last status check, at the deadline, failed: {reason}. See the invalidation in the CloudFront console; CloudFront processes it whether or not this execution runs"
     )]
     InvalidationStatusUnknown {
         /// The distribution.

@@ -210,7 +210,7 @@ async fn what_is_not_retryable_has_a_name_of_its_own_and_says_what_to_do() {
         (
             Fault::new("InvalidClientTokenId", 403, "The token is invalid."),
             "CloudFrontRejected",
-            "role deleted",
+            "role was deleted",
         ),
         (
             Fault::new(

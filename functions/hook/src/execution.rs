@@ -46,13 +46,21 @@ pub enum Start {
 /// Step Functions would not or could not start the execution.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "Step Functions did not start an execution of {state_machine_arn}: {source}. {}",
-    source.remedy().unwrap_or("Check that the state machine exists and the function may start it, then start an execution manually or deploy again")
+    "Step Functions did not start execution {name} of {state_machine_arn}: {source}. {}",
+    advice(source)
 )]
 pub struct StartError {
     name: String,
     state_machine_arn: String,
     source: AwsFailure,
+}
+
+fn advice(failure: &AwsFailure) -> &'static str {
+    failure.remedy().unwrap_or(if failure.is_transient() {
+        "See the AWS Health Dashboard. If the execution exists all the same, it invalidates; otherwise start one manually"
+    } else {
+        "Check that the state machine exists and that the function's role may start it; then start an execution manually, or repeat the deployment"
+    })
 }
 
 /// The SDK does not retry a successful response that it can't parse. Here the same call can do no harm: the execution's name

@@ -78,12 +78,12 @@ pub enum Outcome {
 pub enum Error {
     /// No deployment is known: the event lacks what a report needs.
     #[error(
-        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both texts; to try the function manually, start from sam/events/hook.json"
+        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both strings; to try the function manually, start from sam/events/hook.json"
     )]
     InvalidHookEvent(#[from] InvalidDocument),
     /// Neither CodeDeploy nor the queue accepted anything.
     #[error(
-        "no status could be reported for deployment {deployment_id}: {reason}. The queue of pending reports did not accept it either: {source}. Lambda retries if it was invoked asynchronously; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "no status could be reported for deployment {deployment_id}: {reason}. The queue of pending reports did not accept it either: {source}. Lambda retries if it was invoked asynchronously; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)"
     )]
     StatusNotReported {
         /// The deployment that waits.
@@ -105,7 +105,7 @@ impl From<Error> for Diagnostic {
 #[derive(Debug, thiserror::Error)]
 enum NotStarted {
     #[error(
-        "invalid configuration of the hook function: {0}. Fix these parameters and deploy the stack again"
+        "invalid configuration of the hook function: {0}. Its environment variables are not as the stack sets them: set them again in the Lambda console, or deploy the stack with other parameters"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]

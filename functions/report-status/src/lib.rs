@@ -114,11 +114,13 @@ pub struct Output {
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
     /// The event is none that this function knows.
-    #[error("{0}. To try the function manually, start from sam/events/report-status.*.json")]
+    #[error(
+        "{0}. Start executions without `hook`, or with both of its ids (to try the function, see sam/events); if a deployment waits, report manually (docs/failures.md)"
+    )]
     InvalidInput(#[from] InvalidDocument),
     /// CodeDeploy throttles, fails or does not respond. Retried.
     #[error(
-        "CodeDeploy could not accept status {status} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "CodeDeploy could not accept status {status} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)"
     )]
     CodeDeployUnavailable {
         /// The deployment that waits.
@@ -130,7 +132,7 @@ pub enum Error {
     },
     /// CodeDeploy rejects the status. Not retryable.
     #[error(
-        "CodeDeploy rejected status {status} for deployment {deployment_id}: {source}. {}; if the deployment still waits, run `aws deploy put-lifecycle-event-hook-execution-status`",
+        "CodeDeploy rejected status {status} for deployment {deployment_id}: {source}. {}; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)",
         source.remedy().unwrap_or("Check the hook's ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters")
     )]
     CodeDeployRejected {
@@ -143,7 +145,7 @@ pub enum Error {
     },
     /// Step Functions does not say what has to be known about an execution.
     #[error(
-        "execution {execution_arn} could not be described: {source}. If a deployment waits, run `aws deploy put-lifecycle-event-hook-execution-status`"
+        "execution {execution_arn} could not be described: {source}. If a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)"
     )]
     ExecutionUnreadable {
         /// The execution.

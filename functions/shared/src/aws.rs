@@ -114,7 +114,7 @@ impl AwsFailure {
                 "The credentials have expired: on AWS, start a new execution with the same input; on your machine, sign in again",
             ),
             "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => Some(
-                "The credentials are not valid: was the function's role deleted or recreated? Deploy the stack again",
+                "The credentials are not valid. If the function's role was deleted and created again, assign it again: aws lambda update-function-configuration --function-name … --role …",
             ),
             "RequestExpired" | "RequestTimeTooSkewed" => Some(CHECK_THE_CLOCK),
             "SignatureDoesNotMatch" | "InvalidSignatureException"

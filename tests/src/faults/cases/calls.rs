@@ -340,8 +340,16 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
                     Times::Long | Times::Always => case.unanswerable(),
                 }
             }
-            _ if always && trouble.has_its_effect() => case.until_the_machine_times_out(),
-            _ if always => case.unanswerable().until_the_machine_times_out(),
+            // Longer than the state machine has patience for.
+            _ if times == Times::Long || always => {
+                case.end = End::Failed(&["InvalidatedButNotReported"]);
+                case.long = true;
+                if always && !trouble.has_its_effect() {
+                    case.unanswerable()
+                } else {
+                    case
+                }
+            }
             _ => case,
         },
     }
@@ -420,13 +428,10 @@ pub(super) fn invocations() -> Vec<Case> {
                 cases.push(match (function, times) {
                     (_, Times::Once | Times::AFew | Times::Long) => case,
                     (Function::Create | Function::Check, _) => case.failing(NOT_INVOKED),
-                    // The function has told CodeDeploy, though the state machine does not hear of it.
-                    (Function::Report, _) if matches!(fault, Fault::After(_)) => {
-                        case.until_the_machine_times_out()
-                    }
+                    // The queue's invocations are none of the state machine's.
                     (Function::Report, _) => Case {
-                        decider: Decider::FailedPolicy,
-                        ..case.until_the_machine_times_out()
+                        end: End::Failed(&["InvalidatedButNotReported"]),
+                        ..case
                     },
                 });
             }
