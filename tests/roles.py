@@ -76,7 +76,7 @@ def calls(key):
         service = record["eventSource"].split(".")[0]
         parameters = record["requestParameters"] or {}
         resource = parameters.get("stateMachineArn") or parameters.get("executionArn")
-        if queue := parameters.get("queueUrl"):
+        if queue := parameters.get("QueueUrl"):
             account, name = queue.split("/")[-2:]
             resource = f"arn:aws:sqs:{record['awsRegion']}:{account}:{name}"
         yield f"{service}:{record['eventName']}", resource or "unknown"

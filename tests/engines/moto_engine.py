@@ -11,9 +11,11 @@ stopped is ABORTED (API reference, "StopExecution") whatever its task says after
 fails with an error of the States Language's own, as `States.Timeout`, fails the Map with it, not with `States.Runtime`.
 """
 
+import functools
 import json
 import os
 import sys
+import threading
 import time
 import types
 
@@ -30,6 +32,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as evaluator
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
@@ -38,6 +41,12 @@ from clients import client
 WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
 # The event leaves out an input of more than 248 KiB.
 EVENT_INPUT_LIMIT = 248 * 1024
+
+# Most of its work would be to parse a definition for each execution, and to make a parser of expressions for each thread.
+AmazonStateLanguageParser.parse = functools.cache(AmazonStateLanguageParser.parse)
+parsing = threading.Lock()
+parser = jsonata.Jsonata.get_parser()
+jsonata.Jsonata.get_parser = lambda: parser
 
 lambda_client = client("lambda", "LAMBDA_URL")
 events = client("events", "EVENTS_URL")
@@ -57,7 +66,9 @@ class Lambda:
 
 def evaluate(expression):
     try:
-        return jsonata.Jsonata(expression).evaluate(None)
+        with parsing:
+            parsed = jsonata.Jsonata(expression)
+        return parsed.evaluate(None)
     except Exception as error:
         raise evaluator.JSONataException("UNKNOWN", str(error)) from error
 

@@ -10,22 +10,24 @@ use aws_smithy_runtime_api::client::{
 };
 use serde::Serialize;
 use shared::{
-    aws::{AwsFailure, FUNCTION_TIMEOUT, OPERATION_TIMEOUT},
+    aws::{AwsFailure, OPERATION_TIMEOUT},
     hook::Hook,
 };
 
 use crate::settings::{InvalidationBatch, InvalidationSettings};
 
-/// A deployment must not fail because Step Functions had a bad ten seconds: of the function's time, all that the report per
-/// `OnInvalidationFailure` and the message to the queue do not need.
-pub const START_TIMEOUT: Duration = FUNCTION_TIMEOUT
+/// What the hook function has for one invocation (`HookFunction.Timeout` in the template): longer than the others, because a
+/// deployment must not fail because Step Functions had a bad twenty seconds.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(45);
+/// Of that, all that the report per `OnInvalidationFailure` and the message to the queue do not need.
+pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(Duration::from_secs(1));
-/// As many as fit, with up to half a second, one and then two seconds between them.
-const START_ATTEMPTS: u32 = 10;
+/// As many as fit, with up to half a second, one, two and then three seconds between them.
+const START_ATTEMPTS: u32 = 15;
 const START_BACKOFF: Duration = Duration::from_millis(500);
-const START_LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const START_LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 
 /// What an execution is started with: all it needs, and the same for the same hook.
 #[derive(Debug, Serialize)]

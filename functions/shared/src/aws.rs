@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For all attempts of one call.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
-/// What each function has for one invocation (`Globals.Function.Timeout` in the template): enough for the longest sequence
+/// What each function but the hook has for one invocation (`Globals.Function.Timeout` in the template): enough for the longest sequence
 /// of calls that one makes, each for as long as it may take.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Short faults are retried here; what lasts longer is the state machine's to wait for.
