@@ -224,6 +224,13 @@ impl Lab {
         if !found.contains("\nverify: ") || !found.contains(" 0 failed") {
             problems.push(format!("it fails where nothing is planted:\n{found}"));
         }
+        plant::disabled_mapping(aws, &stack).await?;
+        let found = verify(aws, &stack).await?;
+        for row in ["failed   a stopped execution is reported", ", 1 failed"] {
+            if !found.contains(row) {
+                problems.push(format!("{row:?} is not in:\n{found}"));
+            }
+        }
         plant::removed_rule(aws, &stack).await?;
         plant::denied_permission(aws, &stack).await?;
         plant::wrong_architecture(aws, &stack).await?;
@@ -290,6 +297,9 @@ async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
         .arg(repository().join("sam/verify.py"))
         .arg(&stack.name)
         .envs(aws.cli_environment())
+        // As the README says it: the region is in AWS_REGION.
+        .env_remove("AWS_DEFAULT_REGION")
+        .env("VERIFY_REPORT_PATIENCE", "20")
         .kill_on_drop(true)
         .output()
         .await

@@ -21,6 +21,15 @@ pub async fn removed_rule(aws: &LocalAws, stack: &Stack) -> Result<()> {
         .map(drop)
 }
 
+/// Nobody reads the queue of pending reports.
+pub async fn disabled_mapping(aws: &LocalAws, stack: &Stack) -> Result<()> {
+    let mapping = stack.outputs["PendingReportsMappingId"].as_str();
+    let arguments = ["lambda", "update-event-source-mapping", "--no-enabled"];
+    stack::cli(aws, &[&arguments[..], &["--uuid", mapping]].concat())
+        .await
+        .map(drop)
+}
+
 /// A distribution that `create-invalidation` may not invalidate.
 pub async fn denied_permission(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let function = stack.resource(aws, "CreateInvalidationFunction").await?;
