@@ -44,7 +44,7 @@ EVENT_INPUT_LIMIT = 248 * 1024
 
 # Most of its work would be to parse a definition for each execution, and to make a parser of expressions for each thread.
 AmazonStateLanguageParser.parse = functools.cache(AmazonStateLanguageParser.parse)
-parsing = threading.Lock()
+evaluating = threading.Lock()
 parser = jsonata.Jsonata.get_parser()
 jsonata.Jsonata.get_parser = lambda: parser
 
@@ -66,9 +66,9 @@ class Lambda:
 
 def evaluate(expression):
     try:
-        with parsing:
-            parsed = jsonata.Jsonata(expression)
-        return parsed.evaluate(None)
+        # Evaluated under the lock as well: $parse parses, too.
+        with evaluating:
+            return jsonata.Jsonata(expression).evaluate(None)
     except Exception as error:
         raise evaluator.JSONataException("UNKNOWN", str(error)) from error
 

@@ -134,7 +134,7 @@ impl Table {
     }
 }
 
-/// A name without the suffix that CloudFormation gives it.
+/// A name without the suffix that `CloudFormation` gives it.
 fn without_suffix(name: &str) -> &str {
     match name.rsplit_once('-') {
         Some((start, suffix))

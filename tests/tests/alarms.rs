@@ -54,13 +54,7 @@ fn stuck_report() -> Metrics {
         ),
         (
             (age, queue),
-            series(|minute| {
-                Some(if minute < 3 {
-                    minute as f64 * 60.0
-                } else {
-                    0.0
-                })
-            }),
+            series(|minute| Some([0.0, 60.0, 120.0].get(minute).copied().unwrap_or_default())),
         ),
         (
             (visible, dead_letters),

@@ -257,9 +257,9 @@ fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be
             }
         }
     }
-    let names: Vec<_> = named.keys().copied().collect();
+    let found: Vec<_> = named.keys().copied().collect();
     assert_eq!(
-        names,
+        found,
         [
             "HookFunction",
             "InvalidateStateMachine",
@@ -554,7 +554,12 @@ async fn the_definition_of_an_earlier_release_still_works_with_the_functions() {
             let Some(fields) = fields[function].as_array() else {
                 continue;
             };
-            let output = handlers.invoke(function, document(&file)).await;
+            let mut input = document(&file);
+            // The time for which it was recorded is over.
+            if let Some(deadline) = input.get_mut("deadline") {
+                *deadline = "2099-12-31T23:59:59.000Z".into();
+            }
+            let output = handlers.invoke(function, input).await;
             let output = output.unwrap_or_else(|failure| panic!("{file:?}: {failure:?}"));
             for field in fields {
                 let field = field.as_str().unwrap();

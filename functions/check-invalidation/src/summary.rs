@@ -34,17 +34,18 @@ pub(crate) fn end(
         None if failed.is_empty() => return (Status::Completed, None),
         None => (Status::TimedOut, "InvalidationTimedOut"),
     };
-    let mut cause = match invalidations.len() {
+    let count = match invalidations.len() {
         1 => String::new(),
         all => format!("{} of {all} distributions: ", failed.len()),
     };
     let sentences: Vec<_> = failed.iter().copied().map(describe).collect();
-    cause += &sentences.join("; ");
-    if status == Status::TimedOut {
-        cause += &format!(
+    let advice = match status {
+        Status::TimedOut => format!(
             ", at the deadline {deadline}. CloudFront keeps processing it; invalidations can't be canceled. See the invalidations in the CloudFront console"
-        );
-    }
+        ),
+        _ => String::new(),
+    };
+    let cause = format!("{count}{}{advice}", sentences.join("; "));
     let cause = shorten(&cause, MAX_CAUSE_CHARACTERS);
     (status, Some((error.to_owned(), cause)))
 }

@@ -163,12 +163,11 @@ async fn status_change(sfn: &SdkConfig, detail: Detail, is_early: bool) -> Resul
         input,
         error,
     } = detail;
-    let (input, error) = match input {
-        Some(input) => (input, error),
-        None => {
-            let execution = describe(sfn, &execution_arn).await?;
-            (execution.input.unwrap_or_default(), execution.error)
-        }
+    let (input, error) = if let Some(input) = input {
+        (input, error)
+    } else {
+        let execution = describe(sfn, &execution_arn).await?;
+        (execution.input.unwrap_or_default(), execution.error)
     };
     let hook = waiting_hook(&input).unwrap_or_else(|problem| {
         // CodeDeploy's executions are started by the hook function, whose input can be read.

@@ -166,6 +166,8 @@ fn wrong_end(case: &Case, outcome: &Outcome) -> Option<String> {
             format!("Reported {answer} to CodeDeploy for deployment"),
             // Where it took the answer of an attempt that never heard so.
             format!("was already completed; {answer} was not recorded"),
+            // Or did not take it from the state machine.
+            format!("Also, CodeDeploy rejected status {answer} for deployment"),
         ],
         None => Vec::new(),
     };

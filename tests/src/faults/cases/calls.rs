@@ -294,26 +294,7 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
                 case
             }
         }
-        Target::DescribeError => {
-            case.plans.push((
-                Operation::PutLifecycleEventHookExecutionStatus,
-                About::Deployment,
-                1,
-                Trouble::Denied.at(Target::Report),
-            ));
-            case.end = End::Failed(&["InvalidatedButNotReported"]);
-            case.on_moto_only = true;
-            let is_refusal = matches!(trouble, Trouble::Denied | Trouble::NotFound);
-            match trouble {
-                _ if always && trouble.ends_the_function() => case.unanswerable(),
-                // The status is for a failure where Step Functions does not say the error.
-                _ if always || is_refusal => Case {
-                    decider: Decider::FailedPolicy,
-                    ..case
-                },
-                _ => case,
-            }
-        }
+        Target::DescribeError => expect_of_the_error(case, trouble, times),
         Target::Queue => {
             // It is asked only where the hook function can neither start nor report.
             case.plans.push((
@@ -330,28 +311,56 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
             ));
             case.without_an_execution()
         }
-        Target::Report => match trouble {
-            Trouble::Denied | Trouble::NotFound => {
-                case.end = End::Failed(&["InvalidatedButNotReported"]);
-                case.long = times == Times::Long;
-                match times {
-                    Times::Once | Times::AFew => case,
-                    // More than the queue has patience for.
-                    Times::Long | Times::Always => case.unanswerable(),
-                }
-            }
-            // Longer than the state machine has patience for.
-            _ if times == Times::Long || always => {
-                case.end = End::Failed(&["InvalidatedButNotReported"]);
-                case.long = true;
-                if always && !trouble.has_its_effect() {
-                    case.unanswerable()
-                } else {
-                    case
-                }
-            }
-            _ => case,
+        Target::Report => expect_of_the_report(case, trouble, times),
+    }
+}
+
+/// The error of an execution whose report was denied, which the queue has to ask for.
+fn expect_of_the_error(mut case: Case, trouble: Trouble, times: Times) -> Case {
+    let always = times == Times::Always;
+    case.plans.push((
+        Operation::PutLifecycleEventHookExecutionStatus,
+        About::Deployment,
+        1,
+        Trouble::Denied.at(Target::Report),
+    ));
+    case.end = End::Failed(&["InvalidatedButNotReported"]);
+    case.on_moto_only = true;
+    let is_refusal = matches!(trouble, Trouble::Denied | Trouble::NotFound);
+    match trouble {
+        _ if always && trouble.ends_the_function() => case.unanswerable(),
+        // The status is for a failure where Step Functions does not say the error.
+        _ if always || is_refusal => Case {
+            decider: Decider::FailedPolicy,
+            ..case
         },
+        _ => case,
+    }
+}
+
+fn expect_of_the_report(mut case: Case, trouble: Trouble, times: Times) -> Case {
+    let always = times == Times::Always;
+    match trouble {
+        Trouble::Denied | Trouble::NotFound => {
+            case.end = End::Failed(&["InvalidatedButNotReported"]);
+            case.long = times == Times::Long;
+            match times {
+                Times::Once | Times::AFew => case,
+                // More than the queue has patience for.
+                Times::Long | Times::Always => case.unanswerable(),
+            }
+        }
+        // Longer than the state machine has patience for.
+        _ if times == Times::Long || always => {
+            case.end = End::Failed(&["InvalidatedButNotReported"]);
+            case.long = true;
+            if always && !trouble.has_its_effect() {
+                case.unanswerable()
+            } else {
+                case
+            }
+        }
+        _ => case,
     }
 }
 
