@@ -31,7 +31,7 @@ const GOOD: Scenario = Scenario {
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "purge",
-        about: "one distribution, purged in 12 seconds",
+        about: "one distribution, invalidated in 12 seconds",
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(12))),
         ..GOOD
     },
@@ -51,7 +51,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "slow",
-        about: "a purge that takes 40 seconds, looked at less and less often",
+        about: "an invalidation that takes 40 seconds, checked less and less often",
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(40))),
         ..GOOD
     },
@@ -107,7 +107,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "twice",
-        about: "CodeDeploy delivers the same event three times: one purge, one answer",
+        about: "CodeDeploy delivers the same event three times: one invalidation, one status",
         prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(5))),
         incident: Incident::EventAgain,
         ..GOOD
