@@ -1,9 +1,14 @@
-"""ministack, changed in one way: it keeps alarms on metric math (the property Metrics of AWS::CloudWatch::Alarm), which it
-refuses to deploy. It does not compute them."""
+"""ministack, changed in two ways: it keeps alarms on metric math (the property Metrics of AWS::CloudWatch::Alarm), which it
+refuses to deploy, and does not compute them; and it gives up an expression after a minute, not after a second, which passes
+on a machine that is busy."""
 
+import jsonata
 from ministack.app import main
 from ministack.services.cloudformation import provisioners
 
+EXPRESSION_TIMEOUT = 60_000  # milliseconds
+
+expression_of = jsonata.Jsonata.jsonata
 alarm_record = provisioners._cw_metric_alarm_record
 
 
@@ -17,6 +22,7 @@ def alarm_record_with_metrics(name, properties):
     return {**record, "Metrics": metrics}
 
 
+jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 provisioners._cw_metric_alarm_record = alarm_record_with_metrics
 
 if __name__ == "__main__":
