@@ -148,7 +148,7 @@ pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str
     cli(aws, &update).await.map(drop)
 }
 
-/// What the AWS CLI says.
+/// What the AWS CLI says; null if that is nothing.
 ///
 /// # Errors
 /// When it fails, with all it said.
@@ -156,6 +156,9 @@ pub async fn cli(aws: &LocalAws, arguments: &[&str]) -> Result<Value> {
     let mut command = Command::new(tool("awscli", "aws"));
     let command = command.args(arguments).envs(aws.cli_environment());
     let output = command::run(command.stdin(Stdio::null())).await?;
+    if output.stdout.is_empty() {
+        return Ok(Value::Null);
+    }
     serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
 }
 

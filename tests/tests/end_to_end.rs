@@ -188,11 +188,7 @@ impl Lab {
                 ));
             }
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(problems.join("\n").into())
-        }
+        none_of(&problems)
     }
 
     async fn verifies(&self) -> Result<(), Failed> {
@@ -245,11 +241,7 @@ impl Lab {
                 problems.push(format!("{row:?} is not in:\n{found}"));
             }
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(problems.join("\n").into())
-        }
+        none_of(&problems)
     }
 
     /// ministack stores metric filters, and does not match them.
@@ -288,6 +280,15 @@ impl Lab {
             }
             Err(other) => Err(format!("it failed otherwise: {other:#}").into()),
         }
+    }
+}
+
+/// Fails with all of them, if there are any.
+fn none_of(problems: &[String]) -> Result<(), Failed> {
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems.join("\n").into())
     }
 }
 

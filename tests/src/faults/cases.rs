@@ -11,7 +11,7 @@ use crate::scenario::{Decider, Policies};
 
 /// More than the three attempts that the SDK makes of a call, so that the state machine gets to see it.
 const FEW: usize = 4;
-/// Of calls about the report: twenty attempts of the state machine, about 18 minutes of its own time.
+/// Of calls about the report: all attempts of the state machine, and then some of the queue's.
 const LONG: usize = 60;
 
 /// One thing that goes wrong, or several.

@@ -41,7 +41,7 @@ const QUIET_CASES_AT_A_TIME: usize = 40;
 const STARTS_AT_A_TIME: usize = 4;
 /// Of the load, whose hooks come together; an engine that runs nothing else manages so many.
 const LOAD_STARTS_AT_A_TIME: usize = 20;
-/// The queue gives a message up after 45 receipts.
+/// The queue gives a message up after 55 receipts.
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
 pub(crate) const DISTRIBUTIONS: &str = "E1WEBSITE00001,E2IMAGES000002";
 const QUIET_DISTRIBUTIONS: &str = "E3WEBSITE00003,E4IMAGES000004";

@@ -27,6 +27,15 @@ const GOOD: Scenario = Scenario {
     purges: 1,
 };
 
+/// CloudFront's quota is used up.
+fn busy() -> Fault {
+    Fault::new(
+        "TooManyInvalidationsInProgress",
+        400,
+        "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.",
+    )
+}
+
 /// All of them; the first is what happens on a good day.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -59,12 +68,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "busy",
         about: "CloudFront has too many invalidations in progress at first",
         prepare: |aws, deployment| {
-            let busy = Fault::new(
-                "TooManyInvalidationsInProgress",
-                400,
-                "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.",
-            );
-            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, busy);
+            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, busy());
         },
         ..GOOD
     },
@@ -287,16 +291,11 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "sixteen wildcards, and CloudFront never accepts so many, with MaxWaitSeconds=20",
         parameters: &[("MaxWaitSeconds", "20"), ("Paths", SIXTEEN_WILDCARDS)],
         prepare: |aws, deployment| {
-            let busy = Fault::new(
-                "TooManyInvalidationsInProgress",
-                400,
-                "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.",
-            );
             aws.plan(
                 Operation::CreateInvalidation,
                 &deployment.id,
                 usize::MAX,
-                busy,
+                busy(),
             );
         },
         ends: Some((ExecutionStatus::Failed, Some("InvalidationNotCreated"))),

@@ -1,6 +1,6 @@
 //! What is done to a deployed stack so that `make verify` has something to find.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -44,19 +44,10 @@ pub async fn denied_permission(aws: &LocalAws, stack: &Stack) -> Result<()> {
         "Resource": "arn:aws:cloudfront::*:distribution/E2QWRUHAPOMQZL",
     } });
     let policy = policy.to_string();
-    let arguments = ["iam", "put-role-policy", "--policy-name", "planted"];
-    let policy = ["--policy-document", &policy];
-    let role = ["--role-name", role.context("a function has a role")?];
-    command::run(
-        Command::new(tool("awscli", "aws"))
-            .args(arguments)
-            .args(policy)
-            .args(role)
-            .envs(aws.cli_environment())
-            .stdin(Stdio::null()),
-    )
-    .await
-    .map(drop)
+    let role = role.context("a function has a role")?;
+    let put = ["iam", "put-role-policy", "--policy-name", "planted"];
+    let what = ["--role-name", role, "--policy-document", &policy];
+    stack::cli(aws, &[put, what].concat()).await.map(drop)
 }
 
 /// A function built for a processor that it does not run on.

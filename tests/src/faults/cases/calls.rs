@@ -191,7 +191,7 @@ pub(super) fn all() -> Vec<Case> {
                 let frozen = trouble == Trouble::TimesOut;
                 let is_of_the_queue =
                     is_report || matches!(target, Target::Describe | Target::DescribeError);
-                // A long fault is one that only the report outlasts. Sixty timeouts, or one for each message of the
+                // A long fault is one that only the queue outlasts. Sixty timeouts, or one for each message of the
                 // queue, would take half an hour on the clock of this machine.
                 if (times == Times::Long && (!is_report || trouble.ends_the_function()))
                     || (times == Times::Always && is_of_the_queue && frozen)
