@@ -390,7 +390,7 @@ pub async fn run(
     Ok(Outcome {
         hook_answer,
         execution,
-        answers: aws.stand_in.answers(&deployment.id),
+        answers: aws.stand_in.statuses(&deployment.id),
         calls: aws.stand_in.calls_about(&deployment.id),
     })
 }

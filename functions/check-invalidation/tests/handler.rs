@@ -87,7 +87,7 @@ fn text_at(row: &Value, field: &str) -> String {
 #[tokio::test]
 async fn completed_needs_every_invalidation_completed() {
     let aws = StandIn::start().await.unwrap();
-    aws.purge_takes(OTHER, None);
+    aws.invalidations_take(OTHER, None);
     let rows = [
         accepted(&aws, DISTRIBUTION).await,
         accepted(&aws, OTHER).await,
@@ -100,7 +100,7 @@ async fn completed_needs_every_invalidation_completed() {
     assert_eq!(statuses(&output), ["Completed", "InProgress"]);
     assert!(output.wait_seconds > 0, "{output:?}");
 
-    aws.purge_takes(OTHER, Some(Duration::ZERO));
+    aws.invalidations_take(OTHER, Some(Duration::ZERO));
     let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
 
     assert_eq!(output.status, Status::Completed);
@@ -143,7 +143,7 @@ async fn a_status_check_that_is_not_answered_is_recorded_and_the_others_count() 
         accepted(&aws, OTHER).await,
     ];
     let unavailable = Fault::new("ServiceUnavailable", 503, "Slow down.");
-    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 1, unavailable);
+    aws.inject(Operation::GetInvalidation, DISTRIBUTION, 1, unavailable);
     let now = SystemTime::now();
 
     let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
@@ -177,7 +177,7 @@ async fn an_invalidation_may_be_unknown_just_after_its_creation_but_not_later() 
 #[tokio::test]
 async fn the_next_check_is_never_after_the_deadline_and_at_it_the_invalidation_has_timed_out() {
     let aws = StandIn::start().await.unwrap();
-    aws.purge_takes(DISTRIBUTION, None);
+    aws.invalidations_take(DISTRIBUTION, None);
     let rows = [accepted(&aws, DISTRIBUTION).await];
     let now = SystemTime::now() + seconds(1000);
     let deadline = now + seconds(3);
@@ -200,7 +200,7 @@ async fn an_unknown_status_is_in_progress_and_says_so() {
     let aws = StandIn::start().await.unwrap();
     let rows = [accepted(&aws, DISTRIBUTION).await];
     let shown = Fault::Status("Archiving");
-    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 2, shown);
+    aws.inject(Operation::GetInvalidation, DISTRIBUTION, 2, shown);
     let now = SystemTime::now();
 
     let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
@@ -216,13 +216,13 @@ async fn an_unknown_status_is_in_progress_and_says_so() {
 #[tokio::test]
 async fn a_last_check_that_is_not_answered_is_a_failure_and_no_timeout() {
     let aws = StandIn::start().await.unwrap();
-    aws.purge_takes(OTHER, None);
+    aws.invalidations_take(OTHER, None);
     let rows = [
         accepted(&aws, DISTRIBUTION).await,
         accepted(&aws, OTHER).await,
     ];
     let unavailable = Fault::new("ServiceUnavailable", 503, "Slow down.");
-    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 1, unavailable);
+    aws.inject(Operation::GetInvalidation, DISTRIBUTION, 1, unavailable);
     let now = SystemTime::now();
 
     let output = check(&aws, &rows, now, now).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_last_check_that_is_not_answered_is_a_failure_and_no_timeout() {
 #[tokio::test]
 async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
     let aws = StandIn::start().await.unwrap();
-    aws.purge_takes(OTHER, None);
+    aws.invalidations_take(OTHER, None);
     let failed = json!({
         "status": "Failed",
         "distributionId": "not-an-id",
@@ -254,7 +254,7 @@ async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
         "cause": "the path is wrong",
     });
     let denied = Fault::new("AccessDenied", 403, "No.");
-    aws.plan(Operation::GetInvalidation, DISTRIBUTION, 1, denied);
+    aws.inject(Operation::GetInvalidation, DISTRIBUTION, 1, denied);
     let rows = [
         failed,
         accepted(&aws, DISTRIBUTION).await,
@@ -268,7 +268,7 @@ async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
     assert_eq!(output.error, None);
     assert!(output.wait_seconds > 0, "{output:?}");
 
-    aws.purge_takes(OTHER, Some(Duration::ZERO));
+    aws.invalidations_take(OTHER, Some(Duration::ZERO));
     let rows = rows_of(&output);
     let output = check(&aws, &rows, now, now + seconds(600)).await.unwrap();
     assert_eq!(statuses(&output), ["Failed", "Failed", "Completed"]);
@@ -324,7 +324,7 @@ async fn what_is_not_retryable_is_a_failed_row_with_a_name_of_its_own() {
     ] {
         let aws = StandIn::start().await.unwrap();
         let rows = [accepted(&aws, DISTRIBUTION).await];
-        aws.plan(
+        aws.inject(
             Operation::GetInvalidation,
             DISTRIBUTION,
             1,

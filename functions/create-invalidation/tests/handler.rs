@@ -9,7 +9,7 @@ use create_invalidation::{Error, Output, handle};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 use shared::invalidation::{Created, Invalidation};
-use stand_in::{Call, Fault, Operation, Request, StandIn, Switches};
+use stand_in::{Behavior, Call, Fault, Operation, Request, StandIn};
 
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
 const REFERENCE: &str = "d-A1B2C3D4E-0123456789ab-0";
@@ -39,14 +39,14 @@ fn created(output: &Output) -> &Created {
 
 async fn fails_with(fault: Fault) -> Diagnostic {
     let aws = StandIn::start().await.unwrap();
-    aws.plan(Operation::CreateInvalidation, DISTRIBUTION, 1, fault);
+    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, fault);
     create(&aws, input()).await.unwrap_err().into()
 }
 
 #[tokio::test]
 async fn asks_for_the_sorted_paths_with_the_callers_reference() {
     let aws = StandIn::start().await.unwrap();
-    aws.purge_takes(DISTRIBUTION, None);
+    aws.invalidations_take(DISTRIBUTION, None);
 
     let output = create(&aws, input()).await.unwrap();
 
@@ -69,13 +69,13 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
 
 #[tokio::test]
 async fn a_repeated_request_gets_the_first_invalidation_whichever_way_cloudfront_answers_it() {
-    for caller_reference_conflicts in [false, true] {
+    for rejects_known_caller_reference in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        aws.switch(
+        aws.set_behavior(
             DISTRIBUTION,
-            Switches {
-                caller_reference_conflicts,
-                ..Switches::default()
+            Behavior {
+                rejects_known_caller_reference,
+                ..Behavior::default()
             },
         );
         // Ours is not the newest.
@@ -96,11 +96,11 @@ async fn a_repeated_request_gets_the_first_invalidation_whichever_way_cloudfront
 #[tokio::test]
 async fn only_invalidations_created_since_the_execution_began_are_searched() {
     let aws = StandIn::start().await.unwrap();
-    let switches = Switches {
-        caller_reference_conflicts: true,
-        ..Switches::default()
+    let behavior = Behavior {
+        rejects_known_caller_reference: true,
+        ..Behavior::default()
     };
-    aws.switch(DISTRIBUTION, switches);
+    aws.set_behavior(DISTRIBUTION, behavior);
     create(&aws, input()).await.unwrap();
     let mut later = input();
     later["executionStartTime"] = json!("2099-01-01T00:00:00.000Z");
@@ -124,7 +124,7 @@ async fn only_invalidations_created_since_the_execution_began_are_searched() {
 async fn a_used_reference_that_no_recent_invalidation_has_is_an_error_of_its_own() {
     let aws = StandIn::start().await.unwrap();
     let used = Fault::new("InvalidationBatchAlreadyExists", 400, "It exists.");
-    aws.plan(Operation::CreateInvalidation, DISTRIBUTION, 1, used);
+    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, used);
 
     let error = create(&aws, input()).await.unwrap_err();
 
@@ -286,7 +286,7 @@ async fn no_error_is_too_long_for_a_cause_that_a_catch_parses() {
     let aws = StandIn::start().await.unwrap();
     let endless = "\u{1f4a5}".repeat(100_000);
     let refused = Fault::new("AccessDenied", 403, &endless);
-    aws.plan(Operation::CreateInvalidation, DISTRIBUTION, 1, refused);
+    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, refused);
     let mut wrong_path = input();
     wrong_path["paths"] = json!([format!("/{endless}")]);
     let mut wrong_id = input();

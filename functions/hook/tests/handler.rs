@@ -233,7 +233,7 @@ async fn without_an_execution_the_failure_action_is_reported() {
         };
         assert_eq!(reported_status, Some(status));
         assert!(reason.contains(STATE_MACHINE), "{reason}");
-        assert_eq!(aws.stand_in.answers(DEPLOYMENT), [status.as_str()]);
+        assert_eq!(aws.stand_in.statuses(DEPLOYMENT), [status.as_str()]);
     }
 }
 
@@ -263,7 +263,7 @@ async fn wrong_settings_are_all_named_and_the_failure_action_is_reported_at_once
     ] {
         assert!(reason.contains(part), "{part} is not in {reason}");
     }
-    assert_eq!(aws.stand_in.answers(DEPLOYMENT), ["Failed"]);
+    assert_eq!(aws.stand_in.statuses(DEPLOYMENT), ["Failed"]);
     assert_eq!(aws.start_requests(), Vec::<Value>::new());
 }
 
@@ -288,7 +288,7 @@ async fn a_hook_that_is_already_completed_is_good_enough() {
         400,
         "It has one.",
     );
-    aws.stand_in.plan(
+    aws.stand_in.inject(
         Operation::PutLifecycleEventHookExecutionStatus,
         DEPLOYMENT,
         1,
@@ -313,7 +313,7 @@ async fn a_hook_that_is_already_completed_is_good_enough() {
 async fn without_a_report() -> Aws {
     let aws = Aws::refusing("StateMachineDoesNotExist").await;
     let broken = Fault::new("InternalFailure", 500, "Oops.");
-    aws.stand_in.plan(
+    aws.stand_in.inject(
         Operation::PutLifecycleEventHookExecutionStatus,
         DEPLOYMENT,
         1,
@@ -347,7 +347,7 @@ async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries()
     let aws = without_a_report().await;
     let denied = Fault::new("AccessDenied", 403, "No.");
     aws.stand_in
-        .plan(Operation::SendMessage, DEPLOYMENT, 1, denied);
+        .inject(Operation::SendMessage, DEPLOYMENT, 1, denied);
 
     let error = aws.handle(&good_settings(), event()).await.unwrap_err();
 

@@ -8,7 +8,7 @@ use lambda_runtime::Diagnostic;
 use report_status::{Clients, Error, FailureActions, Output, handle};
 use serde_json::{Value, json};
 use shared::{codedeploy::HookStatus, failure_action::FailureAction};
-use stand_in::{Call, Fault, Operation, Request, StandIn, Switches};
+use stand_in::{Behavior, Call, Fault, Operation, Request, StandIn};
 
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
@@ -113,7 +113,7 @@ async fn completed_invalidations_succeed_whatever_the_failure_actions_say() {
             operation: Operation::PutLifecycleEventHookExecutionStatus,
             subject: DEPLOYMENT.into(),
             caller_reference: None,
-            request: Request::Answer {
+            request: Request::HookStatus {
                 hook_execution_id: HOOK.into(),
                 status: "Succeeded".into(),
             },
@@ -139,7 +139,7 @@ async fn a_failure_and_a_timeout_have_a_failure_action_each() {
     ] {
         let aws = StandIn::start().await.unwrap();
         let output = report_to(&aws, report(result)).await.unwrap();
-        assert_eq!(aws.answers(DEPLOYMENT), [status]);
+        assert_eq!(aws.statuses(DEPLOYMENT), [status]);
         assert!(output.summary.contains(parameter), "{output:?}");
     }
 }
@@ -158,13 +158,13 @@ async fn nothing_is_reported_where_no_deployment_waits() {
 
 #[tokio::test]
 async fn a_second_report_is_fine_whichever_way_codedeploy_takes_it() {
-    for same_answer_accepted_twice in [false, true] {
+    for accepts_repeated_status in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        aws.switch(
+        aws.set_behavior(
             DEPLOYMENT,
-            Switches {
-                same_answer_accepted_twice,
-                ..Switches::default()
+            Behavior {
+                accepts_repeated_status,
+                ..Behavior::default()
             },
         );
         for _ in 0..2 {
@@ -187,7 +187,7 @@ async fn the_end_of_an_execution_is_reported_as_its_error_and_the_failure_action
         report_to(&aws, status_change(status, error, Some(&execution_input())))
             .await
             .unwrap();
-        assert_eq!(aws.answers(DEPLOYMENT), [answer], "{status} {error:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), [answer], "{status} {error:?}");
     }
 }
 
@@ -206,7 +206,7 @@ async fn an_error_that_the_event_does_not_say_is_described() {
 
         handle_with(&aws, event, (200, execution)).await.unwrap();
 
-        assert_eq!(aws.answers(DEPLOYMENT), [status], "{error}");
+        assert_eq!(aws.statuses(DEPLOYMENT), [status], "{error}");
     }
 }
 
@@ -226,7 +226,7 @@ async fn where_the_error_stays_unknown_the_failure_action_for_a_failure_counts()
 
         let outcome = handle_with(&aws, event, (status, body.clone())).await;
 
-        assert_eq!(aws.answers(DEPLOYMENT), answers, "{receipts}: {outcome:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), answers, "{receipts}: {outcome:?}");
     }
 }
 
@@ -238,7 +238,7 @@ async fn an_input_too_large_for_the_event_is_described() {
         .await
         .unwrap();
 
-    assert_eq!(aws.answers(DEPLOYMENT), ["Failed"]);
+    assert_eq!(aws.statuses(DEPLOYMENT), ["Failed"]);
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_i
         handle_with(&aws, failed_invocation(), execution.clone())
             .await
             .unwrap();
-        assert_eq!(aws.answers(DEPLOYMENT), answers, "{execution:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), answers, "{execution:?}");
     }
 }
 
@@ -294,7 +294,7 @@ async fn where_step_functions_fails_for_long_a_status_is_better_than_none() {
 
         let outcome = report_to(&aws, event).await;
 
-        assert_eq!(aws.answers(DEPLOYMENT), answers, "{outcome:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), answers, "{outcome:?}");
     }
 }
 
@@ -313,7 +313,7 @@ async fn what_is_retryable_and_what_is_not_have_names_of_their_own() {
     ] {
         let aws = StandIn::start().await.unwrap();
         let fault = Fault::new(code, status, "No.");
-        aws.plan(
+        aws.inject(
             Operation::PutLifecycleEventHookExecutionStatus,
             DEPLOYMENT,
             1,

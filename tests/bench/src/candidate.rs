@@ -172,7 +172,7 @@ impl Candidate {
     }
 
     /// What is in its answer when it has done its work.
-    pub fn answers(self) -> &'static str {
+    pub fn statuses(self) -> &'static str {
         match self {
             Self::HelloWorld => "world",
             Self::Node | Self::Python => r#""Succeeded""#,

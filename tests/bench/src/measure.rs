@@ -115,9 +115,9 @@ async fn invoke(api: &mut RuntimeApi, candidate: Candidate, event: &str) -> Resu
     let (at, answer) = api.invoke(event).await?;
     let compact: String = answer.split_whitespace().collect();
     ensure!(
-        compact.contains(candidate.answers()),
+        compact.contains(candidate.statuses()),
         "answered {answer}, not {}",
-        candidate.answers()
+        candidate.statuses()
     );
     Ok(at - sent)
 }

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, path::Path, time::SystemTime};
 use anyhow::{Context, Result};
 use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
-use stand_in::{StandIn, Switches};
+use stand_in::{Behavior, StandIn};
 use tests::local_aws::{ACCOUNT, REGION};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -32,12 +32,12 @@ impl World {
     /// When something cannot be started.
     pub async fn start(folder: &Path) -> Result<Self> {
         let stand_in = StandIn::start().await?;
-        stand_in.purge_takes(DISTRIBUTION, None);
-        let switches = Switches {
-            same_answer_accepted_twice: true,
-            ..Switches::default()
+        stand_in.invalidations_take(DISTRIBUTION, None);
+        let behavior = Behavior {
+            accepts_repeated_status: true,
+            ..Behavior::default()
         };
-        stand_in.switch(DEPLOYMENT, switches);
+        stand_in.set_behavior(DEPLOYMENT, behavior);
         let created = create_invalidation::handle(
             &aws_sdk_cloudfront::Client::new(&stand_in.client_config()),
             Candidate::Product(Function::CreateInvalidation).event(&Value::Null),

@@ -29,7 +29,7 @@ async fn serve() -> Result<()> {
     println!("Starting the local AWS and deploying sam/template.yaml to it …");
     let aws = LocalAws::start().await?;
     aws.stand_in
-        .purge_takes(DISTRIBUTION, Some(Duration::from_secs(30)));
+        .invalidations_take(DISTRIBUTION, Some(Duration::from_secs(30)));
     let parameters = [("DistributionIds", DISTRIBUTION)];
     let stack = stack::deploy(&aws, "local", &parameters).await?;
     println!("\nIt runs until Ctrl-C. Paste this into another terminal:\n");

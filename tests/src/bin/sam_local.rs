@@ -52,7 +52,7 @@ async fn run() -> Result<ExitCode> {
     every_event_is_invoked_and_has_an_answer()?;
     let aws = LocalAws::start().await?;
     let endpoints = Endpoints::open(&aws).await?;
-    aws.stand_in.purge_takes(DISTRIBUTION, None);
+    aws.stand_in.invalidations_take(DISTRIBUTION, None);
     stack::deploy(&aws, "local", &[("DistributionIds", DISTRIBUTION)]).await?;
     let image = Image::build(&endpoints, &base).await?;
     let mut failed = 0;

@@ -5,7 +5,7 @@ mod situations;
 
 use std::{fmt, time::Duration};
 
-use stand_in::{Fault, Operation, Switches};
+use stand_in::{Behavior, Fault, Operation};
 
 use crate::scenario::{Decider, Policies};
 
@@ -26,9 +26,9 @@ pub struct Case {
     /// What goes wrong with which calls, and how many of them.
     pub plans: Vec<(Operation, About, usize, Fault)>,
     /// How long CloudFront takes for each distribution, on the clock of this machine; none if it never ends.
-    pub purge_takes: [Option<Duration>; 2],
+    pub invalidations_take: [Option<Duration>; 2],
     /// What AWS is not known to do one way or the other.
-    pub switches: Switches,
+    pub behavior: Behavior,
     /// The deployment whose hook it is, by a number; one of its own where there is none.
     pub deployment: Option<usize>,
     /// What else happens.
@@ -161,8 +161,8 @@ fn good(name: String) -> Case {
         stack: Kind::Usual,
         policies: Policies::EACH_WAY[0],
         plans: Vec::new(),
-        purge_takes: [Some(Duration::from_millis(300)); 2],
-        switches: Switches::default(),
+        invalidations_take: [Some(Duration::from_millis(300)); 2],
+        behavior: Behavior::default(),
         deployment: None,
         incident: Incident::None,
         end: End::Succeeded,

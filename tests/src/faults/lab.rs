@@ -114,7 +114,7 @@ impl Lab {
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_DEFAULT_REGION", REGION);
         let aws = LocalAws::start_with(stand_in, ministack).await?;
-        aws.stand_in.pass_invocations_and_messages_to(&aws.url);
+        aws.stand_in.forward_lambda_and_sqs_to(&aws.url);
         let mut lab = Self {
             moto: None,
             aws,
@@ -279,7 +279,7 @@ impl Lab {
         let outcome = Outcome {
             began: run.began,
             execution,
-            taken: stand_in.taken(&deployment.hook_execution_id),
+            taken: stand_in.accepted_statuses(&deployment.hook_execution_id),
             made: stand_in.invalidations(&deployment.execution_name),
             log: Vec::new(),
             dead_letter: false,
@@ -296,10 +296,10 @@ impl Lab {
 
     fn prepare(&self, case: &Case, deployment: &Deployment, engine: Engine) {
         let stand_in = &self.aws.stand_in;
-        stand_in.pass_executions_to(&deployment.execution_name, self.url(engine));
-        stand_in.switch(&deployment.id, case.switches);
-        for (place, time) in case.purge_takes.into_iter().enumerate() {
-            stand_in.purge_takes(&deployment.caller_reference(place), time);
+        stand_in.forward_executions_to(&deployment.execution_name, self.url(engine));
+        stand_in.set_behavior(&deployment.id, case.behavior);
+        for (place, time) in case.invalidations_take.into_iter().enumerate() {
+            stand_in.invalidations_take(&deployment.caller_reference(place), time);
         }
         for (operation, about, times, fault) in &case.plans {
             let about = match about {
@@ -307,7 +307,7 @@ impl Lab {
                 About::Deployment => deployment.id.clone(),
                 About::Place(place) => deployment.caller_reference(*place),
             };
-            stand_in.plan(*operation, &about, *times, fault.clone());
+            stand_in.inject(*operation, &about, *times, fault.clone());
         }
     }
 
@@ -341,9 +341,9 @@ impl Lab {
     /// What the stand-in has recorded by now.
     pub fn complete(&self, deployment: &Deployment, outcome: &mut Outcome) {
         let stand_in = &self.aws.stand_in;
-        outcome.taken = stand_in.taken(&deployment.hook_execution_id);
+        outcome.taken = stand_in.accepted_statuses(&deployment.hook_execution_id);
         outcome.made = stand_in.invalidations(&deployment.execution_name);
-        outcome.log = stand_in.log_about(&deployment.id);
+        outcome.log = stand_in.timed_calls_about(&deployment.id);
     }
 }
 

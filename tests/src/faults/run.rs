@@ -216,7 +216,7 @@ impl Run<'_> {
     fn is_answered(&self) -> bool {
         let stand_in = &self.lab.aws.stand_in;
         !stand_in
-            .taken(&self.deployment.hook_execution_id)
+            .accepted_statuses(&self.deployment.hook_execution_id)
             .is_empty()
     }
 
@@ -301,7 +301,7 @@ impl Run<'_> {
         let calls = self.lab.aws.stand_in.calls_about(&self.deployment.id);
         calls
             .iter()
-            .filter(|call| matches!(call.request, Request::Answer { .. }))
+            .filter(|call| matches!(call.request, Request::HookStatus { .. }))
             .count()
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use stand_in::{Call, Function, Made, Operation, Request, Taken};
+use stand_in::{AcceptedStatus, Call, Function, MadeInvalidation, Operation, Request};
 
 use super::{
     cases::{Case, End, Incident, Kind},
@@ -39,9 +39,9 @@ pub struct Outcome {
     /// The execution, if one was started.
     pub execution: Option<Execution>,
     /// The answers that CodeDeploy took.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<AcceptedStatus>,
     /// The invalidations that CloudFront made.
-    pub made: Vec<Made>,
+    pub made: Vec<MadeInvalidation>,
     /// Every call, and when it was answered.
     pub log: Vec<(Instant, Call)>,
     /// Whether a message about it lies in the queue of what nobody could answer.
@@ -113,7 +113,7 @@ pub fn judge(case: &Case, outcome: &Outcome, definition: &Value) -> Vec<Wrong> {
         wrong.push(Wrong::Answer(what));
     }
     for (place, _) in case.completed.iter().enumerate().filter(|(_, must)| **must) {
-        let its = |made: &&Made| made.place() == Some(place);
+        let its = |made: &&MadeInvalidation| made.place() == Some(place);
         let made = outcome.made.iter().find(its);
         if matches!(case.end, End::Failed(_))
             && made.is_none_or(|made| made.shown_completed.is_none())
@@ -262,7 +262,7 @@ fn delays<'a>(calls: impl Iterator<Item = &'a Call>, retriers: &Value) -> Durati
         let place = call.caller_reference.clone();
         let Some(error) = &call.error else {
             used.retain(|(other, _), _| *other != place);
-            if let Request::Passed { wait_seconds } = call.request {
+            if let Request::Forwarded { wait_seconds } = call.request {
                 total += Duration::from_secs(wait_seconds);
             }
             continue;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use stand_in::{Fault, Mishap, Operation, Switches};
+use stand_in::{Behavior, ConnectionFault, Fault, Operation};
 
 use super::{Decider, Incident, Scenario};
 
@@ -41,7 +41,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "purge",
         about: "one distribution, invalidated in 12 seconds",
-        prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(12))),
+        prepare: |aws, deployment| {
+            aws.invalidations_take(&deployment.id, Some(Duration::from_secs(12)))
+        },
         ..GOOD
     },
     Scenario {
@@ -49,8 +51,8 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "three distributions; one takes longer than the others",
         distributions: THREE,
         prepare: |aws, deployment| {
-            aws.purge_takes(&deployment.id, Some(Duration::from_secs(8)));
-            aws.purge_takes(
+            aws.invalidations_take(&deployment.id, Some(Duration::from_secs(8)));
+            aws.invalidations_take(
                 &deployment.caller_reference(2),
                 Some(Duration::from_secs(18)),
             );
@@ -61,14 +63,16 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "slow",
         about: "an invalidation that takes 40 seconds, checked less and less often",
-        prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(40))),
+        prepare: |aws, deployment| {
+            aws.invalidations_take(&deployment.id, Some(Duration::from_secs(40)))
+        },
         ..GOOD
     },
     Scenario {
         name: "busy",
         about: "CloudFront has too many invalidations in progress at first",
         prepare: |aws, deployment| {
-            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, busy());
+            aws.inject(Operation::CreateInvalidation, &deployment.id, 1, busy());
         },
         ..GOOD
     },
@@ -76,13 +80,13 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "reply-lost",
         about: "CloudFront's reply is lost, and it refuses the same request again: the invalidation is looked for",
         prepare: |aws, deployment| {
-            let switches = Switches {
-                caller_reference_conflicts: true,
-                ..Switches::default()
+            let behavior = Behavior {
+                rejects_known_caller_reference: true,
+                ..Behavior::default()
             };
-            aws.switch(&deployment.id, switches);
-            let lost = Fault::After(Mishap::Dropped);
-            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, lost);
+            aws.set_behavior(&deployment.id, behavior);
+            let lost = Fault::After(ConnectionFault::Closed);
+            aws.inject(Operation::CreateInvalidation, &deployment.id, 1, lost);
         },
         ..GOOD
     },
@@ -91,15 +95,15 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "CloudFront answers with 503 for a while, CodeDeploy is throttled",
         prepare: |aws, deployment| {
             let unavailable = Fault::new("ServiceUnavailable", 503, "CloudFront is busy.");
-            aws.plan(
+            aws.inject(
                 Operation::CreateInvalidation,
                 &deployment.id,
                 4,
                 unavailable.clone(),
             );
-            aws.plan(Operation::GetInvalidation, &deployment.id, 4, unavailable);
+            aws.inject(Operation::GetInvalidation, &deployment.id, 4, unavailable);
             let throttled = Fault::new("ThrottlingException", 400, "Rate exceeded");
-            aws.plan(
+            aws.inject(
                 Operation::PutLifecycleEventHookExecutionStatus,
                 &deployment.id,
                 4,
@@ -112,7 +116,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "twice",
         about: "CodeDeploy delivers the same event three times: one invalidation, one status",
-        prepare: |aws, deployment| aws.purge_takes(&deployment.id, Some(Duration::from_secs(5))),
+        prepare: |aws, deployment| {
+            aws.invalidations_take(&deployment.id, Some(Duration::from_secs(5)))
+        },
         incident: Incident::EventAgain,
         ..GOOD
     },
@@ -125,7 +131,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 403,
                 "User is not authorized to perform: cloudfront:CreateInvalidation",
             );
-            aws.plan(Operation::CreateInvalidation, &deployment.id, 1, denied);
+            aws.inject(Operation::CreateInvalidation, &deployment.id, 1, denied);
         },
         ends: Some((ExecutionStatus::Failed, Some("AccessDenied"))),
         cause: Some(
@@ -147,7 +153,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 "The specified distribution does not exist.",
             );
             let last = deployment.caller_reference(2);
-            aws.plan(Operation::CreateInvalidation, &last, 1, missing);
+            aws.inject(Operation::CreateInvalidation, &last, 1, missing);
         },
         ends: Some((ExecutionStatus::Failed, Some("DistributionNotFound"))),
         cause: Some(
@@ -162,7 +168,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "timed-out",
         about: "an invalidation that never completes, with MaxWaitSeconds=20",
         parameters: &[("MaxWaitSeconds", "20")],
-        prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
+        prepare: |aws, deployment| aws.invalidations_take(&deployment.id, None),
         ends: Some((ExecutionStatus::Failed, Some("InvalidationTimedOut"))),
         cause: Some(
             "invalidation I0 … of distribution E2QWRUHAPOMQZL is still in progress after … Reported {answer} to CodeDeploy for deployment d- … OnInvalidationTimeout is",
@@ -174,7 +180,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "stopped",
         about: "an engineer stops the execution: the queue of pending reports takes over",
-        prepare: |aws, deployment| aws.purge_takes(&deployment.id, None),
+        prepare: |aws, deployment| aws.invalidations_take(&deployment.id, None),
         incident: Incident::Stop,
         ends: Some((ExecutionStatus::Aborted, Some("StoppedByHand"))),
         cause: Some("An engineer pressed Stop"),
@@ -190,7 +196,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 400,
                 "The deployment does not exist.",
             );
-            aws.plan(
+            aws.inject(
                 Operation::PutLifecycleEventHookExecutionStatus,
                 &deployment.id,
                 1,
@@ -251,7 +257,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prepare: |aws, deployment| {
             let internal = Fault::new("InternalFailure", 500, "Try again later.");
             // As often as the SDK tries.
-            aws.plan(
+            aws.inject(
                 Operation::PutLifecycleEventHookExecutionStatus,
                 &deployment.id,
                 3,
@@ -271,7 +277,7 @@ pub const SCENARIOS: &[Scenario] = &[
         parameters: &[("MaxWaitSeconds", "20")],
         prepare: |aws, deployment| {
             let unavailable = Fault::new("ServiceUnavailable", 503, "CloudFront is busy.");
-            aws.plan(
+            aws.inject(
                 Operation::GetInvalidation,
                 &deployment.id,
                 usize::MAX,
@@ -291,7 +297,7 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "sixteen wildcards, and CloudFront never accepts so many, with MaxWaitSeconds=20",
         parameters: &[("MaxWaitSeconds", "20"), ("Paths", SIXTEEN_WILDCARDS)],
         prepare: |aws, deployment| {
-            aws.plan(
+            aws.inject(
                 Operation::CreateInvalidation,
                 &deployment.id,
                 usize::MAX,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Call, Fault, Invalidation, Operation, Request, Shared, State, connection,
-    faults::{self, Refusal},
+    faults::{self, ServiceError},
 };
 
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
@@ -77,7 +77,7 @@ struct InvalidationSummary {
 
 #[derive(Debug, Serialize)]
 #[serde(rename = "ErrorResponse", rename_all = "PascalCase")]
-struct ErrorResponse {
+struct ErrorDocument {
     #[serde(rename = "@xmlns")]
     xmlns: &'static str,
     error: ErrorBody,
@@ -132,7 +132,7 @@ pub(crate) async fn create(
             };
             let invalidation = match earlier {
                 Some(earlier) if earlier.paths != paths => {
-                    return Err(Refusal::new(
+                    return Err(ServiceError::new(
                         "InvalidationBatchAlreadyExists",
                         400,
                         "The caller reference was used for a batch with other paths.",
@@ -140,10 +140,10 @@ pub(crate) async fn create(
                 }
                 Some(_)
                     if state
-                        .switches(distribution_id, Some(&caller_reference))
-                        .caller_reference_conflicts =>
+                        .behavior(distribution_id, Some(&caller_reference))
+                        .rejects_known_caller_reference =>
                 {
-                    return Err(Refusal::new(
+                    return Err(ServiceError::new(
                         "InvalidArgument",
                         400,
                         "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.",
@@ -183,7 +183,7 @@ pub(crate) async fn get(
         Request::Invalidation(id.clone()),
         |state, distribution_id, seen| {
             let found = found.ok_or_else(|| {
-                Refusal::new(
+                ServiceError::new(
                     "NoSuchInvalidation",
                     404,
                     "The specified invalidation does not exist.",
@@ -256,7 +256,7 @@ fn answer(
     distribution_id: String,
     caller_reference: Option<String>,
     request: Request,
-    work: impl FnOnce(&mut State, &str, Seen) -> Result<Response, Refusal>,
+    work: impl FnOnce(&mut State, &str, Seen) -> Result<Response, ServiceError>,
 ) -> Response {
     let fault = faults::take(
         &mut state.faults,
@@ -273,7 +273,7 @@ fn answer(
         if is_distribution_id(&distribution_id) {
             work(state, &distribution_id, seen)
         } else {
-            Err(Refusal::new(
+            Err(ServiceError::new(
                 "NoSuchDistribution",
                 404,
                 "The specified distribution does not exist.",
@@ -295,7 +295,7 @@ fn answer(
         } else {
             "Receiver"
         };
-        let body = xml(&ErrorResponse {
+        let body = xml(&ErrorDocument {
             xmlns: NAMESPACE,
             error: ErrorBody {
                 r#type: sender,
@@ -316,23 +316,23 @@ fn is_distribution_id(id: &str) -> bool {
 }
 
 /// Reads a batch as CloudFront would: the caller reference and the paths.
-fn read(body: &str) -> Result<(String, Vec<String>), Refusal> {
+fn read(body: &str) -> Result<(String, Vec<String>), ServiceError> {
     if body.is_empty() {
-        return Err(Refusal::new(
+        return Err(ServiceError::new(
             "MissingBody",
             400,
             "This operation requires a body.",
         ));
     }
     let batch: InvalidationBatch = quick_xml::de::from_str(body)
-        .map_err(|error| Refusal::new("MalformedXML", 400, &error.to_string()))?;
+        .map_err(|error| ServiceError::new("MalformedXML", 400, &error.to_string()))?;
     let paths = batch
         .paths
         .items
         .map(|items| items.path)
         .unwrap_or_default();
     if paths.len() != batch.paths.quantity {
-        return Err(Refusal::new(
+        return Err(ServiceError::new(
             "InconsistentQuantities",
             400,
             "The value of Quantity and the size of Items don't match.",
@@ -340,7 +340,7 @@ fn read(body: &str) -> Result<(String, Vec<String>), Refusal> {
     }
     let invalid = |path: &String| !path.starts_with('/') || path.contains('~');
     if paths.is_empty() || paths.iter().any(invalid) {
-        return Err(Refusal::new(
+        return Err(ServiceError::new(
             "InvalidArgument",
             400,
             "Your request contains one or more invalid invalidation paths.",
@@ -373,7 +373,7 @@ fn add(
 
 fn status(state: &State, distribution_id: &str, invalidation: &Invalidation) -> &'static str {
     let takes = state
-        .purge_times
+        .invalidation_times
         .iter()
         .rev()
         .find(|(about, _)| {

@@ -11,8 +11,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    Call, Operation, Request, Shared, State, Taken, connection,
-    faults::{self, Refusal},
+    AcceptedStatus, Call, Operation, Request, Shared, State, connection,
+    faults::{self, ServiceError},
     front,
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn handle(
         }
         Some("AmazonSQS.SendMessage") => return front::sqs(&shared, headers, body).await,
         _ => {
-            return error(&Refusal::new(
+            return error(&ServiceError::new(
                 "UnknownOperationException",
                 400,
                 "The stand-in does not have this operation.",
@@ -45,7 +45,7 @@ pub(crate) async fn handle(
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let deployment_id = text(&body, "deploymentId");
     let request = match operation {
-        Operation::PutLifecycleEventHookExecutionStatus => Request::Answer {
+        Operation::PutLifecycleEventHookExecutionStatus => Request::HookStatus {
             hook_execution_id: text(&body, "lifecycleEventHookExecutionId"),
             status: text(&body, "status"),
         },
@@ -56,7 +56,7 @@ pub(crate) async fn handle(
     let (outcome, refused) = faults::meet(fault, || {
         check_deployment_id(&deployment_id)?;
         let answer = match &request {
-            Request::Answer {
+            Request::HookStatus {
                 hook_execution_id,
                 status,
             } => put(state, &deployment_id, hook_execution_id, status)?,
@@ -80,9 +80,9 @@ pub(crate) async fn handle(
     outcome.unwrap_or_else(|refusal| error(&refusal))
 }
 
-fn check_deployment_id(id: &str) -> Result<(), Refusal> {
+fn check_deployment_id(id: &str) -> Result<(), ServiceError> {
     if id.is_empty() {
-        Err(Refusal::new(
+        Err(ServiceError::new(
             "DeploymentIdRequiredException",
             400,
             "At least one deployment ID must be specified.",
@@ -90,7 +90,7 @@ fn check_deployment_id(id: &str) -> Result<(), Refusal> {
     } else if id.starts_with("d-") {
         Ok(())
     } else {
-        Err(Refusal::new(
+        Err(ServiceError::new(
             "InvalidDeploymentIdException",
             400,
             "At least one of the deployment IDs was specified in an invalid format.",
@@ -103,34 +103,32 @@ fn put(
     deployment_id: &str,
     hook_execution_id: &str,
     status: &str,
-) -> Result<Value, Refusal> {
+) -> Result<Value, ServiceError> {
     if hook_execution_id.is_empty() {
-        return Err(Refusal::new(
+        return Err(ServiceError::new(
             "InvalidLifecycleEventHookExecutionIdException",
             400,
             "A lifecycle event hook is invalid.",
         ));
     }
     if !matches!(status, "Succeeded" | "Failed") {
-        return Err(Refusal::new(
+        return Err(ServiceError::new(
             "InvalidLifecycleEventHookExecutionStatusException",
             400,
             "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.",
         ));
     }
-    let accepted_again = state
-        .switches(deployment_id, None)
-        .same_answer_accepted_twice;
+    let accepted_again = state.behavior(deployment_id, None).accepts_repeated_status;
     let mut earlier = state.answers.iter();
     match earlier.find(|taken| taken.hook_execution_id == hook_execution_id) {
-        Some(earlier) if !(accepted_again && earlier.status == status) => Err(Refusal::new(
+        Some(earlier) if !(accepted_again && earlier.status == status) => Err(ServiceError::new(
             "LifecycleEventAlreadyCompletedException",
             400,
             "An attempt to return the status of an already completed lifecycle event occurred.",
         )),
         Some(_) => Ok(json!({ "lifecycleEventHookExecutionId": hook_execution_id })),
         None => {
-            state.answers.push(Taken {
+            state.answers.push(AcceptedStatus {
                 deployment_id: deployment_id.to_owned(),
                 hook_execution_id: hook_execution_id.to_owned(),
                 status: status.to_owned(),
@@ -145,7 +143,7 @@ fn text(body: &Value, field: &str) -> String {
     body[field].as_str().unwrap_or_default().to_owned()
 }
 
-fn error(refusal: &Refusal) -> Response {
+fn error(refusal: &ServiceError) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
     json_response(
         status,

@@ -1,4 +1,4 @@
-//! The connections that answers go over: where a [`Mishap`] happens.
+//! The connections that answers go over: where a [`ConnectionFault`] happens.
 
 use std::{convert::Infallible, io, process::Command};
 
@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use crate::Mishap;
+use crate::ConnectionFault;
 
 /// The id of the process that called, where it was started with its own id as `AWS_SDK_UA_APP_ID`, which AWS's SDKs send
 /// as `app/…` among what they say of themselves.
@@ -47,12 +47,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) -> Infallible {
 async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Response> {
     let caller = process(request.headers());
     let Ok(mut response) = router.oneshot(request.map(Body::new)).await;
-    match response.extensions_mut().remove::<Mishap>() {
-        None | Some(Mishap::Garbled) => return Ok(response),
-        Some(Mishap::Dropped) => {}
-        Some(Mishap::Silence) => std::future::pending::<()>().await,
-        Some(Mishap::CallerKilled) => signal("-KILL", caller)?,
-        Some(Mishap::CallerFrozen) => {
+    match response.extensions_mut().remove::<ConnectionFault>() {
+        None | Some(ConnectionFault::Unparseable) => return Ok(response),
+        Some(ConnectionFault::Closed) => {}
+        Some(ConnectionFault::NoResponse) => std::future::pending::<()>().await,
+        Some(ConnectionFault::CallerKilled) => signal("-KILL", caller)?,
+        Some(ConnectionFault::CallerFrozen) => {
             signal("-STOP", caller)?;
             std::future::pending::<()>().await;
         }

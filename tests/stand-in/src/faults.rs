@@ -41,18 +41,18 @@ pub enum Function {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// It has no effect and is answered with an error.
-    Refused(Refusal),
+    Rejected(ServiceError),
     /// It has no effect, and this happens.
-    Before(Mishap),
+    Before(ConnectionFault),
     /// It has its effect, and then this happens.
-    After(Mishap),
+    After(ConnectionFault),
     /// `GetInvalidation` shows this status.
     Status(&'static str),
 }
 
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ServiceError {
     /// The code as the service spells it on the wire.
     pub code: String,
     /// The HTTP status.
@@ -63,24 +63,24 @@ pub struct Refusal {
 
 /// What can happen in place of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mishap {
+pub enum ConnectionFault {
     /// An answer nobody can read.
-    Garbled,
+    Unparseable,
     /// The connection is closed.
-    Dropped,
+    Closed,
     /// Nothing, for as long as the caller waits.
-    Silence,
+    NoResponse,
     /// The calling process is killed: to Lambda, the function crashes.
     CallerKilled,
     /// The calling process stops where it is: to Lambda, the function takes too long.
     CallerFrozen,
 }
 
-impl Mishap {
+impl ConnectionFault {
     /// What stands for it until it comes to the connection; see `connection`.
     pub(crate) fn in_place_of_an_answer(self) -> Response {
         let mut response = "neither XML nor JSON".into_response();
-        if self != Self::Garbled {
+        if self != Self::Unparseable {
             response.extensions_mut().insert(self);
         }
         response
@@ -91,11 +91,11 @@ impl Fault {
     /// An error answer.
     #[must_use]
     pub fn new(code: &str, status: u16, message: &str) -> Self {
-        Self::Refused(Refusal::new(code, status, message))
+        Self::Rejected(ServiceError::new(code, status, message))
     }
 }
 
-impl Refusal {
+impl ServiceError {
     pub(crate) fn new(code: &str, status: u16, message: &str) -> Self {
         Self {
             code: code.to_owned(),
@@ -134,22 +134,22 @@ pub(crate) fn take(
 /// What comes of a call: an answer or an error answer, and what is to be recorded as its error.
 pub(crate) fn meet(
     fault: Option<Fault>,
-    work: impl FnOnce() -> Result<Response, Refusal>,
-) -> (Result<Response, Refusal>, Option<String>) {
+    work: impl FnOnce() -> Result<Response, ServiceError>,
+) -> (Result<Response, ServiceError>, Option<String>) {
     match fault {
-        Some(Fault::Refused(refusal)) => {
+        Some(Fault::Rejected(refusal)) => {
             let code = refusal.code.clone();
             (Err(refusal), Some(code))
         }
-        Some(Fault::Before(mishap)) => (
-            Ok(mishap.in_place_of_an_answer()),
-            Some(format!("{mishap:?}")),
+        Some(Fault::Before(connection_fault)) => (
+            Ok(connection_fault.in_place_of_an_answer()),
+            Some(format!("{connection_fault:?}")),
         ),
-        Some(Fault::After(mishap)) => match work() {
-            Ok(_) => (Ok(mishap.in_place_of_an_answer()), None),
+        Some(Fault::After(connection_fault)) => match work() {
+            Ok(_) => (Ok(connection_fault.in_place_of_an_answer()), None),
             Err(refusal) => {
                 let code = refusal.code.clone();
-                (Ok(mishap.in_place_of_an_answer()), Some(code))
+                (Ok(connection_fault.in_place_of_an_answer()), Some(code))
             }
         },
         Some(Fault::Status(_)) | None => {

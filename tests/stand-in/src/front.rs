@@ -116,7 +116,7 @@ pub(crate) async fn sqs(shared: &Shared, headers: HeaderMap, body: Bytes) -> Res
     .await
 }
 
-fn json_1_0(refusal: &faults::Refusal) -> Response {
+fn json_1_0(refusal: &faults::ServiceError) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
     let body = json!({ "__type": refusal.code, "message": refusal.message });
     let headers = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
@@ -129,7 +129,7 @@ async fn pass(
     uri: &Uri,
     headers: HeaderMap,
     body: Bytes,
-    refuse: impl Fn(&faults::Refusal) -> Response,
+    refuse: impl Fn(&faults::ServiceError) -> Response,
 ) -> Response {
     let Passing {
         operation,
@@ -145,10 +145,10 @@ async fn pass(
         reference.as_deref(),
     );
     let (response, error, wait_seconds) = match &fault {
-        Some(Fault::Refused(refusal)) => (refuse(refusal), Some(refusal.code.clone()), 0),
-        Some(Fault::Before(mishap)) => (
-            mishap.in_place_of_an_answer(),
-            Some(format!("{mishap:?}")),
+        Some(Fault::Rejected(refusal)) => (refuse(refusal), Some(refusal.code.clone()), 0),
+        Some(Fault::Before(connection_fault)) => (
+            connection_fault.in_place_of_an_answer(),
+            Some(format!("{connection_fault:?}")),
             0,
         ),
         None if operation == Operation::SendMessage && url.is_none() => {
@@ -162,7 +162,7 @@ async fn pass(
                 .iter()
                 .find_map(|field| said[field].as_str());
             let answer = match fault {
-                Some(Fault::After(mishap)) => mishap.in_place_of_an_answer(),
+                Some(Fault::After(connection_fault)) => connection_fault.in_place_of_an_answer(),
                 _ => answer,
             };
             (
@@ -174,14 +174,14 @@ async fn pass(
     };
     // To whoever invoked it, an answer that is lost is an error as well.
     let error = match fault {
-        Some(Fault::After(mishap)) => Some(format!("{mishap:?}")),
+        Some(Fault::After(connection_fault)) => Some(format!("{connection_fault:?}")),
         _ => error,
     };
     shared.lock().record(Call {
         operation,
         subject,
         caller_reference: reference,
-        request: Request::Passed { wait_seconds },
+        request: Request::Forwarded { wait_seconds },
         access_key,
         error,
     });

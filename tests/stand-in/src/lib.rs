@@ -3,14 +3,14 @@
 //! It speaks their wire formats (REST XML 2020-05-31 and JSON 1.1) on a free loopback port, records every call, and lets
 //! calls meet any [`Fault`] it is told to. `tests/wire_format.rs` holds it against botocore and its API models.
 //!
-//! It can also stand in front of Step Functions, Lambda and SQS, played by others: see [`StandIn::pass_executions_to`].
+//! It can also stand in front of Step Functions, Lambda and SQS, played by others: see [`StandIn::forward_executions_to`].
 //!
 //! # What it gets wrong
 //! - Any distribution and any deployment whose id has the right form exists, unless a fault says otherwise.
 //! - Quotas are not counted, and nobody is authorized: `TooManyInvalidationsInProgress`, `AccessDenied` and throttling
 //!   come only as faults.
 //! - What CloudFront does with a repeated caller reference and CodeDeploy with a repeated answer is not known for sure;
-//!   [`Switches`] has both ways.
+//!   [`Behavior`] has both ways.
 //! - Every path that it accepts is invalidated. CloudFront accepts `%7E` and other needless encodings, and invalidates nothing.
 //! - `ListInvalidations` has one page, and does not say whose invalidation is looked for: it goes by the process that
 //!   calls, and by the last one that it asked to create.
@@ -37,7 +37,7 @@ use axum::{Router, routing};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use clock::Clock;
-pub use faults::{Fault, Function, Mishap, Operation, Refusal};
+pub use faults::{ConnectionFault, Fault, Function, Operation, ServiceError};
 pub use front::post;
 
 /// A call that reached the stand-in, as its caller meant it.
@@ -75,14 +75,14 @@ pub enum Request {
     /// The id of an invalidation.
     Invalidation(String),
     /// An answer for a hook.
-    Answer {
+    HookStatus {
         /// The id of the hook run.
         hook_execution_id: String,
         /// `Succeeded` or `Failed`.
         status: String,
     },
     /// Something for another service, which answered that it takes so long to the next look, in seconds.
-    Passed {
+    Forwarded {
         /// The seconds; 0 if it did not say.
         wait_seconds: u64,
     },
@@ -92,7 +92,7 @@ pub enum Request {
 
 /// An answer that CodeDeploy took for a hook: the first it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct AcceptedStatus {
     /// The deployment.
     pub deployment_id: String,
     /// The hook run.
@@ -105,16 +105,16 @@ pub struct Taken {
 
 /// An invalidation that CloudFront has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct MadeInvalidation {
     /// Of which distribution.
     pub distribution_id: String,
-    /// Made with which caller reference.
+    /// MadeInvalidation with which caller reference.
     pub caller_reference: String,
     /// When somebody was first shown that it is `Completed`.
     pub shown_completed: Option<Instant>,
 }
 
-impl Made {
+impl MadeInvalidation {
     /// Its place in the Map of its execution, which the product's caller references have after the execution's name.
     #[must_use]
     pub fn place(&self) -> Option<usize> {
@@ -129,11 +129,11 @@ fn concerns(about: &str, subject: &str, caller_reference: Option<&str>) -> bool 
 
 /// What the services are not known to do one way or the other.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Switches {
+pub struct Behavior {
     /// CloudFront refuses a caller reference it knows, instead of returning the invalidation made with it.
-    pub caller_reference_conflicts: bool,
+    pub rejects_known_caller_reference: bool,
     /// CodeDeploy accepts the same answer twice, instead of saying that it has one.
-    pub same_answer_accepted_twice: bool,
+    pub accepts_repeated_status: bool,
 }
 
 /// An invalidation as the stand-in keeps it.
@@ -152,13 +152,13 @@ struct State {
     calls: Vec<(Instant, Call)>,
     faults: Vec<faults::Planned>,
     /// What [`StandIn::switch`] was told, the newest last.
-    switches: Vec<(String, Switches)>,
-    /// What [`StandIn::purge_takes`] was told, the newest last.
-    purge_times: Vec<(String, Option<Duration>)>,
+    behavior: Vec<(String, Behavior)>,
+    /// What [`StandIn::invalidations_take`] was told, the newest last.
+    invalidation_times: Vec<(String, Option<Duration>)>,
     /// By distribution, oldest first.
     invalidations: BTreeMap<String, Vec<Invalidation>>,
     /// The answer that CodeDeploy has for each hook run.
-    answers: Vec<Taken>,
+    answers: Vec<AcceptedStatus>,
     /// The caller reference that a process last asked to create an invalidation with.
     asking: BTreeMap<u32, String>,
     /// The messages sent to SQS, each with its deployment.
@@ -174,11 +174,11 @@ impl State {
         self.calls.push((Instant::now(), call));
     }
 
-    fn switches(&self, subject: &str, caller_reference: Option<&str>) -> Switches {
-        let mut newest_first = self.switches.iter().rev();
+    fn behavior(&self, subject: &str, caller_reference: Option<&str>) -> Behavior {
+        let mut newest_first = self.behavior.iter().rev();
         newest_first
             .find(|(about, _)| concerns(about, subject, caller_reference))
-            .map_or_else(Switches::default, |(_, switches)| *switches)
+            .map_or_else(Behavior::default, |(_, behavior)| *behavior)
     }
 
     fn engine(&self, execution: &str) -> Option<String> {
@@ -279,12 +279,15 @@ impl StandIn {
 
     /// Lets invalidations take so long; never ends them when there is no time. Without this they are completed at the
     /// first look. For `about` see [`Call::is_about`].
-    pub fn purge_takes(&self, about: &str, time: Option<Duration>) {
-        self.state.lock().purge_times.push((about.to_owned(), time));
+    pub fn invalidations_take(&self, about: &str, time: Option<Duration>) {
+        self.state
+            .lock()
+            .invalidation_times
+            .push((about.to_owned(), time));
     }
 
     /// Answers the next calls of an operation with a fault. For `about` see [`Call::is_about`].
-    pub fn plan(&self, operation: Operation, about: &str, times: usize, fault: Fault) {
+    pub fn inject(&self, operation: Operation, about: &str, times: usize, fault: Fault) {
         self.state.lock().faults.push(faults::Planned {
             operation,
             about: about.to_owned(),
@@ -294,18 +297,18 @@ impl StandIn {
     }
 
     /// Sets what the services are not known to do one way or the other. For `about` see [`Call::is_about`].
-    pub fn switch(&self, about: &str, switches: Switches) {
+    pub fn set_behavior(&self, about: &str, behavior: Behavior) {
         let mut state = self.state.lock();
-        state.switches.push((about.to_owned(), switches));
+        state.behavior.push((about.to_owned(), behavior));
     }
 
     /// Passes invocations and messages on to a Lambda and an SQS at this address.
-    pub fn pass_invocations_and_messages_to(&self, url: &str) {
+    pub fn forward_lambda_and_sqs_to(&self, url: &str) {
         self.state.lock().behind = Some(url.to_owned());
     }
 
     /// Passes calls about executions whose names begin so on to a Step Functions at this address.
-    pub fn pass_executions_to(&self, name: &str, url: &str) {
+    pub fn forward_executions_to(&self, name: &str, url: &str) {
         let mut state = self.state.lock();
         state.engines.push((name.to_owned(), url.to_owned()));
     }
@@ -328,13 +331,13 @@ impl StandIn {
     /// The calls about something, in order. For `about` see [`Call::is_about`].
     #[must_use]
     pub fn calls_about(&self, about: &str) -> Vec<Call> {
-        let log = self.log_about(about).into_iter();
+        let log = self.timed_calls_about(about).into_iter();
         log.map(|(_, call)| call).collect()
     }
 
     /// The same, with the time at which each was answered.
     #[must_use]
-    pub fn log_about(&self, about: &str) -> Vec<(Instant, Call)> {
+    pub fn timed_calls_about(&self, about: &str) -> Vec<(Instant, Call)> {
         let state = self.state.lock();
         let calls = state.calls.iter().filter(|(_, call)| call.is_about(about));
         calls.cloned().collect()
@@ -342,14 +345,14 @@ impl StandIn {
 
     /// The answers that CodeDeploy took for a deployment, in order: one for each hook run, if all is well.
     #[must_use]
-    pub fn answers(&self, deployment_id: &str) -> Vec<String> {
-        let taken = self.taken(deployment_id).into_iter();
+    pub fn statuses(&self, deployment_id: &str) -> Vec<String> {
+        let taken = self.accepted_statuses(deployment_id).into_iter();
         taken.map(|taken| taken.status).collect()
     }
 
     /// The same, with all there is to say about them; for a deployment or for one of its hook runs.
     #[must_use]
-    pub fn taken(&self, about: &str) -> Vec<Taken> {
+    pub fn accepted_statuses(&self, about: &str) -> Vec<AcceptedStatus> {
         let state = self.state.lock();
         let taken = state.answers.iter();
         taken
@@ -360,12 +363,12 @@ impl StandIn {
 
     /// The invalidations about something, by distribution. For `about` see [`Call::is_about`].
     #[must_use]
-    pub fn invalidations(&self, about: &str) -> Vec<Made> {
+    pub fn invalidations(&self, about: &str) -> Vec<MadeInvalidation> {
         let state = self.state.lock();
         let all = state.invalidations.iter();
         let all = all.flat_map(|(distribution, made)| made.iter().map(move |i| (distribution, i)));
         all.filter(|(distribution, i)| concerns(about, distribution, Some(&i.caller_reference)))
-            .map(|(distribution, i)| Made {
+            .map(|(distribution, i)| MadeInvalidation {
                 distribution_id: distribution.clone(),
                 caller_reference: i.caller_reference.clone(),
                 shown_completed: i.shown_completed,

@@ -23,7 +23,7 @@ async fn boto3_understands_every_answer_and_its_models_know_every_error() {
     let aws = StandIn::start().await.unwrap();
     for (code, status) in CREATE_FAULTS {
         let fault = Fault::new(code, *status, "As planned.");
-        aws.plan(Operation::CreateInvalidation, FAULTY, 1, fault);
+        aws.inject(Operation::CreateInvalidation, FAULTY, 1, fault);
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = here.join("../../.tools/ministack/bin/python");

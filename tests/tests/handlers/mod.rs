@@ -37,7 +37,7 @@ impl Handlers {
     pub async fn start() -> Self {
         let aws = StandIn::start().await.unwrap();
         // That of the events, which are about a purge under way.
-        aws.purge_takes("E2QWRUHAPOMQZL", None);
+        aws.invalidations_take("E2QWRUHAPOMQZL", None);
         Self(aws)
     }
 

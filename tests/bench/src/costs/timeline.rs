@@ -119,7 +119,8 @@ impl Timeline {
 
     async fn start_execution(&mut self, case: Case) -> Result<()> {
         let deployment = format!("{DEPLOYMENTS}{:05}", self.runs.len());
-        self.stand_in.purge_takes(&deployment, Some(case.purge));
+        self.stand_in
+            .invalidations_take(&deployment, Some(case.purge));
         let batches: Vec<_> = (0..case.distributions)
             .map(|number| json!({ "distributionId": format!("E{number:013}"), "paths": ["/*"] }))
             .collect();
@@ -155,7 +156,7 @@ impl Timeline {
         let mut used = Vec::new();
         for run in &self.runs {
             until_succeeded(&sfn, run).await?;
-            let told = self.stand_in.answers(&run.deployment);
+            let told = self.stand_in.statuses(&run.deployment);
             ensure!(
                 told == ["Succeeded"],
                 "{:?}: CodeDeploy was told {told:?}",

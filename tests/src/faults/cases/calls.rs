@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stand_in::{Fault, Function, Mishap, Operation};
+use stand_in::{ConnectionFault, Fault, Function, Operation};
 
 use super::{About, Case, End, FEW, Kind, LONG, good};
 use crate::scenario::Decider;
@@ -134,13 +134,13 @@ impl Trouble {
             Self::Unavailable => refused(("ServiceUnavailable", 503)),
             Self::Denied => refused(denied),
             Self::NotFound => refused(not_found),
-            Self::Garbled => Fault::After(Mishap::Garbled),
-            Self::ConnectionClosed => Fault::Before(Mishap::Dropped),
-            Self::ReplyLost => Fault::After(Mishap::Dropped),
-            Self::TooSlow => Fault::After(Mishap::Silence),
-            Self::CrashBefore => Fault::Before(Mishap::CallerKilled),
-            Self::CrashAfter => Fault::After(Mishap::CallerKilled),
-            Self::TimesOut => Fault::Before(Mishap::CallerFrozen),
+            Self::Garbled => Fault::After(ConnectionFault::Unparseable),
+            Self::ConnectionClosed => Fault::Before(ConnectionFault::Closed),
+            Self::ReplyLost => Fault::After(ConnectionFault::Closed),
+            Self::TooSlow => Fault::After(ConnectionFault::NoResponse),
+            Self::CrashBefore => Fault::Before(ConnectionFault::CallerKilled),
+            Self::CrashAfter => Fault::After(ConnectionFault::CallerKilled),
+            Self::TimesOut => Fault::Before(ConnectionFault::CallerFrozen),
         }
     }
 
@@ -222,7 +222,7 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
         Target::Start => match trouble {
             // The execution was started, so its answer is the one.
             Trouble::CrashAfter => {
-                case.purge_takes = [Some(Duration::from_secs(6)); 2];
+                case.invalidations_take = [Some(Duration::from_secs(6)); 2];
                 case
             }
             Trouble::Denied | Trouble::NotFound => case.without_an_execution(),
@@ -231,7 +231,7 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
             }
             // The hook function cannot know that it has started the execution, and answers.
             _ if always && trouble.has_its_effect() => {
-                case.purge_takes = [Some(Duration::from_mins(1)); 2];
+                case.invalidations_take = [Some(Duration::from_mins(1)); 2];
                 case.long = true;
                 Case {
                     decider: Decider::FailedPolicy,
@@ -245,12 +245,12 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
             if target == Target::List {
                 // It is asked only where the repeated reference is refused.
                 case.stack = Kind::Quiet;
-                case.switches.caller_reference_conflicts = true;
+                case.behavior.rejects_known_caller_reference = true;
                 case.plans.push((
                     Operation::CreateInvalidation,
                     About::Place(0),
                     1,
-                    Fault::After(Mishap::Dropped),
+                    Fault::After(ConnectionFault::Closed),
                 ));
             }
             let place = match target {
@@ -285,7 +285,7 @@ fn expect(mut case: Case, target: Target, trouble: Trouble, times: Times) -> Cas
                 Operation::StartExecution,
                 About::Deployment,
                 usize::MAX,
-                Fault::Before(Mishap::CallerKilled),
+                Fault::Before(ConnectionFault::CallerKilled),
             ));
             let case = case.without_an_execution();
             if always && trouble.ends_the_function() {
@@ -373,11 +373,11 @@ fn other_way(case: &Case, target: Target, trouble: Trouble) -> Option<Case> {
     match target {
         Target::Create(_) => {
             other.stack = Kind::Quiet;
-            other.switches.caller_reference_conflicts = true;
+            other.behavior.rejects_known_caller_reference = true;
             other.name += ", caller references conflict";
         }
         Target::Report => {
-            other.switches.same_answer_accepted_twice = true;
+            other.behavior.accepts_repeated_status = true;
             other.name += ", the same answer is accepted twice";
         }
         _ => return None,
@@ -387,9 +387,9 @@ fn other_way(case: &Case, target: Target, trouble: Trouble) -> Option<Case> {
 
 /// What Lambda answers when the state machine invokes a function, or what becomes of the answer.
 const INVOCATION_MISHAPS: [(&str, Fault); 3] = [
-    ("ConnectionClosed", Fault::Before(Mishap::Dropped)),
-    ("ReplyLost", Fault::After(Mishap::Dropped)),
-    ("TooSlow", Fault::After(Mishap::Silence)),
+    ("ConnectionClosed", Fault::Before(ConnectionFault::Closed)),
+    ("ReplyLost", Fault::After(ConnectionFault::Closed)),
+    ("TooSlow", Fault::After(ConnectionFault::NoResponse)),
 ];
 
 /// The same as errors of Lambda's API: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>

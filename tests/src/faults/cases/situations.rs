@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stand_in::{Fault, Function, Mishap, Operation};
+use stand_in::{ConnectionFault, Fault, Function, Operation};
 
 use super::{About, Case, End, FEW, Incident, Kind, LONG, good};
 use crate::scenario::Decider;
@@ -45,7 +45,7 @@ pub(super) fn all() -> Vec<Case> {
             ..shown(usize::MAX).overdue_at(place)
         });
         let mut endless = good(format!("never completed at place {place}"));
-        endless.purge_takes[place] = None;
+        endless.invalidations_take[place] = None;
         cases.push(endless.clone().overdue_at(place));
         let mut unreported = endless.overdue_at(place);
         unreported.name += ", and the report is denied once";
@@ -57,7 +57,7 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(unreported);
         let mut slow = good(format!("slow at place {place}"));
-        slow.purge_takes[place] = Some(Duration::from_secs(8));
+        slow.invalidations_take[place] = Some(Duration::from_secs(8));
         cases.push(slow);
         for code in ["InvalidArgument", "InvalidationBatchAlreadyExists"] {
             let used = "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.";
@@ -67,7 +67,7 @@ pub(super) fn all() -> Vec<Case> {
             conflict.stack = Kind::Quiet;
             let create = (Operation::CreateInvalidation, About::Place(place));
             conflict.plans = vec![
-                (create.0, create.1, 1, Fault::After(Mishap::Dropped)),
+                (create.0, create.1, 1, Fault::After(ConnectionFault::Closed)),
                 (create.0, create.1, 1, Fault::new(code, 400, used)),
             ];
             cases.push(conflict);
@@ -82,7 +82,7 @@ pub(super) fn all() -> Vec<Case> {
         }
     }
     let mut both = good("never completed at both places".into());
-    both.purge_takes = [None; 2];
+    both.invalidations_take = [None; 2];
     cases.push(Case {
         completed: [false; 2],
         ..both.overdue_at(0)
@@ -97,7 +97,7 @@ pub(super) fn all() -> Vec<Case> {
         Operation::CreateInvalidation,
         About::Place(0),
         usize::MAX,
-        Fault::Before(Mishap::CallerFrozen),
+        Fault::Before(ConnectionFault::CallerFrozen),
     ));
     cases.push(Case {
         decider: Decider::FailedPolicy,
@@ -179,7 +179,7 @@ fn incidents() -> Vec<Case> {
     let slow = Some(Duration::from_secs(3));
     let with = |name: &str, incident| Case {
         incident,
-        purge_takes: [slow; 2],
+        invalidations_take: [slow; 2],
         ..good(name.to_owned())
     };
     let stopped = |case: Case| Case {
@@ -237,7 +237,7 @@ fn incidents() -> Vec<Case> {
         Operation::Invoke(Function::Report),
         About::Deployment,
         1,
-        Fault::After(Mishap::Silence),
+        Fault::After(ConnectionFault::NoResponse),
     ));
     under_way.end = End::Aborted;
     cases.push(under_way);
@@ -264,7 +264,7 @@ fn stops() -> Vec<Case> {
     ] {
         let mut case = Case {
             incident: Incident::StopIn(state),
-            purge_takes: [Some(Duration::from_secs(3)); 2],
+            invalidations_take: [Some(Duration::from_secs(3)); 2],
             end: End::Aborted,
             decider: Decider::FailedPolicy,
             // Of the queue's messages, many meet what is planned for the state.
@@ -281,7 +281,7 @@ fn stops() -> Vec<Case> {
                 usize::MAX,
                 Fault::new("TooManyRequestsException", 429, "A fault of the matrix."),
             )),
-            "WaitForInvalidation" => case.purge_takes = [None; 2],
+            "WaitForInvalidation" => case.invalidations_take = [None; 2],
             "ReportFailed" => {
                 case.plans.push((
                     Operation::CreateInvalidation,
