@@ -2,19 +2,17 @@
 
 - Each function knows its process id and tells it to AWS, so that the stand-in can kill it.
 - Step Functions invokes functions over HTTP.
-- EventBridge takes events of the source aws.states from outside, where another engine's executions end.
-- A queue hands a message that failed out again after SFN_WAIT_SCALE of its VisibilityTimeout; none pauses for all its
-  messages after one that failed, or hands out only five at a time (Lambda starts with five, and soon has hundreds).
+- EventBridge accepts events of the source aws.states from outside, where another engine's executions end.
+- Wait states, the delays before retries, Lambda's minutes between asynchronous attempts and a queue's VisibilityTimeout after a
+  message failed are cut short and recorded (skipped_time.py). A queue does not pause for all its messages after one that failed,
+  and does not hand out only five at a time (Lambda starts with five, and soon has hundreds).
 - An execution that was stopped does not repeat its task any more.
-- As in ministack_local.py.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
-
-Its own SFN_WAIT_SCALE shortens Wait states and the delays before retries.
+- As in ministack_local.py.
 """
 
 import functools
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -27,13 +25,13 @@ from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
 from clients import client
 from ministack_local import main
-
-WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
+from skipped_time import shorten
 
 lambda_client = client("lambda", "LAMBDA_URL")
+execute_function = lambda_svc._execute_function
 deliver = lambda_svc._run_sqs_batch
 perform_task = stepfunctions._execute_task
-sleep = stepfunctions._scaled_sleep
+wait = stepfunctions._execute_wait
 current = threading.local()
 
 
@@ -54,15 +52,30 @@ def call_lambda(function, event):
 
 
 def execute_task(state, task_input, execution, context):
-    current.execution = execution
+    current.execution, current.context = execution, context
     return perform_task(state, task_input, execution, context)
 
 
+def execute_wait(state, wait_input, context=None):
+    current.execution, current.context = None, context
+    return wait(state, wait_input, context)
+
+
 def sleep_unless_stopped(seconds):
-    sleep(seconds)
-    execution = getattr(current, "execution", None)
-    if execution and execution["status"] == "ABORTED":
+    time.sleep(shorten(seconds, current.context["Execution"]["Id"]))
+    if current.execution and current.execution["status"] == "ABORTED":
         sys.exit()  # of its thread
+
+
+def execute_and_wait_before_retries(function, event):
+    """The thread of an asynchronous invocation executes the same event again for each retry."""
+    if getattr(current, "event", None) is event:
+        current.attempt += 1
+        # After a minute, then two: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        time.sleep(shorten(60 * 2 ** (current.attempt - 1), json.dumps(event)))
+    else:
+        current.event, current.attempt = event, 0
+    return execute_function(function, event)
 
 
 class Popen(subprocess.Popen):
@@ -76,7 +89,7 @@ def run_sqs_batch(mapping, function, event, batch, queue_url, *others):
         timeout = float(sqs._get_q(queue_url)["attributes"]["VisibilityTimeout"])
         # Those that were delivered are no longer in the queue.
         for message in batch:
-            message["visible_at"] = time.time() + timeout * WAIT_SCALE
+            message["visible_at"] = time.time() + shorten(timeout, message["body"])
 
 
 def with_queues_locked(send):
@@ -91,10 +104,13 @@ def with_queues_locked(send):
 lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": Popen})
 stepfunctions._call_lambda = call_lambda
 stepfunctions._execute_task = execute_task
+stepfunctions._execute_wait = execute_wait
 stepfunctions._scaled_sleep = sleep_unless_stopped
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
 eventbridge._dispatch_to_sqs = with_queues_locked(eventbridge._dispatch_to_sqs)
 lambda_svc._route_async_failure = with_queues_locked(lambda_svc._route_async_failure)
+lambda_svc._execute_function = execute_and_wait_before_retries
+lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS = 0
 lambda_svc._run_sqs_batch = run_sqs_batch
 lambda_svc._ESM_BACKOFF_SECONDS = 0
 lambda_svc._ESM_SQS_DEFAULT_CONCURRENCY = 100

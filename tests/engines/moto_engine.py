@@ -1,11 +1,11 @@
 """moto's Step Functions (LocalStack's interpreter) as a server: with the JSONata evaluator that moto lacks
 (getmoto/moto#10105), functions invoked over HTTP, status changes told to an EventBridge elsewhere, and Wait states and
-the delays before retries shortened by SFN_WAIT_SCALE.
+the delays before retries cut short and recorded (skipped_time.py).
 
 The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so
 the product meets either.
 
-Three things that it does otherwise than AWS are mended: that Lambda does not answer is `Lambda.SdkClientException` (Step
+Three differences to AWS are fixed: that Lambda does not respond is `Lambda.SdkClientException` (Step
 Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; an execution that was
 stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED; and a task of a Map that
 fails with an error of the States Language's own, as `States.Timeout`, fails the Map with it, not with `States.Runtime`.
@@ -13,7 +13,6 @@ fails with an error of the States Language's own, as `States.Timeout`, fails the
 
 import functools
 import json
-import os
 import sys
 import threading
 import time
@@ -37,8 +36,8 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
 from clients import client
+from skipped_time import shorten
 
-WAIT_SCALE = float(os.environ["SFN_WAIT_SCALE"])
 # The event leaves out an input of more than 248 KiB.
 EVENT_INPUT_LIMIT = 248 * 1024
 
@@ -47,6 +46,9 @@ AmazonStateLanguageParser.parse = functools.cache(AmazonStateLanguageParser.pars
 evaluating = threading.Lock()
 parser = jsonata.Jsonata.get_parser()
 jsonata.Jsonata.get_parser = lambda: parser
+
+evaluate_retrier = retrier_decl.RetrierDecl._eval_body
+retrying = threading.local()
 
 lambda_client = client("lambda", "LAMBDA_URL")
 events = client("events", "EVENTS_URL")
@@ -78,7 +80,16 @@ def declare(bindings):
 
 
 def wait(state, env, wait_seconds):
-    env.program_state_event.wait(wait_seconds * WAIT_SCALE)
+    env.program_state_event.wait(shorten(wait_seconds, execution_of(env)))
+
+
+def execution_of(env):
+    return env.states.context_object.context_object_data["Execution"]["Id"]
+
+
+def sleep_before_retry(retrier, env):
+    retrying.env = env
+    evaluate_retrier(retrier, env)
 
 
 def named(error_name):
@@ -127,7 +138,8 @@ for module in list(sys.modules.values()):
         module.encode_jsonata_variable_declarations = declare
 iteration_worker.CustomErrorName = named
 lambda_eval_utils.boto_client_for = lambda **_: Lambda()
-retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * WAIT_SCALE))
+retrier_decl.RetrierDecl._eval_body = sleep_before_retry
+retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(shorten(seconds, execution_of(retrying.env))))
 WaitFunction._wait_interval = wait
 BaseExecutionWorkerCommunication.terminated = terminated
 Environment.set_error = set_error_unless_stopped

@@ -2,15 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use aws_sdk_sfn::{
     Client,
     operation::describe_execution::DescribeExecutionError,
     types::{ExecutionStatus, HistoryEvent},
 };
 use serde_json::Value;
-
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Something that happened in an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,26 +29,18 @@ pub enum Step {
     },
 }
 
-/// Whoever looks on.
+/// What shows an execution while it runs.
 pub trait Watcher {
-    /// A step was taken, so long after the execution's start.
+    /// A step happened, so long after the execution's start.
     fn step(&mut self, after: Duration, step: &Step);
     /// Nothing has happened since the last step; called a few times a second.
     fn still(&mut self, state: &str, since: Duration);
 }
 
-/// Nobody.
-pub struct Unwatched;
-
-impl Watcher for Unwatched {
-    fn step(&mut self, _: Duration, _: &Step) {}
-    fn still(&mut self, _: &str, _: Duration) {}
-}
-
-/// An execution that has ended.
+/// An execution, ended or not.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// Succeeded, failed, timed out or aborted.
+    /// Its status; `RUNNING` if it has not ended in time.
     pub status: ExecutionStatus,
     /// Its output; JSON null if it has none.
     pub output: Value,
@@ -58,41 +48,41 @@ pub struct Ended {
     pub error: Option<String>,
     /// The cause it failed with.
     pub cause: Option<String>,
-    /// All that happened, in order.
-    pub steps: Vec<Step>,
+    /// When it started, in seconds since 1970.
+    started: f64,
 }
 
-/// Waits for the execution to start, at most for `patience`; says whether it did.
+/// The execution as it is now; none if there is none.
 ///
 /// # Errors
-/// When Step Functions fails otherwise than by not knowing it.
-pub async fn wait_for_start(sfn: &Client, execution_arn: &str, patience: Duration) -> Result<bool> {
-    let asked = Instant::now();
-    loop {
-        match sfn
-            .describe_execution()
-            .execution_arn(execution_arn)
-            .send()
-            .await
+/// When Step Functions fails.
+pub async fn find(sfn: &Client, execution_arn: &str) -> Result<Option<Ended>> {
+    let described = sfn.describe_execution().execution_arn(execution_arn).send();
+    let execution = match described.await {
+        Ok(execution) => execution,
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(DescribeExecutionError::is_execution_does_not_exist) =>
         {
-            Ok(_) => return Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DescribeExecutionError::is_execution_does_not_exist) => {}
-            Err(error) => return Err(error.into()),
+            return Ok(None);
         }
-        if asked.elapsed() > patience {
-            return Ok(false);
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
+        Err(error) => return Err(error.into()),
+    };
+    let output = execution.output.as_deref().map(serde_json::from_str);
+    Ok(Some(Ended {
+        status: execution.status,
+        output: output.transpose()?.unwrap_or_default(),
+        error: execution.error,
+        cause: execution.cause,
+        started: execution.start_date.as_secs_f64(),
+    }))
 }
 
-/// Waits until the execution is in a state with this name, at most for `patience`.
+/// Waits until the execution is or was in this state, at most for `patience`.
 ///
 /// # Errors
-/// When Step Functions fails, or the execution does not get there in time.
+/// When the execution does not get there in time.
 pub async fn wait_for_state(
     sfn: &Client,
     execution_arn: &str,
@@ -101,90 +91,75 @@ pub async fn wait_for_state(
 ) -> Result<()> {
     let asked = Instant::now();
     loop {
-        let history = sfn
-            .get_execution_history()
-            .execution_arn(execution_arn)
-            .send()
-            .await?;
-        let there = history
-            .events
-            .iter()
-            .filter_map(HistoryEvent::state_entered_event_details)
-            .any(|entered| entered.name() == state);
-        if there {
+        let history = history(sfn, execution_arn).await;
+        let mut steps = history.iter().flatten().filter_map(step);
+        if steps
+            .any(|step| matches!(step, Step::Entered { state: entered, .. } if entered == state))
+        {
             return Ok(());
         }
-        if asked.elapsed() > patience {
-            bail!("{execution_arn} has not come to {state}");
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
+        ensure!(
+            asked.elapsed() < patience,
+            "{execution_arn} has not come to {state}: {history:?}"
+        );
+        tokio::time::sleep(interval(asked)).await;
     }
 }
 
-/// Follows an execution to its end, at most for `patience`.
+/// Follows an execution to its end. One that has not ended when patience is over is returned as it is then, and none if it
+/// was not even started.
 ///
 /// # Errors
-/// When Step Functions fails, or the execution outlasts the patience.
+/// When Step Functions fails.
 pub async fn follow(
     sfn: &Client,
     execution_arn: &str,
     patience: Duration,
-    watcher: &mut (dyn Watcher + Send),
-) -> Result<Ended> {
+    mut watcher: Option<&mut (dyn Watcher + Send)>,
+) -> Result<Option<Ended>> {
     let began = Instant::now();
-    let mut steps = Vec::new();
-    let mut seen = 0;
+    let mut shown = 0;
     let mut state = String::new();
-    let mut last_step = Instant::now();
+    let mut last_step = began;
     loop {
-        // In this order, so that the history of an execution that has ended is whole.
-        let execution = sfn
-            .describe_execution()
-            .execution_arn(execution_arn)
-            .send()
-            .await?;
-        let history = sfn
-            .get_execution_history()
-            .execution_arn(execution_arn)
-            .max_results(1000)
-            .send()
-            .await?;
-        for event in &history.events[seen..] {
-            let Some(step) = read(event) else { continue };
-            if let Step::Entered { state: entered, .. } = &step {
-                state.clone_from(entered);
+        // Before the history, so that the history of an execution that has ended is whole.
+        let found = find(sfn, execution_arn).await?;
+        if let (Some(watcher), Some(execution)) = (watcher.as_mut(), &found) {
+            let history = history(sfn, execution_arn).await?;
+            for event in &history[shown..] {
+                let Some(step) = step(event) else { continue };
+                if let Step::Entered { state: entered, .. } = &step {
+                    state.clone_from(entered);
+                }
+                let after = event.timestamp.as_secs_f64() - execution.started;
+                let after = Duration::try_from_secs_f64(after).unwrap_or_default();
+                watcher.step(after, &step);
+                last_step = Instant::now();
             }
-            let after = event.timestamp.as_secs_f64() - execution.start_date.as_secs_f64();
-            watcher.step(
-                Duration::try_from_secs_f64(after).unwrap_or_default(),
-                &step,
-            );
-            steps.push(step);
-            last_step = Instant::now();
+            shown = history.len();
+            if execution.status == ExecutionStatus::Running {
+                watcher.still(&state, last_step.elapsed());
+            }
         }
-        seen = history.events.len();
-        if execution.status != ExecutionStatus::Running {
-            let output = execution.output.as_deref().map(serde_json::from_str);
-            return Ok(Ended {
-                status: execution.status,
-                output: output.transpose()?.unwrap_or_default(),
-                error: execution.error,
-                cause: execution.cause,
-                steps,
-            });
+        let is_running = |execution: &Ended| execution.status == ExecutionStatus::Running;
+        if !found.as_ref().is_none_or(is_running) || began.elapsed() > patience {
+            return Ok(found);
         }
-        if began.elapsed() > patience {
-            bail!(
-                "{execution_arn} is still in {state} after {} s",
-                patience.as_secs()
-            );
-        }
-        watcher.still(&state, last_step.elapsed());
-        tokio::time::sleep(POLL_INTERVAL).await;
+        tokio::time::sleep(interval(last_step)).await;
     }
 }
 
-fn read(event: &HistoryEvent) -> Option<Step> {
+/// Until the next poll: shorter at first, so that what is quick is seen soon and hundreds of slow executions cost little.
+fn interval(since: Instant) -> Duration {
+    (since.elapsed() / 10).clamp(Duration::from_millis(250), Duration::from_secs(2))
+}
+
+async fn history(sfn: &Client, execution_arn: &str) -> Result<Vec<HistoryEvent>> {
+    let history = sfn.get_execution_history().execution_arn(execution_arn);
+    Ok(history.max_results(1000).send().await?.events)
+}
+
+fn step(event: &HistoryEvent) -> Option<Step> {
     if let Some(entered) = event.state_entered_event_details() {
         return Some(Step::Entered {
             state: entered.name().to_owned(),

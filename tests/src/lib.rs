@@ -1,14 +1,18 @@
-//! What runs across functions: the product deployed on a local AWS, and the scenarios that the demo shows and the
-//! end-to-end tests judge.
+//! What runs across functions: the product deployed on a local AWS, the cases that it can meet there, and the judge of what
+//! comes of them.
 
+pub mod case;
 pub mod command;
 pub mod containers;
 pub mod diagram;
-pub mod faults;
+pub mod environment;
 pub mod follow;
 pub mod guardian;
+pub mod judge;
 pub mod local_aws;
+pub mod matrix;
 pub mod moto;
 pub mod permissions;
-pub mod scenario;
+pub mod run;
+pub mod scenarios;
 pub mod stack;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use stand_in::StandIn;
 
@@ -30,6 +30,8 @@ pub struct LocalAws {
     pub stand_in: StandIn,
     /// Where all other services listen.
     pub url: String,
+    /// Clients for its services.
+    pub clients: SharedClients,
     /// For logs and temporary files: it goes when this does.
     pub(crate) folder: PathBuf,
     /// There until this is dropped.
@@ -52,14 +54,35 @@ impl LocalAws {
         Self::start_with(stand_in, ministack).await
     }
 
-    /// Starts ministack by this command, beside a stand-in that runs already.
+    /// Starts ministack beside a stand-in that runs already, so that waits take this share of their time and all calls to
+    /// Step Functions, Lambda and SQS go through the stand-in.
     ///
     /// # Errors
     /// The same.
-    pub(crate) async fn start_with(stand_in: StandIn, mut ministack: Command) -> Result<Self> {
+    pub(crate) async fn start_accelerated(stand_in: StandIn, wait_scale: f64) -> Result<Self> {
+        let url = stand_in.url();
+        let mut ministack = guarded_tool(&tool("ministack", "python"))?;
+        ministack
+            .arg(repository().join("tests/engines/ministack_engine.py"))
+            .env("SFN_WAIT_SCALE", wait_scale.to_string())
+            .env("SKIPPED_TIME_LOG", skipped_time_log(&folder()))
+            // Each invocation takes a thread for as long as its function runs, and many functions run until they time out.
+            .env("MINISTACK_WORKER_THREADS", "1000")
+            // Idle functions and logs of all that they say would be most of its work.
+            .env("LAMBDA_WARM_TTL_SECONDS", "10")
+            .env("LOG_LEVEL", "WARNING")
+            .env("LAMBDA_URL", &url)
+            .env("AWS_ENDPOINT_URL_SFN", &url)
+            .env("AWS_ENDPOINT_URL_SQS", &url)
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_DEFAULT_REGION", REGION);
+        Self::start_with(stand_in, ministack).await
+    }
+
+    async fn start_with(stand_in: StandIn, mut ministack: Command) -> Result<Self> {
         let address = free_address()?;
         let url = format!("http://{address}");
-        let folder = target_folder().join(format!("local-aws-{}", std::process::id()));
+        let folder = folder();
         let temporary = folder.join("tmp");
         fs::create_dir_all(&temporary)
             .with_context(|| format!("cannot create {}", temporary.display()))?;
@@ -84,6 +107,7 @@ impl LocalAws {
         .context("cannot start ministack")?;
         wait_until_ready(address, "/_localstack/health", &log_file).await?;
         Ok(Self {
+            clients: SharedClients::new(&url, &stand_in.url()),
             stand_in,
             url,
             folder,
@@ -91,10 +115,9 @@ impl LocalAws {
         })
     }
 
-    /// A Step Functions client for it.
-    #[must_use]
-    pub fn sfn(&self) -> aws_sdk_sfn::Client {
-        sfn_at(&self.url)
+    /// Where accelerated engines record the waits that they cut short.
+    pub(crate) fn skipped_time_log(&self) -> PathBuf {
+        skipped_time_log(&self.folder)
     }
 
     /// The environment in which the AWS and SAM CLIs talk to it.
@@ -120,11 +143,35 @@ impl Drop for LocalAws {
     }
 }
 
-/// A Step Functions client for whoever plays it at this address.
+/// Clients for the services of a local AWS.
+pub struct SharedClients {
+    /// Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
+    /// Lambda.
+    pub lambda: aws_sdk_lambda::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// CodeDeploy.
+    pub codedeploy: aws_sdk_codedeploy::Client,
+}
+
+impl SharedClients {
+    fn new(url: &str, stand_in_url: &str) -> Self {
+        let config = config_at(url);
+        Self {
+            sfn: aws_sdk_sfn::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            codedeploy: aws_sdk_codedeploy::Client::new(&config_at(stand_in_url)),
+        }
+    }
+}
+
+/// The configuration of clients for services at this address.
 #[must_use]
-pub(crate) fn sfn_at(url: &str) -> aws_sdk_sfn::Client {
+pub(crate) fn config_at(url: &str) -> SdkConfig {
     let credentials = Credentials::from_keys(ACCOUNT, "local", None);
-    let config = aws_config::SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -136,8 +183,7 @@ pub(crate) fn sfn_at(url: &str) -> aws_sdk_sfn::Client {
                 .build(),
         )
         .endpoint_url(url)
-        .build();
-    aws_sdk_sfn::Client::new(&config)
+        .build()
 }
 
 /// A guarded command for a program that `make tools` has installed.
@@ -166,7 +212,15 @@ pub fn tool(environment: &str, program: &str) -> PathBuf {
         .join(program)
 }
 
-pub(crate) fn target_folder() -> PathBuf {
+fn folder() -> PathBuf {
+    target_folder().join(format!("local-aws-{}", std::process::id()))
+}
+
+fn skipped_time_log(folder: &Path) -> PathBuf {
+    folder.join("skipped-time.jsonl")
+}
+
+fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 

@@ -1,13 +1,14 @@
 //! moto's Step Functions, `LocalStack`'s interpreter: the second one of the state machine.
 
-use std::{fs::File, net::Ipv4Addr, path::Path};
+use std::{fs::File, net::Ipv4Addr};
 
 use anyhow::Result;
 
 use crate::{
     guardian::Guarded,
     local_aws::{
-        ACCOUNT, REGION, free_address, guarded_tool, repository, sfn_at, tool, wait_until_ready,
+        ACCOUNT, LocalAws, REGION, config_at, free_address, guarded_tool, repository, tool,
+        wait_until_ready,
     },
 };
 
@@ -15,23 +16,20 @@ use crate::{
 pub struct Moto {
     /// Where it listens.
     pub url: String,
+    /// A client for it.
+    pub sfn: aws_sdk_sfn::Client,
     _process: Guarded,
 }
 
 impl Moto {
-    /// Starts it on a free port of 127.0.0.1. Of a wait's seconds it waits this share; it invokes functions and tells how
-    /// executions end at these addresses; its log goes into the folder.
+    /// Starts it on a free port of 127.0.0.1, with waits that take this share of their time. It invokes functions through the
+    /// stand-in, and sends the events of executions' ends to the local AWS's EventBridge.
     ///
     /// # Errors
     /// When the tools are missing (`make tools`) or it does not come up; its log is then named.
-    pub async fn start(
-        wait_scale: f64,
-        lambda_url: &str,
-        events_url: &str,
-        folder: &Path,
-    ) -> Result<Self> {
+    pub async fn start(wait_scale: f64, aws: &LocalAws) -> Result<Self> {
         let address = free_address()?;
-        let log_file = folder.join(format!("moto-{}.log", address.port()));
+        let log_file = aws.folder.join(format!("moto-{}.log", address.port()));
         let log = File::create(&log_file)?;
         let process = Guarded::spawn(
             guarded_tool(&tool("moto", "python"))?
@@ -39,8 +37,9 @@ impl Moto {
                 .args(["--host", &Ipv4Addr::LOCALHOST.to_string()])
                 .args(["--port", &address.port().to_string()])
                 .env("SFN_WAIT_SCALE", wait_scale.to_string())
-                .env("LAMBDA_URL", lambda_url)
-                .env("EVENTS_URL", events_url)
+                .env("SKIPPED_TIME_LOG", aws.skipped_time_log())
+                .env("LAMBDA_URL", aws.stand_in.url())
+                .env("EVENTS_URL", &aws.url)
                 .env("MOTO_ACCOUNT_ID", ACCOUNT)
                 .env("AWS_ACCESS_KEY_ID", ACCOUNT)
                 .env("AWS_DEFAULT_REGION", REGION)
@@ -48,15 +47,11 @@ impl Moto {
                 .stderr(log),
         )?;
         wait_until_ready(address, "/moto-api/data.json", &log_file).await?;
+        let url = format!("http://{address}");
         Ok(Self {
-            url: format!("http://{address}"),
+            sfn: aws_sdk_sfn::Client::new(&config_at(&url)),
+            url,
             _process: process,
         })
-    }
-
-    /// A Step Functions client for it.
-    #[must_use]
-    pub fn sfn(&self) -> aws_sdk_sfn::Client {
-        sfn_at(&self.url)
     }
 }

@@ -296,7 +296,7 @@ fn calls(aws: &LocalAws, access_key: &str) -> BTreeSet<Deed> {
 
 /// The functions that a state machine has invoked, by the histories of its executions.
 async fn invocations(aws: &LocalAws, stack: &Stack) -> Result<BTreeSet<Deed>> {
-    let sfn = aws.sfn();
+    let sfn = &aws.clients.sfn;
     let machine = stack.state_machine_arn();
     let described = sfn.describe_state_machine().state_machine_arn(&machine);
     let definition = serde_json::from_str(described.send().await?.definition())?;

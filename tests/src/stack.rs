@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result};
+use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
+    case::Invocation,
     command,
     local_aws::{ACCOUNT, LocalAws, REGION, repository, tool},
 };
@@ -162,37 +164,30 @@ pub async fn cli(aws: &LocalAws, arguments: &[&str]) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
 }
 
-/// How the hook function is invoked. Which one CodeDeploy does is not documented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Invocation {
-    /// It waits for the function's result.
-    Synchronous,
-    /// It leaves the event with Lambda, which tries up to three times.
-    Asynchronous,
-}
-
-/// Invokes the hook function as CodeDeploy would, with the AWS CLI; returns the function's result or error.
+/// Invokes the hook function as CodeDeploy would; returns its result or error.
 ///
 /// # Errors
-/// When the CLI fails: there is no such function.
+/// When Lambda rejects the invocation.
 pub async fn invoke(
     aws: &LocalAws,
     stack: &Stack,
     invocation: Invocation,
-    event: &str,
+    event: &Value,
 ) -> Result<String> {
-    let kind = match invocation {
-        Invocation::Synchronous => "RequestResponse",
-        Invocation::Asynchronous => "Event",
-    };
-    run(Command::new(tool("awscli", "aws"))
-        .args(["lambda", "invoke", "--function-name"])
-        .arg(stack.hook_function())
-        .args(["--invocation-type", kind, "--payload", event])
-        .args(["--query", "FunctionError", "--output", "text"])
-        .arg("/dev/stderr")
-        .envs(aws.cli_environment()))
-    .await
+    let invoked = aws
+        .clients
+        .lambda
+        .invoke()
+        .function_name(stack.hook_function())
+        .invocation_type(match invocation {
+            Invocation::Synchronous => InvocationType::RequestResponse,
+            Invocation::Asynchronous => InvocationType::Event,
+        })
+        .payload(Blob::new(event.to_string()))
+        .send()
+        .await?;
+    let payload = invoked.payload.unwrap_or_else(|| Blob::new(""));
+    Ok(command::text(payload.as_ref()))
 }
 
 /// Runs a tool to its end and returns what it said on its standard error.

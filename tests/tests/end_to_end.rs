@@ -1,4 +1,4 @@
-//! Every scenario of the demo, with the two policies each way, on the real stack on a local AWS.
+//! Every scenario of the demo, with both failure actions each way, on the real stack on a local AWS.
 //!
 //! `make test` builds the functions first. Without the tools that `make tools` installs, all of it fails and says so.
 
@@ -10,17 +10,16 @@ use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use tests::{
-    follow::Unwatched,
+    case::{Case, Change, FailureActions, Invocation, Trigger},
+    environment::{Engine, Environment},
+    judge::judge,
     local_aws::{LocalAws, repository, tool},
     permissions,
-    scenario::{self, Policies, SCENARIOS, Scenario},
-    stack::{self, Invocation, Stack},
+    run::Run,
+    scenarios,
+    stack::{self, Stack},
 };
-use tokio::{
-    process::Command,
-    runtime::Runtime,
-    sync::{Mutex, OnceCell},
-};
+use tokio::{process::Command, runtime::Runtime, sync::OnceCell};
 
 /// They mostly wait: many fit on few processors.
 const TRIALS_AT_A_TIME: usize = 16;
@@ -44,121 +43,92 @@ const VERIFIED: &[(&str, &str)] = &[
     ("StateMachineLogLevel", "ERROR"),
 ];
 
-type Parameters = Vec<(&'static str, &'static str)>;
-
-/// What a stack is deployed with, and the scenario that breaks it, if one does: the others share it.
-type StackKey = (Parameters, Option<&'static str>);
-
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
-    let lab = Arc::new(Lab {
-        aws: OnceCell::new(),
-        stacks: Mutex::default(),
+    let tests = Arc::new(Tests {
+        environment: OnceCell::new(),
         runtime: Runtime::new()?,
     });
-    let cases = SCENARIOS
-        .iter()
-        .flat_map(|scenario| Policies::EACH_WAY.map(|policies| (scenario, policies)))
-        .map(|(scenario, policies)| {
-            let name = format!(
-                "{}, OnInvalidationFailure={} OnInvalidationTimeout={}",
-                scenario.name,
-                policies.on_invalidation_failure(),
-                policies.on_invalidation_timeout()
-            );
-            let lab = Arc::clone(&lab);
-            Trial::test(name, move || {
-                lab.runtime.block_on(lab.meets(scenario, policies))
-            })
-        });
-    let refusals = REFUSED.iter().map(|(name, value)| {
-        let lab = Arc::clone(&lab);
-        Trial::test(format!("the template refuses {name}={value}"), move || {
-            lab.runtime.block_on(lab.refuses(name, value))
-        })
-    });
-    let verify = {
-        let lab = Arc::clone(&lab);
-        Trial::test("verify passes, and finds what is planted", move || {
-            lab.runtime.block_on(lab.verifies())
-        })
-    };
-    let trials = cases.chain(refusals).chain([verify]).collect();
+    let mut trials = Vec::new();
+    for (actions, invocation) in FailureActions::EACH_WAY.into_iter().zip(INVOCATIONS) {
+        for mut case in scenarios::all().into_iter().map(|scenario| scenario.case) {
+            case.actions = actions;
+            if let Trigger::HookEvent(kind, _) = &mut case.trigger {
+                *kind = invocation;
+            }
+            let name = format!("{}, {actions}", case.name);
+            trials.push(tests.trial(name, async move |tests| tests.meets(case).await));
+        }
+    }
+    for &(name, value) in REFUSED {
+        let refuses = async move |tests: &Tests| tests.refuses(name, value).await;
+        trials.push(tests.trial(format!("the template refuses {name}={value}"), refuses));
+    }
+    let verifies = async |tests: &Tests| tests.verifies().await;
+    trials.push(tests.trial("verify passes, and finds what is planted", verifies));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() || conclusion.num_filtered_out > 0 || arguments.list {
         return Ok(conclusion.exit_code());
     }
-    // When all has happened that a role can be used for, and that is logged.
-    let roles = {
-        let lab = Arc::clone(&lab);
-        Trial::test(
-            "each role may do what it did, and nothing else",
-            move || lab.runtime.block_on(lab.examines_roles()),
-        )
-    };
-    let logs = Trial::test(
-        "the alarm's filter finds the hooks without an execution in the logs",
-        move || lab.runtime.block_on(lab.finds_not_started()),
-    );
-    Ok(libtest_mimic::run(&arguments, vec![roles, logs]).exit_code())
+    // When all that a role can be used for has happened and is logged.
+    let roles = async |tests: &Tests| tests.examines_roles().await;
+    let logs = async |tests: &Tests| tests.finds_not_started().await;
+    let trials = vec![
+        tests.trial("each role may do what it did, and nothing else", roles),
+        tests.trial(
+            "the alarm's filter finds the hooks without an execution in the logs",
+            logs,
+        ),
+    ];
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
-/// The local AWS and its stacks, made when a trial first needs them, and gone with the last trial.
-struct Lab {
-    aws: OnceCell<LocalAws>,
-    /// Locked for as long as a deployment takes: two at once would both make the bucket that sam keeps its uploads in.
-    stacks: Mutex<BTreeMap<StackKey, Stack>>,
+/// AWS doesn't document how CodeDeploy invokes the hook function: each scenario is tried both ways.
+const INVOCATIONS: [Invocation; 2] = [Invocation::Synchronous, Invocation::Asynchronous];
+
+/// The environment of all tests, made when the first test needs it, and gone with the last.
+struct Tests {
+    environment: OnceCell<Environment>,
     runtime: Runtime,
 }
 
-impl Lab {
+impl Tests {
+    fn trial<F>(self: &Arc<Self>, name: impl Into<String>, test: F) -> Trial
+    where
+        F: AsyncFnOnce(&Self) -> Result<(), Failed> + Send + 'static,
+    {
+        let tests = Arc::clone(self);
+        Trial::test(name, move || tests.runtime.block_on(test(&tests)))
+    }
+
+    async fn environment(&self) -> Result<&Environment> {
+        self.environment.get_or_try_init(Environment::start).await
+    }
+
     async fn aws(&self) -> Result<&LocalAws> {
-        self.aws.get_or_try_init(LocalAws::start).await
+        Ok(&self.environment().await?.aws)
     }
 
-    async fn stack(&self, scenario: &Scenario, policies: Policies) -> Result<Stack> {
-        let aws = self.aws().await?;
-        let mut parameters = scenario.parameters(policies);
-        parameters.extend(permissions::DEPLOYMENT_GROUP);
-        let key = (
-            parameters,
-            scenario
-                .incident
-                .breaks_the_stack()
-                .then_some(scenario.name),
-        );
-        let mut stacks = self.stacks.lock().await;
-        if let Some(stack) = stacks.get(&key) {
-            return Ok(stack.clone());
-        }
-        let stack = stack::deploy(aws, &format!("test-{}", stacks.len()), &key.0).await?;
-        stacks.insert(key, stack.clone());
-        Ok(stack)
-    }
-
-    async fn meets(&self, scenario: &Scenario, policies: Policies) -> Result<(), Failed> {
-        let aws = self.aws().await?;
-        let stack = self.stack(scenario, policies).await?;
-        // How CodeDeploy invokes is not documented: each scenario meets both.
-        let invocation = if policies.failed_continues {
-            Invocation::Asynchronous
-        } else {
-            Invocation::Synchronous
-        };
-        let outcome = scenario::run(aws, &stack, scenario, invocation, &mut Unwatched).await?;
-        let faults = scenario.judge(&outcome, policies);
-        if faults.is_empty() {
+    async fn meets(&self, case: Case) -> Result<(), Failed> {
+        let environment = self.environment().await?;
+        let stack = environment.stack(&case).await?;
+        let run = Run::new(environment, Engine::Ministack, &case, &stack);
+        let response = run.trigger().await?;
+        let outcome = run.finish(response, None).await?;
+        let violations = judge(&case, &outcome);
+        let violations: Vec<_> = violations.iter().map(ToString::to_string).collect();
+        if violations.is_empty() {
             Ok(())
         } else {
-            Err(format!("{}\n{outcome:#?}", faults.join("\n")).into())
+            Err(format!("{}\n{outcome:#?}", violations.join("\n")).into())
         }
     }
 
     async fn examines_roles(&self) -> Result<(), Failed> {
         let aws = self.aws().await?;
-        let stacks = self.stacks.lock().await;
-        let all: Vec<_> = stacks.values().cloned().collect();
+        let stacks = self.environment().await?.stacks().await;
+        let all: Vec<_> = stacks.into_iter().map(|(stack, _)| stack).collect();
         let table = permissions::examine(aws, &all).await?;
         println!("\n{table}");
         let mut problems = table.problems.clone();
@@ -168,7 +138,11 @@ impl Lab {
         }
         // Whether IAM knows deployment groups in this action is not known.
         let defaults = [("DistributionIds", "E2QWRUHAPOMQZL")];
-        let any = stack::deploy(aws, "any-deployment", &defaults).await?;
+        let any = self
+            .environment()
+            .await?
+            .deploy("any-deployment", &defaults)
+            .await?;
         let narrowed = &all[0];
         let own = permissions::deployment_group("shop", "web");
         let other = permissions::deployment_group("shop", "another");
@@ -206,11 +180,12 @@ impl Lab {
             &[&["sns", "subscribe", "--topic-arn", topic], &endpoint[..]].concat(),
         )
         .await?;
-        let stack = {
-            let _turn = self.stacks.lock().await;
-            let parameters = [VERIFIED, &[("AlarmTopicArn", topic)]].concat();
-            stack::deploy(aws, "verified", &parameters).await?
-        };
+        let parameters = [VERIFIED, &[("AlarmTopicArn", topic)]].concat();
+        let stack = self
+            .environment()
+            .await?
+            .deploy("verified", &parameters)
+            .await?;
         let mut problems = Vec::new();
         let invalidates = "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html, /static/*";
         if stack.outputs["Invalidates"] != invalidates {
@@ -247,33 +222,37 @@ impl Lab {
     /// ministack stores metric filters, and does not match them.
     async fn finds_not_started(&self) -> Result<(), Failed> {
         let aws = self.aws().await?;
-        let stacks = self.stacks.lock().await;
-        for (scenario, log_group, expected) in [
-            ("no-start", "HookLogGroup", false),
-            ("bad-settings", "HookLogGroup", false),
-            ("hook-fails", "HookLogGroup", false),
-            ("hook-fails", "ReportStatusLogGroup", false),
-            ("", "HookLogGroup", true),
-            ("", "ReportStatusLogGroup", true),
+        let stacks = self.environment().await?.stacks().await;
+        let deleted = Some(Change::StateMachineDeleted);
+        let invalid = Some(Change::VariableSet("PATHS", "index.html"));
+        for (change, log_group, expected) in [
+            (deleted, "HookLogGroup", false),
+            (deleted, "ReportStatusLogGroup", false),
+            (invalid, "HookLogGroup", false),
+            (None, "HookLogGroup", true),
+            (None, "ReportStatusLogGroup", true),
         ] {
-            let of = |(_, broken_by): &&StackKey| broken_by.unwrap_or_default() == scenario;
-            let key = stacks.keys().find(of).ok_or("no stack")?;
-            let group = stacks[key].resource(aws, log_group).await?;
-            let found = started_fields(aws, &group).await?;
+            let mut found = Vec::new();
+            for (stack, _) in stacks.iter().filter(|(_, of)| *of == change) {
+                let group = stack.resource(aws, log_group).await?;
+                found.extend(started_fields(aws, &group).await?);
+            }
             if found.is_empty() || found.iter().any(|started| *started != expected) {
-                return Err(format!("{scenario}, {log_group}: {found:?}").into());
+                return Err(format!("{change:?}, {log_group}: {found:?}").into());
             }
         }
         Ok(())
     }
 
     async fn refuses(&self, name: &str, value: &str) -> Result<(), Failed> {
-        let aws = self.aws().await?;
+        let environment = self.environment().await?;
         let mut parameters = BTreeMap::from([("DistributionIds", "E2QWRUHAPOMQZL")]);
         parameters.insert(name, value);
         let parameters: Vec<_> = parameters.into_iter().collect();
-        let _turn = self.stacks.lock().await;
-        match stack::deploy(aws, "refused", &parameters).await {
+        match environment
+            .deploy(&format!("refused-{name}-{}", value.len()), &parameters)
+            .await
+        {
             Ok(_) => Err("it was deployed".into()),
             Err(refusal) if format!("{refusal:#}").contains(&format!("Parameter '{name}'")) => {
                 Ok(())

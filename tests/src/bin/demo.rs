@@ -8,12 +8,15 @@ use std::{
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use shared::failure_action::FailureAction;
 use tests::{
+    case::{FailureActions, Trigger},
+    environment::{Engine, Environment},
     follow::{Ended, Step, Watcher},
     guardian::asked_to_stop,
-    local_aws::LocalAws,
-    scenario::{self, Incident, Outcome, Policies, SCENARIOS, Scenario},
-    stack::{self, Invocation},
+    judge::{Outcome, judge},
+    run::Run,
+    scenarios::{self, Scenario},
 };
 
 #[tokio::main]
@@ -39,9 +42,9 @@ async fn main() -> Result<ExitCode> {
     }
 }
 
-fn choose(name: &str) -> Option<&'static Scenario> {
+fn choose(name: &str) -> Option<Scenario> {
     if name.is_empty() {
-        SCENARIOS.first()
+        scenarios::all().into_iter().next()
     } else {
         Scenario::named(name)
     }
@@ -49,57 +52,53 @@ fn choose(name: &str) -> Option<&'static Scenario> {
 
 fn list() {
     println!("make demo SCENARIO=…");
-    for Scenario { name, about, .. } in SCENARIOS {
-        println!("  {name:<15} {about}");
+    for Scenario { case, about } in scenarios::all() {
+        println!("  {:<15} {about}", case.name);
     }
 }
 
-async fn demo(scenario: &Scenario) -> Result<ExitCode> {
-    let policies = policies()?;
-    println!("{}: {}\n", scenario.name, scenario.about);
-    let aws = timed("starting the local AWS", LocalAws::start()).await?;
-    let parameters = scenario.parameters(policies);
-    let stack = timed(
-        "deploying sam/template.yaml (sam deploy)",
-        stack::deploy(&aws, "demo", &parameters),
-    )
-    .await?;
+async fn demo(Scenario { mut case, about }: Scenario) -> Result<ExitCode> {
+    case.actions = actions()?;
+    println!("{}: {about}\n", case.name);
+    let environment = timed("starting the local AWS", Environment::start()).await?;
+    let parameters = case.stack.parameters(case.actions);
+    let deploy = environment.deploy_for(&case, "demo", &parameters);
+    let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
     for (name, value) in &parameters {
         println!("    {name}={value}");
     }
-    if let Incident::StartedByHand(_) = scenario.incident {
+    if let Trigger::StartExecution(_) = case.trigger {
         println!("\nSomebody starts an execution:\n");
     } else {
         println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
     }
     let mut screen = Screen::default();
-    let outcome =
-        scenario::run(&aws, &stack, scenario, Invocation::Synchronous, &mut screen).await?;
+    let run = Run::new(&environment, Engine::Ministack, &case, &stack);
+    let response = run.trigger().await?;
+    let outcome = run.finish(response, Some(&mut screen)).await?;
     screen.clear();
     summarize(&outcome);
-    let faults = scenario.judge(&outcome, policies);
-    for fault in &faults {
-        println!("NOT AS EXPECTED  {fault}");
+    let violations = judge(&case, &outcome);
+    for violation in &violations {
+        println!("NOT AS EXPECTED  {violation}");
     }
-    Ok(if faults.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(ExitCode::from(u8::from(!violations.is_empty())))
 }
 
-/// `POLICY` sets both policies; without it they are the template's defaults.
-fn policies() -> Result<Policies> {
-    let continues = match std::env::var("POLICY").as_deref() {
-        Err(_) | Ok("" | "FailDeployment") => false,
-        Ok("ContinueDeployment") => true,
+/// `FAILURE_ACTION` sets both actions; without it they are the template's defaults.
+fn actions() -> Result<FailureActions> {
+    let action = match std::env::var("FAILURE_ACTION").as_deref() {
+        Err(_) | Ok("" | "FailDeployment") => FailureAction::FailDeployment,
+        Ok("ContinueDeployment") => FailureAction::ContinueDeployment,
         Ok(other) => {
-            anyhow::bail!("POLICY is {other:?}: it must be FailDeployment or ContinueDeployment")
+            anyhow::bail!(
+                "FAILURE_ACTION is {other:?}: it must be FailDeployment or ContinueDeployment"
+            )
         }
     };
-    Ok(Policies {
-        failed_continues: continues,
-        overdue_continues: continues,
+    Ok(FailureActions {
+        on_failure: action,
+        on_timeout: action,
     })
 }
 
@@ -190,14 +189,16 @@ fn summarize(outcome: &Outcome) {
     match &outcome.execution {
         None => println!(
             "no execution     the hook function returned: {}",
-            outcome.hook_answer
+            outcome.hook_response
         ),
         Some(ended) => summarize_execution(ended),
     }
-    let answer = outcome.answers.join(", then ");
+    let status = outcome.statuses.first().map(|accepted| &accepted.status);
     println!(
-        "CodeDeploy       has the status {}",
-        if answer.is_empty() { "none" } else { &answer }
+        "CodeDeploy       {}",
+        status.map_or("has no status".to_owned(), |status| format!(
+            "has the status {status}"
+        ))
     );
 }
 

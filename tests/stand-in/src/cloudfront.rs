@@ -1,6 +1,6 @@
 //! CloudFront's REST XML, as of 2020-05-31.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use axum::{
@@ -401,7 +401,7 @@ fn describe(
         let all = state.invalidations.entry(distribution_id.to_owned());
         let all = all.or_default().iter_mut();
         for kept in all.filter(|kept| kept.id == invalidation.id) {
-            kept.shown_completed.get_or_insert_with(Instant::now);
+            kept.shown_completed.get_or_insert_with(SystemTime::now);
         }
     }
     InvalidationAnswer {

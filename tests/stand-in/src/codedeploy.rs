@@ -1,6 +1,5 @@
 //! CodeDeploy's JSON 1.1. What is for Step Functions and SQS comes to the same path.
 
-use std::time::Instant;
 
 use axum::{
     body::Bytes,
@@ -132,7 +131,7 @@ fn put(
                 deployment_id: deployment_id.to_owned(),
                 hook_execution_id: hook_execution_id.to_owned(),
                 status: status.to_owned(),
-                at: Instant::now(),
+                at: std::time::SystemTime::now(),
             });
             Ok(json!({ "lifecycleEventHookExecutionId": hook_execution_id }))
         }

@@ -100,7 +100,7 @@ pub struct AcceptedStatus {
     /// `Succeeded` or `Failed`.
     pub status: String,
     /// When.
-    pub at: Instant,
+    pub at: SystemTime,
 }
 
 /// An invalidation that CloudFront has.
@@ -111,13 +111,13 @@ pub struct MadeInvalidation {
     /// MadeInvalidation with which caller reference.
     pub caller_reference: String,
     /// When somebody was first shown that it is `Completed`.
-    pub shown_completed: Option<Instant>,
+    pub shown_completed: Option<SystemTime>,
 }
 
 impl MadeInvalidation {
     /// Its place in the Map of its execution, which the product's caller references have after the execution's name.
     #[must_use]
-    pub fn place(&self) -> Option<usize> {
+    pub fn item(&self) -> Option<usize> {
         let mut parts = self.caller_reference.rsplit('-');
         parts.nth(1)?.parse().ok()
     }
@@ -143,7 +143,7 @@ struct Invalidation {
     caller_reference: String,
     paths: Vec<String>,
     created: SystemTime,
-    shown_completed: Option<Instant>,
+    shown_completed: Option<SystemTime>,
 }
 
 #[derive(Debug, Default)]

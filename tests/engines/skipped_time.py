@@ -1,0 +1,18 @@
+"""Waits cut short by SFN_WAIT_SCALE. What is left out of each is recorded, a JSON line each in the file SKIPPED_TIME_LOG, so that
+the fault matrix can tell when CodeDeploy would have had a status."""
+
+import json
+import os
+import time
+
+SCALE = float(os.environ["SFN_WAIT_SCALE"])
+
+log = os.open(os.environ["SKIPPED_TIME_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def shorten(seconds, about):
+    """The seconds to wait in place of these. `about` is anything with the id of the deployment or the execution in it."""
+    skipped = {"about": about, "at": time.time(), "seconds": seconds * (1 - SCALE)}
+    # One write: entries of several processes and threads don't mix.
+    os.write(log, (json.dumps(skipped) + "\n").encode())
+    return seconds * SCALE

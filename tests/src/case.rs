@@ -1,0 +1,365 @@
+//! One situation that a deployment's hook can meet: what happens in it, and what must come of it. The demo's scenarios, the
+//! end-to-end tests and the fault matrix all consist of these.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use serde_json::{Value, json};
+use shared::{
+    codedeploy::HookStatus,
+    failure_action::FailureAction::{self, ContinueDeployment, FailDeployment},
+    hook::HookEvent,
+};
+use stand_in::{Behavior, Fault, Operation};
+
+use crate::environment::Engine;
+
+/// A situation.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its name, on the command line and in reports.
+    pub name: String,
+    /// The stack that it needs.
+    pub stack: StackConfig,
+    /// The stack's `OnInvalidationFailure` and `OnInvalidationTimeout`.
+    pub actions: FailureActions,
+    /// The faults that calls to AWS meet.
+    pub faults: Vec<PlannedFault>,
+    /// How long CloudFront takes for each distribution's invalidation; none if it never completes it.
+    pub invalidations_take: Vec<Option<Duration>>,
+    /// What AWS is not known to do one way or the other.
+    pub behavior: Behavior,
+    /// What starts the execution.
+    pub trigger: Trigger,
+    /// What else happens.
+    pub intervention: Intervention,
+    /// The deployment that the hook belongs to, by a number; otherwise a deployment of its own.
+    pub deployment: Option<usize>,
+    /// What must come of it.
+    pub expected: Expected,
+    /// The engines that it runs on.
+    pub engines: &'static [Engine],
+    /// Whether `make test` runs it, too.
+    pub quick: bool,
+    /// Whether it takes minutes, mostly waiting: many of these run at a time, and they start first.
+    pub long: bool,
+}
+
+/// What a stack is deployed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StackConfig {
+    /// `DistributionIds`
+    pub distributions: &'static str,
+    /// Other parameters that don't have their defaults.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// What somebody does to the stack afterwards.
+    pub change: Option<Change>,
+}
+
+/// A change of a deployed stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// The state machine is deleted.
+    StateMachineDeleted,
+    /// An environment variable of the hook function is set.
+    VariableSet(&'static str, &'static str),
+    /// The state machine's `TimeoutSeconds` is shortened, on moto.
+    TimeoutSeconds(u64),
+}
+
+impl StackConfig {
+    /// The ids of its distributions.
+    pub fn distribution_ids(&self) -> impl Iterator<Item = &'static str> {
+        self.distributions.split(',')
+    }
+
+    /// The template's parameters.
+    #[must_use]
+    pub fn parameters(&self, actions: FailureActions) -> Vec<(&'static str, &'static str)> {
+        let mut parameters = vec![
+            ("DistributionIds", self.distributions),
+            ("OnInvalidationFailure", actions.on_failure.as_str()),
+            ("OnInvalidationTimeout", actions.on_timeout.as_str()),
+        ];
+        parameters.extend(self.parameters);
+        parameters
+    }
+}
+
+/// What the stack's parameters say about invalidations that don't complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureActions {
+    /// `OnInvalidationFailure`
+    pub on_failure: FailureAction,
+    /// `OnInvalidationTimeout`
+    pub on_timeout: FailureAction,
+}
+
+impl FailureActions {
+    /// The template's defaults.
+    pub const DEFAULT: Self = Self {
+        on_failure: FailDeployment,
+        on_timeout: FailDeployment,
+    };
+    /// Each action both ways. The two actions differ, so that a status shows which one decided.
+    pub const EACH_WAY: [Self; 2] = [
+        Self {
+            on_failure: FailDeployment,
+            on_timeout: ContinueDeployment,
+        },
+        Self {
+            on_failure: ContinueDeployment,
+            on_timeout: FailDeployment,
+        },
+    ];
+}
+
+impl std::fmt::Display for FailureActions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [failure, timeout] = [self.on_failure, self.on_timeout].map(FailureAction::as_str);
+        write!(
+            f,
+            "OnInvalidationFailure={failure} OnInvalidationTimeout={timeout}"
+        )
+    }
+}
+
+/// A fault of an operation's next calls.
+#[derive(Debug, Clone)]
+pub struct PlannedFault {
+    /// The operation.
+    pub operation: Operation,
+    /// Of the invalidation with this index in the Map; of all calls of the deployment if there is none.
+    pub item: Option<usize>,
+    /// How many calls.
+    pub times: usize,
+    /// The fault.
+    pub fault: Fault,
+}
+
+/// What starts the execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// The hook event, so many times at once.
+    HookEvent(Invocation, usize),
+    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook.
+    StartExecution(String),
+}
+
+/// How the hook function is invoked. AWS doesn't document which one CodeDeploy uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invocation {
+    /// It waits for the function's result.
+    Synchronous,
+    /// It leaves the event with Lambda, which tries up to three times.
+    Asynchronous,
+}
+
+/// What else happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intervention {
+    /// Nothing.
+    None,
+    /// The same hook event arrives again when the execution has ended.
+    HookEventAgain,
+    /// An engineer stops the execution in this state.
+    StopIn(&'static str),
+    /// An engineer reports a status before the invalidations are completed.
+    ReportManually(HookStatus),
+    /// EventBridge delivers the event of the execution's end twice more.
+    EndEventAgain,
+    /// EventBridge delivers an event that says `FAILED` while the execution runs.
+    EarlyEndEvent,
+}
+
+/// What must come of a case.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// How the execution ends.
+    pub execution: End,
+    /// What decides the status that CodeDeploy accepts.
+    pub status: StatusFrom,
+    /// Whether the report ends up in the dead-letter queue.
+    pub dead_letter: DeadLetter,
+    /// Of an execution that fails: the indexes of the invalidations that are completed all the same.
+    pub completed: Vec<usize>,
+    /// What the cause of a failed execution says, with ` … ` between the parts; `{status}` stands for the reported status.
+    pub cause: &'static str,
+    /// How often a status is reported, whether or not CodeDeploy accepts it.
+    pub reports: Option<usize>,
+    /// How many invalidations there are.
+    pub invalidations: Option<usize>,
+    /// An operation that must have been called.
+    pub call: Option<Operation>,
+}
+
+/// How an execution ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// None was started.
+    NotStarted,
+    /// `SUCCEEDED`
+    Succeeded,
+    /// `FAILED`, with one of these errors.
+    Failed(&'static [&'static str]),
+    /// `TIMED_OUT`
+    TimedOut,
+    /// `ABORTED`
+    Aborted,
+}
+
+/// What decides the status of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusFrom {
+    /// All invalidations are completed: `Succeeded`.
+    Completion,
+    /// `OnInvalidationFailure`
+    OnInvalidationFailure,
+    /// `OnInvalidationTimeout`
+    OnInvalidationTimeout,
+    /// An engineer reports it.
+    Engineer(HookStatus),
+    /// No status is reported, or none is accepted.
+    Nothing,
+}
+
+/// Whether a report ends up in the dead-letter queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLetter {
+    /// It must not.
+    No,
+    /// It must.
+    Yes,
+    /// CodeDeploy has the status, but its responses may never arrive.
+    Either,
+}
+
+impl Case {
+    /// The status that CodeDeploy must have accepted.
+    #[must_use]
+    pub fn expected_status(&self) -> Option<HookStatus> {
+        match self.expected.status {
+            StatusFrom::Completion => Some(HookStatus::Succeeded),
+            StatusFrom::OnInvalidationFailure => Some(self.actions.on_failure.status()),
+            StatusFrom::OnInvalidationTimeout => Some(self.actions.on_timeout.status()),
+            StatusFrom::Engineer(status) => Some(status),
+            StatusFrom::Nothing => None,
+        }
+    }
+
+    /// Adds a fault of all calls of an operation.
+    #[must_use]
+    pub fn fault(self, operation: Operation, times: usize, fault: Fault) -> Self {
+        self.fault_at(None, operation, times, fault)
+    }
+
+    /// Adds a fault of the calls about one invalidation.
+    #[must_use]
+    pub fn fault_at(
+        mut self,
+        item: impl Into<Option<usize>>,
+        operation: Operation,
+        times: usize,
+        fault: Fault,
+    ) -> Self {
+        self.faults.push(PlannedFault {
+            operation,
+            item: item.into(),
+            times,
+            fault,
+        });
+        self
+    }
+
+    /// Lets all invalidations take so long.
+    #[must_use]
+    pub fn taking(mut self, seconds: impl Into<Option<u64>>) -> Self {
+        let duration = seconds.into().map(Duration::from_secs);
+        self.invalidations_take.fill(duration);
+        self
+    }
+
+    /// The same with another end.
+    #[must_use]
+    pub fn ending(mut self, execution: End, status: StatusFrom) -> Self {
+        self.expected.execution = execution;
+        self.expected.status = status;
+        self
+    }
+}
+
+/// A deployment in progress, and its hook.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Its id.
+    pub id: String,
+    /// The id of the hook's run.
+    pub hook_execution_id: String,
+    /// The event that the hook function is invoked with.
+    pub event: Value,
+    /// The name of the execution.
+    pub execution_name: String,
+}
+
+impl Deployment {
+    /// A new one, with ids in CodeDeploy's form.
+    #[must_use]
+    pub fn new() -> Self {
+        let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let second = second.as_secs() & 0xF_FFFF;
+        Self::hook_of(format!("d-{second:05X}{:04X}", next()))
+    }
+
+    /// One more hook of the deployment with this id.
+    ///
+    /// # Panics
+    /// Never: the event has what a hook event needs.
+    #[must_use]
+    #[expect(clippy::unwrap_used, reason = "the event is made right here")]
+    pub fn hook_of(id: String) -> Self {
+        let hook_execution_id = format!(
+            "eyJlbmNyeXB0ZWREYXRhIjoi{id}{}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9",
+            next()
+        );
+        let event = json!({
+            "DeploymentId": id,
+            "LifecycleEventHookExecutionId": hook_execution_id,
+        });
+        let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
+        Self {
+            execution_name: shared::execution::name(&hook.into()),
+            hook_execution_id,
+            event,
+            id,
+        }
+    }
+
+    /// The hook as the execution's input has it.
+    #[must_use]
+    pub fn hook(&self) -> Value {
+        json!({
+            "deploymentId": self.id,
+            "lifecycleEventHookExecutionId": self.hook_execution_id,
+        })
+    }
+
+    /// The start of the caller reference of the invalidation with this index.
+    #[must_use]
+    pub fn caller_reference(&self, item: usize) -> String {
+        format!("{}-{item}-", self.execution_name)
+    }
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Another number at each call.
+fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

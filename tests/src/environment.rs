@@ -1,0 +1,244 @@
+//! Where cases run: a local AWS, its stacks, and the engines that interpret the state machine.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use aws_sdk_sfn::Client;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stand_in::StandIn;
+use tokio::sync::{Mutex, OnceCell, Semaphore};
+
+use crate::{
+    case::{Case, Change},
+    local_aws::LocalAws,
+    moto::Moto,
+    permissions,
+    stack::{self, Stack},
+};
+
+/// Of a wait's seconds, those that an accelerated environment waits.
+const WAIT_SCALE: f64 = 0.04;
+/// `sam deploy` mostly waits for itself; the first deployment is alone, as it makes the bucket for all uploads.
+const DEPLOYMENTS_AT_A_TIME: usize = 2;
+
+/// What interprets the state machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Engine {
+    /// ministack's own interpreter.
+    Ministack,
+    /// moto's, which is `LocalStack`'s.
+    Moto,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: &'static [Self] = &[Self::Ministack, Self::Moto];
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ministack => "ministack",
+            Self::Moto => "moto",
+        })
+    }
+}
+
+/// The parameters of a stack, and what was changed afterwards.
+type StackKey = (Vec<(&'static str, &'static str)>, Option<Change>);
+
+/// A local AWS and all that was deployed to it. Everything is gone when this is dropped.
+pub struct Environment {
+    /// Before the local AWS, which it calls, so that it ends first.
+    moto: Option<Moto>,
+    /// CloudFront, CodeDeploy and all other services.
+    pub aws: LocalAws,
+    stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
+    deployments: Semaphore,
+    skipped_time: Option<PathBuf>,
+}
+
+/// A part of a wait that an engine left out.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SkippedTime {
+    about: String,
+    at: f64,
+    seconds: f64,
+}
+
+impl SkippedTime {
+    /// Whether it was skipped for this deployment, in this time.
+    #[must_use]
+    pub fn was(&self, deployment: &str, after: SystemTime, until: SystemTime) -> bool {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
+        self.about.contains(deployment) && after < at && at <= until
+    }
+
+    /// How long it would have taken.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+}
+
+impl Environment {
+    /// Starts the local AWS as it is, with IAM enforced.
+    ///
+    /// # Errors
+    /// When the tools are missing (`make tools`), or something does not come up.
+    pub async fn start() -> Result<Self> {
+        let aws = LocalAws::start().await?;
+        Ok(Self::new(aws, None, None))
+    }
+
+    /// Starts the local AWS with both engines. Waits take [`WAIT_SCALE`] of their time, and calls to Step Functions, Lambda
+    /// and SQS can meet faults.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn start_accelerated() -> Result<Self> {
+        let stand_in = StandIn::start().await?;
+        let aws = LocalAws::start_accelerated(stand_in, WAIT_SCALE).await?;
+        aws.stand_in.forward_lambda_and_sqs_to(&aws.url);
+        let moto = Moto::start(WAIT_SCALE, &aws).await?;
+        let skipped_time = aws.skipped_time_log();
+        Ok(Self::new(aws, Some(moto), Some(skipped_time)))
+    }
+
+    fn new(aws: LocalAws, moto: Option<Moto>, skipped_time: Option<PathBuf>) -> Self {
+        Self {
+            moto,
+            aws,
+            stacks: Mutex::default(),
+            deployments: Semaphore::new(1),
+            skipped_time,
+        }
+    }
+
+    /// The Step Functions client of an engine.
+    #[must_use]
+    pub fn sfn(&self, engine: Engine) -> &Client {
+        match (&self.moto, engine) {
+            (Some(moto), Engine::Moto) => &moto.sfn,
+            _ => &self.aws.clients.sfn,
+        }
+    }
+
+    /// Where an engine listens.
+    #[must_use]
+    pub fn url(&self, engine: Engine) -> &str {
+        match (&self.moto, engine) {
+            (Some(moto), Engine::Moto) => &moto.url,
+            _ => &self.aws.url,
+        }
+    }
+
+    /// The stack that a case needs, deployed when the first case asks for it.
+    ///
+    /// # Errors
+    /// When it cannot be deployed.
+    pub async fn stack(&self, case: &Case) -> Result<Stack> {
+        let mut parameters = case.stack.parameters(case.actions);
+        parameters.extend(permissions::DEPLOYMENT_GROUP);
+        let key = (parameters, case.stack.change);
+        let (number, cell) = {
+            let mut stacks = self.stacks.lock().await;
+            let number = stacks.len();
+            let cell = stacks.entry(key.clone()).or_default();
+            (number, Arc::clone(cell))
+        };
+        let name = format!("test-{number}");
+        let deploy = || self.deploy_for(case, &name, &key.0);
+        cell.get_or_try_init(deploy).await.cloned()
+    }
+
+    /// Deploys a stack for one case.
+    ///
+    /// # Errors
+    /// When it cannot be deployed.
+    pub async fn deploy_for(
+        &self,
+        case: &Case,
+        name: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Stack> {
+        let stack = self.deploy(name, parameters).await?;
+        self.change(&stack, case.stack.change).await?;
+        Ok(stack)
+    }
+
+    /// Deploys a stack that no case shares.
+    ///
+    /// # Errors
+    /// When `sam deploy` fails, with all its output.
+    pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
+        let turn = self.deployments.acquire().await?;
+        let stack = stack::deploy(&self.aws, name, parameters).await;
+        drop(turn);
+        if self.deployments.available_permits() == 1 {
+            self.deployments.add_permits(DEPLOYMENTS_AT_A_TIME - 1);
+        }
+        stack
+    }
+
+    async fn change(&self, stack: &Stack, change: Option<Change>) -> Result<()> {
+        let machine = stack.state_machine_arn();
+        let sfn = &self.aws.clients.sfn;
+        if let Some(moto) = &self.moto {
+            let described = sfn.describe_state_machine().state_machine_arn(&machine);
+            let described = described.send().await?;
+            let mut definition: Value = serde_json::from_str(described.definition())?;
+            if let Some(Change::TimeoutSeconds(seconds)) = change {
+                definition["TimeoutSeconds"] = json!(seconds);
+            }
+            moto.sfn
+                .create_state_machine()
+                .name(&stack.name)
+                .definition(definition.to_string())
+                .role_arn(described.role_arn())
+                .send()
+                .await
+                .context("moto rejects the state machine")?;
+        }
+        match change {
+            None | Some(Change::TimeoutSeconds(_)) => {}
+            Some(Change::VariableSet(name, value)) => {
+                stack::set_variable(&self.aws, stack, name, value).await?;
+            }
+            Some(Change::StateMachineDeleted) => {
+                let delete = sfn.delete_state_machine().state_machine_arn(machine);
+                delete.send().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All stacks that cases have needed so far, each with its change.
+    pub async fn stacks(&self) -> Vec<(Stack, Option<Change>)> {
+        let stacks = self.stacks.lock().await;
+        let deployed = stacks
+            .iter()
+            .filter_map(|((_, change), cell)| Some((cell.get()?.clone(), *change)));
+        deployed.collect()
+    }
+
+    /// What the engines have left out of waits so far.
+    ///
+    /// # Errors
+    /// When their record is not readable.
+    pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
+        let Some(file) = &self.skipped_time else {
+            return Ok(Vec::new());
+        };
+        let text = fs::read_to_string(file)?;
+        let entries = text.lines().map(serde_json::from_str);
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+}

@@ -1,0 +1,281 @@
+//! The fault matrix on both engines. Without arguments it runs the quick cases; `--include-ignored` runs all, and any other
+//! argument selects by name, as in `make faults FAULTS="Report, on moto"`.
+//!
+//! `make test` builds the functions first. Without the tools that `make tools` installs, all of it fails and says so.
+
+use std::{
+    collections::BTreeSet,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tests::{
+    case::{Case, DeadLetter, Deployment},
+    environment::{Engine, Environment},
+    judge::{Outcome, Violation, judge},
+    matrix,
+    run::{Run, observe_again},
+};
+use tokio::{
+    runtime::Runtime,
+    sync::{OnceCell, Semaphore},
+};
+
+/// More would starve each other on two processors.
+const CASES_AT_A_TIME: usize = 20;
+/// Long cases mostly wait, which costs nothing.
+const LONG_CASES_AT_A_TIME: usize = 400;
+/// The newest hundred invalidations of a distribution always include the one that is searched for.
+const SEARCHED_CASES_AT_A_TIME: usize = 40;
+/// An engine that starts many executions at once takes longer than the hook function has time.
+const STARTS_AT_A_TIME: usize = 4;
+/// Of the load, while nothing else runs.
+const LOAD_STARTS_AT_A_TIME: usize = 20;
+/// A message is in the dead-letter queue after 55 receipts.
+const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
+
+fn main() -> Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    // Each case has a thread, and waits for its turn by itself.
+    arguments.test_threads = Some(matrix::all().len() * Engine::ALL.len());
+    let runtime = Runtime::new()?;
+    let matrix = Arc::new(Matrix::new(runtime));
+    let began = Instant::now();
+    // The load goes first, while the engines have few executions to search.
+    let load = matrix.run(&arguments, matrix::load());
+    let cases = matrix.run(&arguments, matrix::all());
+    if arguments.list {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let late = matrix.run_late_effects(&arguments);
+    matrix.print_summary(began);
+    let has_failed = load.has_failed() || cases.has_failed() || late.has_failed();
+    Ok(ExitCode::from(u8::from(has_failed)))
+}
+
+/// A case that has run.
+struct Finished {
+    name: String,
+    case: Case,
+    deployment: Deployment,
+    outcome: Outcome,
+}
+
+/// The environment of all cases, and what came of those that have run.
+struct Matrix {
+    environment: OnceCell<Environment>,
+    short: Semaphore,
+    long: Semaphore,
+    searched: Semaphore,
+    starts: Semaphore,
+    load_starts: Semaphore,
+    finished: Mutex<Vec<Finished>>,
+    violations: Mutex<Vec<Violation>>,
+    runtime: Runtime,
+}
+
+impl Matrix {
+    fn new(runtime: Runtime) -> Self {
+        Self {
+            environment: OnceCell::new(),
+            short: Semaphore::new(CASES_AT_A_TIME),
+            long: Semaphore::new(LONG_CASES_AT_A_TIME),
+            searched: Semaphore::new(SEARCHED_CASES_AT_A_TIME),
+            starts: Semaphore::new(STARTS_AT_A_TIME),
+            load_starts: Semaphore::new(LOAD_STARTS_AT_A_TIME),
+            finished: Mutex::default(),
+            violations: Mutex::default(),
+            runtime,
+        }
+    }
+
+    fn run(
+        self: &Arc<Self>,
+        arguments: &Arguments,
+        mut cases: Vec<Case>,
+    ) -> libtest_mimic::Conclusion {
+        cases.sort_by_key(|case| !case.long);
+        let mut names = BTreeSet::new();
+        let mut trials = Vec::new();
+        for case in cases {
+            for &engine in case.engines {
+                let name = format!("{} on {engine}", case.name);
+                assert!(names.insert(name.clone()), "two cases are called {name}");
+                let (matrix, case) = (Arc::clone(self), case.clone());
+                let is_quick = case.quick;
+                let trial = Trial::test(name.clone(), move || {
+                    let run = matrix.meets(name, case, engine);
+                    matrix.runtime.block_on(matrix.conclude(run))
+                });
+                trials.push(trial.with_ignored_flag(!is_quick));
+            }
+        }
+        libtest_mimic::run(arguments, trials)
+    }
+
+    async fn conclude(
+        &self,
+        run: impl Future<Output = Result<Vec<Violation>>>,
+    ) -> Result<(), Failed> {
+        let violations = run.await.unwrap_or_else(|error| {
+            vec![Violation::Wrong(format!(
+                "the case was not finished: {error:#}"
+            ))]
+        });
+        if violations.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<_> = violations.iter().map(Violation::to_string).collect();
+        lock(&self.violations).extend(violations);
+        Err(lines.join("\n").into())
+    }
+
+    async fn environment(&self) -> Result<&Environment> {
+        let start = Environment::start_accelerated;
+        self.environment.get_or_try_init(start).await
+    }
+
+    async fn meets(&self, name: String, case: Case, engine: Engine) -> Result<Vec<Violation>> {
+        let _turn = if case.long { &self.long } else { &self.short }
+            .acquire()
+            .await?;
+        let is_searched = case.stack.distributions == matrix::SEARCHED.distributions;
+        let _searched = if is_searched {
+            Some(self.searched.acquire().await?)
+        } else {
+            None
+        };
+        let environment = self.environment().await?;
+        let stack = environment.stack(&case).await?;
+        let starts = match case.deployment {
+            Some(_) => &self.load_starts,
+            None => &self.starts,
+        };
+        let start = starts.acquire().await?;
+        let run = Run::new(environment, engine, &case, &stack);
+        let response = run.trigger().await?;
+        run.until_called().await;
+        drop(start);
+        let outcome = run.finish(response, None).await?;
+        let deployment = run.deployment;
+        let violations = judge(&case, &outcome);
+        if !violations.is_empty() {
+            print_calls(&name, &outcome);
+        }
+        lock(&self.finished).push(Finished {
+            name,
+            case,
+            deployment,
+            outcome,
+        });
+        Ok(violations)
+    }
+
+    /// Judges all cases once more when all are over: with whatever came late, the dead-letter queues, and the time that the
+    /// engines skipped.
+    fn run_late_effects(self: &Arc<Self>, arguments: &Arguments) -> libtest_mimic::Conclusion {
+        let matrix = Arc::clone(self);
+        let name = "nothing comes late, and the dead-letter queues have what they must";
+        let trial = Trial::test(name, move || {
+            let late = matrix.late_effects();
+            matrix.runtime.block_on(matrix.conclude(late))
+        });
+        let arguments = Arguments {
+            filter: None,
+            ..arguments.clone()
+        };
+        libtest_mimic::run(&arguments, vec![trial])
+    }
+
+    async fn late_effects(&self) -> Result<Vec<Violation>> {
+        let environment = self.environment().await?;
+        let mut finished = std::mem::take(&mut *lock(&self.finished));
+        let expected = finished
+            .iter()
+            .filter(|f| f.case.expected.dead_letter == DeadLetter::Yes);
+        let expected: Vec<_> = expected.map(|f| f.deployment.id.clone()).collect();
+        let dead_letters = dead_letters(environment, &expected).await?;
+        let skipped = environment.skipped_time()?;
+        let mut violations = Vec::new();
+        for Finished {
+            name,
+            case,
+            deployment,
+            outcome,
+        } in &mut finished
+        {
+            let before = judge(case, outcome);
+            observe_again(environment, deployment, outcome);
+            outcome.skipped.clone_from(&skipped);
+            outcome.dead_letter = Some(dead_letters.contains(&deployment.id));
+            for violation in judge(case, outcome) {
+                if !before.contains(&violation) {
+                    println!("{name}: {violation}");
+                    violations.push(violation);
+                }
+            }
+        }
+        Ok(violations)
+    }
+
+    fn print_summary(&self, began: Instant) {
+        let violations = lock(&self.violations);
+        let count = |is: fn(&Violation) -> bool| violations.iter().filter(|v| is(v)).count();
+        println!(
+            "faults: {} without a status, {} wrong, {} invalidated twice, in {} s",
+            count(|v| matches!(v, Violation::NoStatus(_))),
+            count(|v| matches!(v, Violation::Wrong(_))),
+            count(|v| matches!(v, Violation::InvalidatedTwice(_))),
+            began.elapsed().as_secs()
+        );
+    }
+}
+
+/// The messages in the dead-letter queues of all stacks, once all that must be there are.
+async fn dead_letters(environment: &Environment, expected: &[String]) -> Result<String> {
+    let began = Instant::now();
+    let mut found = String::new();
+    loop {
+        for (stack, _) in environment.stacks().await {
+            let receive = environment.aws.clients.sqs.receive_message();
+            let received = receive
+                .queue_url(&stack.outputs["ReportsDeadLetterQueueUrl"])
+                .max_number_of_messages(10)
+                .visibility_timeout(43_200)
+                .send()
+                .await?;
+            let messages = received.messages.unwrap_or_default();
+            found.extend(messages.into_iter().filter_map(|message| message.body));
+        }
+        let are_all_there = expected.iter().all(|id| found.contains(id));
+        if are_all_there || began.elapsed() > DEAD_LETTER_PATIENCE {
+            return Ok(found);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The calls of a case, the first and the last of them where there are many.
+fn print_calls(name: &str, outcome: &Outcome) {
+    const SHOWN: usize = 40;
+    let count = outcome.calls.len();
+    println!("{name}: {:?}", outcome.execution);
+    for (number, call) in outcome.calls.iter().enumerate() {
+        if number < SHOWN / 2 || number + SHOWN / 2 >= count {
+            println!(
+                "  {number:4} {:?} {}: {:?} -> {}",
+                call.operation,
+                call.subject,
+                call.request,
+                call.error.as_deref().unwrap_or("ok")
+            );
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
