@@ -38,17 +38,14 @@ local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl
 .PHONY: test
 test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run all tests: each function, the contracts between them, every scenario end to end, faults that happen once
 	cargo test --workspace
-	cargo build --package tests --bin faults
-	$(BINARIES)/faults --quick
 
 .PHONY: test-lambda-build
 test-lambda-build: lambda-build ## Run the end-to-end tests on the functions as they are deployed (make test has them in the dev profile)
 	BUILD=sam-lambda cargo test --package tests --test end_to_end
 
 .PHONY: faults
-faults: local-build ## Try faults at every call, on two interpreters (FAULTS="--quick" for the short ones)
-	@cargo build --package tests --bin faults
-	@$(BINARIES)/faults $(FAULTS)
+faults: local-build ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
+	cargo test --package tests --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
 
 .PHONY: sam-local
 sam-local: ## Run every function on every event with `sam local invoke`, in Docker

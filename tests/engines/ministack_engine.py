@@ -6,6 +6,7 @@
 - Wait states, the delays before retries, Lambda's minutes between asynchronous attempts and a queue's VisibilityTimeout after a
   message failed are cut short and recorded (skipped_time.py). A queue does not pause for all its messages after one that failed,
   and does not hand out only five at a time (Lambda starts with five, and soon has hundreds).
+- A function that the stand-in has frozen times out at once, and the rest of its time is recorded as skipped.
 - An execution that was stopped does not repeat its task any more.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
 - As in ministack_local.py.
@@ -30,6 +31,7 @@ from skipped_time import shorten
 lambda_client = client("lambda", "LAMBDA_URL")
 execute_function = lambda_svc._execute_function
 deliver = lambda_svc._run_sqs_batch
+invoke = lambda_runtime.ProvidedWorker.invoke
 perform_task = stepfunctions._execute_task
 wait = stepfunctions._execute_wait
 current = threading.local()
@@ -82,6 +84,33 @@ class Popen(subprocess.Popen):
     def __init__(self, command, **options):
         super().__init__(["sh", "-c", 'export AWS_SDK_UA_APP_ID=$$; exec "$@"', "sh", *command], **options)
 
+    def poll(self):
+        """The thread of an invocation asks this until the function has responded or its time is over."""
+        status = super().poll()
+        invocation = getattr(current, "invocation", None)
+        if status is None and invocation and is_frozen(self.pid):
+            event, timeout = invocation
+            shorten(timeout, json.dumps(event))
+            current.ahead = getattr(current, "ahead", 0) + timeout
+            current.invocation = None
+        return status
+
+
+def is_frozen(process):
+    try:
+        with open(f"/proc/{process}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def invoke_worker(worker, event, *others, **named):
+    current.invocation = event, worker.config.get("Timeout", 30)
+    try:
+        return invoke(worker, event, *others, **named)
+    finally:
+        current.invocation = None
+
 
 def run_sqs_batch(mapping, function, event, batch, queue_url, *others):
     deliver(mapping, function, event, batch, queue_url, *others)
@@ -101,6 +130,10 @@ def with_queues_locked(send):
     return locked
 
 
+lambda_runtime.ProvidedWorker.invoke = invoke_worker
+lambda_runtime.time = types.SimpleNamespace(
+    **{**vars(time), "monotonic": lambda: time.monotonic() + getattr(current, "ahead", 0)}
+)
 lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": Popen})
 stepfunctions._call_lambda = call_lambda
 stepfunctions._execute_task = execute_task

@@ -157,6 +157,7 @@ fn interventions() -> Vec<Case> {
             "the event of the end while the execution runs",
             Intervention::EarlyEndEvent,
         )
+        .taking(20)
         .ending(End::Succeeded, StatusFrom::OnInvalidationFailure),
         with(
             "the event of the end three times",
