@@ -76,7 +76,6 @@ impl StackConfig {
     }
 
     /// The template's parameters.
-    #[must_use]
     pub fn parameters(&self, actions: FailureActions) -> Vec<(&'static str, &'static str)> {
         let mut parameters = vec![
             ("DistributionIds", self.distributions),
@@ -238,7 +237,6 @@ pub enum DeadLetter {
 
 impl Case {
     /// The status that CodeDeploy must have accepted.
-    #[must_use]
     pub fn expected_status(&self) -> Option<HookStatus> {
         match self.expected.status {
             StatusFrom::Completion => Some(HookStatus::Succeeded),
@@ -250,13 +248,11 @@ impl Case {
     }
 
     /// Adds a fault of all calls of an operation.
-    #[must_use]
     pub fn fault(self, operation: Operation, times: usize, fault: Fault) -> Self {
         self.fault_at(None, operation, times, fault)
     }
 
     /// Adds a fault of the calls about one invalidation.
-    #[must_use]
     pub fn fault_at(
         mut self,
         item: impl Into<Option<usize>>,
@@ -274,7 +270,6 @@ impl Case {
     }
 
     /// Lets all invalidations take so long.
-    #[must_use]
     pub fn taking(mut self, seconds: impl Into<Option<u64>>) -> Self {
         let duration = seconds.into().map(Duration::from_secs);
         self.invalidations_take.fill(duration);
@@ -282,7 +277,6 @@ impl Case {
     }
 
     /// The same with another end.
-    #[must_use]
     pub fn ending(mut self, execution: End, status: StatusFrom) -> Self {
         self.expected.execution = execution;
         self.expected.status = status;
@@ -305,7 +299,6 @@ pub struct Deployment {
 
 impl Deployment {
     /// A new one, with ids in CodeDeploy's form.
-    #[must_use]
     pub fn new() -> Self {
         let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let second = second.as_secs() & 0xF_FFFF;
@@ -313,10 +306,6 @@ impl Deployment {
     }
 
     /// One more hook of the deployment with this id.
-    ///
-    /// # Panics
-    /// Never: the event has what a hook event needs.
-    #[must_use]
     #[expect(clippy::unwrap_used, reason = "the event is made right here")]
     pub fn hook_of(id: String) -> Self {
         let hook_execution_id = format!(
@@ -337,7 +326,6 @@ impl Deployment {
     }
 
     /// The hook as the execution's input has it.
-    #[must_use]
     pub fn hook(&self) -> Value {
         json!({
             "deploymentId": self.id,
@@ -346,7 +334,6 @@ impl Deployment {
     }
 
     /// The start of the caller reference of the invalidation with this index.
-    #[must_use]
     pub fn caller_reference(&self, item: usize) -> String {
         format!("{}-{item}-", self.execution_name)
     }

@@ -6,9 +6,6 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 /// What a program said when it has ended well. It ends with whoever waits for it.
-///
-/// # Errors
-/// When it cannot be run or fails, with all it said.
 pub async fn run(command: &mut Command) -> Result<Output> {
     let output = command.kill_on_drop(true).output().await.with_context(|| {
         let program = command.as_std().get_program();
@@ -28,7 +25,6 @@ pub async fn run(command: &mut Command) -> Result<Output> {
 }
 
 /// Something that a program said.
-#[must_use]
 pub fn text(said: &[u8]) -> String {
     String::from_utf8_lossy(said).trim().to_owned()
 }

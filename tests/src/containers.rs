@@ -22,9 +22,6 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// Opens them.
-    ///
-    /// # Errors
-    /// When no Docker engine answers, or its bridge is not on this machine.
     pub async fn open(aws: &LocalAws) -> Result<Self> {
         let bridge = bridge().await?;
         let mut environment = Vec::new();

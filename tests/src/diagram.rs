@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 /// A Mermaid state diagram: the states, what follows each, and where errors go.
-#[must_use]
 pub fn mermaid(definition: &Value) -> String {
     let mut lines = vec!["stateDiagram-v2".to_owned()];
     draw(definition, "    ", &mut lines);

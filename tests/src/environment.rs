@@ -75,14 +75,12 @@ pub struct SkippedTime {
 
 impl SkippedTime {
     /// Whether it was skipped for this deployment, in this time.
-    #[must_use]
     pub fn was(&self, deployment: &str, after: SystemTime, until: SystemTime) -> bool {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
         self.about.contains(deployment) && after < at && at <= until
     }
 
     /// How long it would have taken.
-    #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }
@@ -90,9 +88,6 @@ impl SkippedTime {
 
 impl Environment {
     /// Starts the local AWS as it is, with IAM enforced.
-    ///
-    /// # Errors
-    /// When the tools are missing (`make tools`), or something does not come up.
     pub async fn start() -> Result<Self> {
         let aws = LocalAws::start().await?;
         Ok(Self::new(aws, None, None))
@@ -100,9 +95,6 @@ impl Environment {
 
     /// Starts the local AWS with both engines. Waits take [`WAIT_SCALE`] of their time, and calls to Step Functions, Lambda
     /// and SQS can meet faults.
-    ///
-    /// # Errors
-    /// The same.
     pub async fn start_accelerated() -> Result<Self> {
         let stand_in = StandIn::start().await?;
         let aws = LocalAws::start_accelerated(stand_in, WAIT_SCALE).await?;
@@ -123,7 +115,6 @@ impl Environment {
     }
 
     /// The Step Functions client of an engine.
-    #[must_use]
     pub fn sfn(&self, engine: Engine) -> &Client {
         match (&self.moto, engine) {
             (Some(moto), Engine::Moto) => &moto.sfn,
@@ -132,7 +123,6 @@ impl Environment {
     }
 
     /// Where an engine listens.
-    #[must_use]
     pub fn url(&self, engine: Engine) -> &str {
         match (&self.moto, engine) {
             (Some(moto), Engine::Moto) => &moto.url,
@@ -141,9 +131,6 @@ impl Environment {
     }
 
     /// The stack that a case needs, deployed when the first case asks for it.
-    ///
-    /// # Errors
-    /// When it cannot be deployed.
     pub async fn stack(&self, case: &Case) -> Result<Stack> {
         let mut parameters = case.stack.parameters(case.actions);
         parameters.extend(permissions::DEPLOYMENT_GROUP);
@@ -160,9 +147,6 @@ impl Environment {
     }
 
     /// Deploys a stack for one case.
-    ///
-    /// # Errors
-    /// When it cannot be deployed.
     pub async fn deploy_for(
         &self,
         case: &Case,
@@ -175,9 +159,6 @@ impl Environment {
     }
 
     /// Deploys a stack that no case shares.
-    ///
-    /// # Errors
-    /// When `sam deploy` fails, with all its output.
     pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
         let turn = self.deployments.acquire().await?;
         let stack = stack::deploy(&self.aws, name, parameters).await;
@@ -230,9 +211,6 @@ impl Environment {
     }
 
     /// What the engines have left out of waits so far.
-    ///
-    /// # Errors
-    /// When their record is not readable.
     pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
         let Some(file) = &self.skipped_time else {
             return Ok(Vec::new());

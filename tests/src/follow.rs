@@ -53,9 +53,6 @@ pub struct Ended {
 }
 
 /// The execution as it is now; none if there is none.
-///
-/// # Errors
-/// When Step Functions fails.
 pub async fn find(sfn: &Client, execution_arn: &str) -> Result<Option<Ended>> {
     let described = sfn.describe_execution().execution_arn(execution_arn).send();
     let execution = match described.await {
@@ -80,9 +77,6 @@ pub async fn find(sfn: &Client, execution_arn: &str) -> Result<Option<Ended>> {
 }
 
 /// Waits until the execution is or was in this state, at most for `patience`.
-///
-/// # Errors
-/// When the execution does not get there in time.
 pub async fn wait_for_state(
     sfn: &Client,
     execution_arn: &str,
@@ -108,9 +102,6 @@ pub async fn wait_for_state(
 
 /// Follows an execution to its end. One that has not ended when patience is over is returned as it is then, and none if it
 /// was not even started.
-///
-/// # Errors
-/// When Step Functions fails.
 pub async fn follow(
     sfn: &Client,
     execution_arn: &str,

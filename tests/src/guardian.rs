@@ -10,9 +10,6 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Waits until this process is asked to stop, by Ctrl-C or SIGTERM.
-///
-/// # Errors
-/// When the signals cannot be listened to.
 pub async fn asked_to_stop() -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -47,9 +44,6 @@ impl Guarded {
     }
 
     /// Starts a command made by [`Guarded::command`].
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         command
             .stdin(Stdio::piped())

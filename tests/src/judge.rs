@@ -67,7 +67,6 @@ impl fmt::Display for Violation {
 }
 
 /// All guarantees that don't hold.
-#[must_use]
 pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
     [
         one_status_and_the_right_one,

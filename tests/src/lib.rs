@@ -1,6 +1,13 @@
 //! What runs across functions: the product deployed on a local AWS, the cases that it can meet there, and the judge of what
 //! comes of them.
 
+#![expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "test helpers, whose names say what they are"
+)]
+
 pub mod case;
 pub mod command;
 pub mod containers;

@@ -40,9 +40,6 @@ pub struct LocalAws {
 
 impl LocalAws {
     /// Starts both on free ports of 127.0.0.1.
-    ///
-    /// # Errors
-    /// When the tools are missing (`make tools`) or ministack does not come up; its log is then named.
     pub async fn start() -> Result<Self> {
         let stand_in = StandIn::start().await?;
         let mut ministack = guarded_tool(&tool("ministack", "python"))?;
@@ -56,9 +53,6 @@ impl LocalAws {
 
     /// Starts ministack beside a stand-in that runs already, so that waits take this share of their time and all calls to
     /// Step Functions, Lambda and SQS go through the stand-in.
-    ///
-    /// # Errors
-    /// The same.
     pub(crate) async fn start_accelerated(stand_in: StandIn, wait_scale: f64) -> Result<Self> {
         let url = stand_in.url();
         let mut ministack = guarded_tool(&tool("ministack", "python"))?;
@@ -121,7 +115,6 @@ impl LocalAws {
     }
 
     /// The environment in which the AWS and SAM CLIs talk to it.
-    #[must_use]
     pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.url.clone()),
@@ -168,7 +161,6 @@ impl SharedClients {
 }
 
 /// The configuration of clients for services at this address.
-#[must_use]
 pub(crate) fn config_at(url: &str) -> SdkConfig {
     let credentials = Credentials::from_keys(ACCOUNT, "local", None);
     SdkConfig::builder()
@@ -197,13 +189,11 @@ pub(crate) fn guarded_tool(program: &Path) -> Result<Command> {
 }
 
 /// The repository's folder.
-#[must_use]
 pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 /// A program that `make tools` has installed.
-#[must_use]
 pub fn tool(environment: &str, program: &str) -> PathBuf {
     repository()
         .join(".tools")

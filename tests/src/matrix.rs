@@ -45,7 +45,6 @@ const INVALID_SETTINGS: StackConfig = StackConfig {
 };
 
 /// Every case but the load.
-#[must_use]
 pub fn all() -> Vec<Case> {
     let cases = [
         calls::of_functions(),
@@ -59,7 +58,6 @@ pub fn all() -> Vec<Case> {
 }
 
 /// Two hundred hooks at once, five of each deployment, every fourth of them delivered twice.
-#[must_use]
 pub fn load() -> Vec<Case> {
     let hook = |number: usize| Case {
         deployment: Some(number / 5),

@@ -24,9 +24,6 @@ pub struct Moto {
 impl Moto {
     /// Starts it on a free port of 127.0.0.1, with waits that take this share of their time. It invokes functions through the
     /// stand-in, and sends the events of executions' ends to the local AWS's EventBridge.
-    ///
-    /// # Errors
-    /// When the tools are missing (`make tools`) or it does not come up; its log is then named.
     pub async fn start(wait_scale: f64, aws: &LocalAws) -> Result<Self> {
         let address = free_address()?;
         let log_file = aws.folder.join(format!("moto-{}.log", address.port()));

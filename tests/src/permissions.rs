@@ -118,7 +118,6 @@ struct Row {
 
 impl Table {
     /// How many rows are granted and unused, or used and not granted.
-    #[must_use]
     pub fn wrong_rows(&self) -> usize {
         let rows = self.rows.values();
         rows.filter(|row| row.allowed != row.used.is_some()).count()
@@ -163,9 +162,6 @@ impl fmt::Display for Table {
 }
 
 /// What the roles of these stacks may do, and what they did until now.
-///
-/// # Errors
-/// When the local AWS fails.
 pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
     let mut roles = roles(aws, stacks).await?;
     let mut table = Table::default();
@@ -211,9 +207,6 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
 
 /// Whether a stack's functions may answer deployments, where IAM asks about this resource: a deployment group's ARN, or
 /// `*`. Which of them AWS asks about is not known.
-///
-/// # Errors
-/// When the local AWS fails.
 pub async fn may_answer(aws: &LocalAws, stack: &Stack, resource: &str) -> Result<bool> {
     let roles = roles(aws, std::slice::from_ref(stack)).await?;
     let action = action_of(Operation::PutLifecycleEventHookExecutionStatus).to_owned();
@@ -233,7 +226,6 @@ pub async fn may_answer(aws: &LocalAws, stack: &Stack, resource: &str) -> Result
 }
 
 /// The ARN of a deployment group.
-#[must_use]
 pub fn deployment_group(application: &str, group: &str) -> String {
     format!("arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{application}/{group}")
 }

@@ -38,7 +38,6 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Prepares AWS for a case.
-    #[must_use]
     pub fn new(
         environment: &'a Environment,
         engine: Engine,
@@ -74,9 +73,6 @@ impl<'a> Run<'a> {
     }
 
     /// Delivers the hook event, or starts the execution; returns when AWS has been called for it.
-    ///
-    /// # Errors
-    /// When the local AWS fails.
     pub async fn trigger(&self) -> Result<String> {
         let response = match &self.case.trigger {
             Trigger::HookEvent(invocation, times) => {
@@ -111,9 +107,6 @@ impl<'a> Run<'a> {
     }
 
     /// Lets the rest happen, and waits for all that must come of it but dead letters.
-    ///
-    /// # Errors
-    /// When the local AWS fails. What ends otherwise than expected is not an error: see [`crate::judge::judge`].
     pub async fn finish(
         &self,
         hook_response: String,

@@ -28,7 +28,6 @@ pub struct Scenario {
 
 impl Scenario {
     /// The scenario with this name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         all()
             .into_iter()
@@ -37,7 +36,6 @@ impl Scenario {
 }
 
 /// All scenarios. In the first one, nothing goes wrong.
-#[must_use]
 pub fn all() -> Vec<Scenario> {
     [completed(), failed(), without_an_execution()]
         .into_iter()

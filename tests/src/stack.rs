@@ -31,9 +31,6 @@ pub struct Stack {
 
 impl Stack {
     /// The name or id of one of its resources.
-    ///
-    /// # Errors
-    /// When the local AWS fails, or does not have it.
     pub async fn resource(&self, aws: &LocalAws, logical_id: &str) -> Result<String> {
         let arguments = [
             "cloudformation",
@@ -50,13 +47,11 @@ impl Stack {
     }
 
     /// The hook function's name.
-    #[must_use]
     pub fn hook_function(&self) -> String {
         format!("CodeDeployHook_{}", self.name)
     }
 
     /// The state machine's ARN.
-    #[must_use]
     pub fn state_machine_arn(&self) -> String {
         format!(
             "arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{}",
@@ -65,7 +60,6 @@ impl Stack {
     }
 
     /// The ARN of one of its executions.
-    #[must_use]
     pub fn execution_arn(&self, execution: &str) -> String {
         format!(
             "arn:aws:states:{REGION}:{ACCOUNT}:execution:{}:{execution}",
@@ -81,15 +75,11 @@ fn build() -> PathBuf {
 }
 
 /// The program of a function in it.
-#[must_use]
 pub fn built(function: &str) -> PathBuf {
     build().join(function).join("bootstrap")
 }
 
 /// Deploys what was built.
-///
-/// # Errors
-/// When `sam deploy` fails, with all it said.
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
     run(Command::new(tool("sam", "sam"))
         .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
@@ -129,9 +119,6 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
 }
 
 /// Sets an environment variable of the hook function, as somebody can in the console.
-///
-/// # Errors
-/// When the local AWS fails.
 pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str) -> Result<()> {
     let function = stack.hook_function();
     let configuration = ["lambda", "get-function-configuration", "--function-name"];
@@ -151,9 +138,6 @@ pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str
 }
 
 /// What the AWS CLI says; null if that is nothing.
-///
-/// # Errors
-/// When it fails, with all it said.
 pub async fn cli(aws: &LocalAws, arguments: &[&str]) -> Result<Value> {
     let mut command = Command::new(tool("awscli", "aws"));
     let command = command.args(arguments).envs(aws.cli_environment());
@@ -165,9 +149,6 @@ pub async fn cli(aws: &LocalAws, arguments: &[&str]) -> Result<Value> {
 }
 
 /// Invokes the hook function as CodeDeploy would; returns its result or error.
-///
-/// # Errors
-/// When Lambda rejects the invocation.
 pub async fn invoke(
     aws: &LocalAws,
     stack: &Stack,
