@@ -1,4 +1,4 @@
-//! The connections that answers go over: where a [`ConnectionFault`] happens.
+//! The connections: where each [`ConnectionFault`] happens, and what headers say about the caller.
 
 use std::{convert::Infallible, io, process::Command};
 
@@ -10,14 +10,13 @@ use tower::ServiceExt;
 
 use crate::ConnectionFault;
 
-/// The id of the process that called, where it was started with its own id as `AWS_SDK_UA_APP_ID`, which AWS's SDKs send
-/// as `app/…` among what they say of themselves.
+/// The id of the calling process, if its `AWS_SDK_UA_APP_ID` was set to it. AWS's SDKs send that as `app/…`.
 pub(crate) fn process(headers: &HeaderMap) -> Option<u32> {
     let agent = headers.get("x-amz-user-agent")?.to_str().ok()?;
-    let id = agent
+    let mut ids = agent
         .split(' ')
-        .find_map(|part| part.strip_prefix("app/"))?;
-    id.parse().ok()
+        .filter_map(|part| part.strip_prefix("app/"));
+    ids.next()?.parse().ok()
 }
 
 /// The access key that signed a request.
@@ -35,8 +34,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) -> Infallible {
         };
         let router = router.clone();
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(router.clone(), request));
-            // That a connection breaks is what some mishaps are.
+            let service = service_fn(|request| respond(router.clone(), request));
+            // A connection fault is an error here.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -44,26 +43,26 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) -> Infallible {
     }
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Response> {
+async fn respond(router: Router, request: Request<Incoming>) -> io::Result<Response> {
     let caller = process(request.headers());
     let Ok(mut response) = router.oneshot(request.map(Body::new)).await;
     match response.extensions_mut().remove::<ConnectionFault>() {
         None | Some(ConnectionFault::Unparseable) => return Ok(response),
         Some(ConnectionFault::Closed) => {}
-        Some(ConnectionFault::NoResponse) => std::future::pending::<()>().await,
+        Some(ConnectionFault::NoResponse) => std::future::pending().await,
         Some(ConnectionFault::CallerKilled) => signal("-KILL", caller)?,
         Some(ConnectionFault::CallerFrozen) => {
             signal("-STOP", caller)?;
-            std::future::pending::<()>().await;
+            std::future::pending().await
         }
     }
-    // An error from the service makes the server close the connection without a word.
+    // On an error hyper closes the connection without a response.
     Err(io::ErrorKind::ConnectionAborted.into())
 }
 
-/// A caller that is gone already cannot be signalled, and need not be.
+/// The exit status is ignored: the process may be gone already.
 fn signal(signal: &str, process: Option<u32>) -> io::Result<()> {
-    let process = process.expect("a caller to be killed or frozen says which process it is");
+    let process = process.expect("a caller that is to be killed or stopped sends its process id");
     Command::new("kill")
         .args([signal, &process.to_string()])
         .status()?;

@@ -1,0 +1,93 @@
+//! What the stand-in knows: the services' resources, what tests configured, and the calls so far.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use crate::{AcceptedStatus, Behavior, Call, Clock, Fault, Invalidation, Operation, records};
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub clock: Clock,
+    pub calls: Vec<Call>,
+    pub faults: Vec<InjectedFault>,
+    /// All invalidations, oldest first.
+    pub invalidations: Vec<Invalidation>,
+    pub accepted_statuses: Vec<AcceptedStatus>,
+    /// The caller reference of each process's last `CreateInvalidation`.
+    pub last_caller_references: BTreeMap<u32, String>,
+    pub lambda_and_sqs_url: Option<String>,
+    pub step_functions_urls: Settings<String>,
+    pub behaviors: Settings<Behavior>,
+    pub durations: Settings<Option<Duration>>,
+}
+
+/// Values with what each is about. The last one set wins.
+pub(crate) type Settings<T> = Vec<(String, T)>;
+
+#[derive(Debug)]
+pub(crate) struct InjectedFault {
+    pub operation: Operation,
+    pub about: String,
+    pub remaining: usize,
+    pub fault: Fault,
+}
+
+impl State {
+    /// The fault that is next for this call, used up once.
+    pub(crate) fn take_fault(&mut self, call: &Call) -> Option<Fault> {
+        let next = self.faults.iter_mut().find(|injected| {
+            injected.remaining > 0
+                && injected.operation == call.operation
+                && call.is_about(&injected.about)
+        })?;
+        next.remaining -= 1;
+        Some(next.fault.clone())
+    }
+
+    /// The index of a distribution's invalidation.
+    pub(crate) fn find(
+        &self,
+        distribution_id: &str,
+        matches: impl Fn(&Invalidation) -> bool,
+    ) -> Option<usize> {
+        let mut invalidations = self.invalidations.iter();
+        invalidations.position(|i| i.distribution_id == distribution_id && matches(i))
+    }
+
+    pub(crate) fn invalidation_status(&self, invalidation: &Invalidation) -> &'static str {
+        let (distribution_id, reference) = (
+            &invalidation.distribution_id,
+            &invalidation.caller_reference,
+        );
+        let duration = latest(&self.durations, distribution_id, Some(reference));
+        let age = self.clock.now().duration_since(invalidation.created);
+        match duration.unwrap_or(Some(Duration::ZERO)) {
+            Some(duration) if age.unwrap_or_default() >= duration => "Completed",
+            _ => "InProgress",
+        }
+    }
+}
+
+/// The last value that is about this subject or caller reference.
+pub(crate) fn latest<T: Clone>(
+    settings: &Settings<T>,
+    subject: &str,
+    caller_reference: Option<&str>,
+) -> Option<T> {
+    let mut newest_first = settings.iter().rev();
+    newest_first
+        .find(|(about, _)| records::is_about(about, subject, caller_reference))
+        .map(|(_, value)| value.clone())
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no holder of the lock panics")
+    }
+}
