@@ -40,30 +40,27 @@ pub(crate) async fn create_invalidation(
         let (caller_reference, paths) = batch?;
         let state = &mut *shared.lock();
         let known = state.find(&distribution_id, |i| i.caller_reference == caller_reference);
-        let (index, fault) = match known {
-            Some(index) => {
-                check_repeated(state, &state.invalidations[index], &paths)?;
-                (index, fault)
-            }
-            None => {
-                let index = state.invalidations.len();
-                state.invalidations.push(Invalidation {
-                    distribution_id: distribution_id.clone(),
-                    id: format!("I{:013}", index + 1),
-                    caller_reference,
-                    paths,
-                    created: state.clock.now(),
-                    shown_completed: None,
-                });
-                // A new invalidation is in progress, even if it takes no time.
-                (index, fault.or(Some(IN_PROGRESS)))
-            }
+        let (invalidation, fault) = if let Some(known) = known {
+            check_repeated(state, &known, &paths)?;
+            (known, fault)
+        } else {
+            let new = Invalidation {
+                distribution_id: distribution_id.clone(),
+                id: format!("I{:013}", state.invalidations.len() + 1),
+                caller_reference,
+                paths,
+                created: state.clock.now(),
+                shown_completed: None,
+            };
+            state.invalidations.push(new.clone());
+            // A new invalidation is in progress, even if it takes no time.
+            (new, fault.or(Some(IN_PROGRESS)))
         };
         let location = format!(
             "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution_id}/invalidation/{}",
-            state.invalidations[index].id
+            invalidation.id
         );
-        let body = show(state, index, fault);
+        let body = show(state, &invalidation, fault);
         Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
     })
     .await
@@ -74,19 +71,15 @@ pub(crate) async fn get_invalidation(
     Path((distribution_id, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
+    let known = shared.lock().find(&distribution_id, |i| i.id == id);
     let mut call = Call::new(Operation::GetInvalidation, &distribution_id, &headers);
-    let known = {
-        let state = shared.lock();
-        let known = state.find(&distribution_id, |i| i.id == id);
-        call.caller_reference = known.map(|i| state.invalidations[i].caller_reference.clone());
-        known
-    };
+    call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
     call.request = Request::Invalidation(id);
     respond(&shared, call, Protocol::RestXml, async |fault| {
         check_distribution_id(&distribution_id)?;
         let message = "The specified invalidation does not exist.";
-        let index = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
-        Ok(show(&mut shared.lock(), index, fault))
+        let known = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
+        Ok(show(&mut shared.lock(), &known, fault))
     })
     .await
 }
@@ -105,11 +98,11 @@ pub(crate) async fn list_invalidations(
         check_distribution_id(&distribution_id)?;
         let state = shared.lock();
         let newest_first = state.invalidations.iter().rev();
-        Ok(documents::invalidation_list(
-            newest_first
-                .filter(|i| i.distribution_id == distribution_id)
-                .map(|i| (i, state.invalidation_status(i))),
-        ))
+        let summaries: Vec<_> = newest_first
+            .filter(|i| i.distribution_id == distribution_id)
+            .map(|i| documents::summary(i, state.invalidation_status(i)))
+            .collect();
+        Ok(documents::invalidation_list(&summaries))
     })
     .await
 }
@@ -149,15 +142,16 @@ fn check_repeated(
     Ok(())
 }
 
-fn show(state: &mut State, index: usize, fault: Option<&Fault>) -> Response {
+/// Responds with an invalidation, and records that it was shown as completed unless the response is lost.
+fn show(state: &mut State, invalidation: &Invalidation, fault: Option<&Fault>) -> Response {
     let status = match fault {
         Some(Fault::Status(status)) => status,
-        _ => state.invalidation_status(&state.invalidations[index]),
+        _ => state.invalidation_status(invalidation),
     };
-    let invalidation = &mut state.invalidations[index];
     if status == "Completed" && !matches!(fault, Some(Fault::After(_))) {
-        let shown_completed = &mut invalidation.shown_completed;
-        shown_completed.get_or_insert_with(SystemTime::now);
+        let mut recorded = state.invalidations.iter_mut();
+        let recorded = recorded.find(|recorded| recorded.id == invalidation.id);
+        recorded.map(|i| i.shown_completed.get_or_insert_with(SystemTime::now));
     }
     documents::invalidation(invalidation, status)
 }

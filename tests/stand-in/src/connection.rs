@@ -49,11 +49,11 @@ async fn respond(router: Router, request: Request<Incoming>) -> io::Result<Respo
     match response.extensions_mut().remove::<ConnectionFault>() {
         None | Some(ConnectionFault::Unparseable) => return Ok(response),
         Some(ConnectionFault::Closed) => {}
-        Some(ConnectionFault::NoResponse) => std::future::pending().await,
+        Some(ConnectionFault::NoResponse) => std::future::pending::<()>().await,
         Some(ConnectionFault::CallerKilled) => signal("-KILL", caller)?,
         Some(ConnectionFault::CallerFrozen) => {
             signal("-STOP", caller)?;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
     // On an error hyper closes the connection without a response.

@@ -29,13 +29,11 @@ pub(crate) async fn invoke(
     let deployment_id = payload["hook"]["deploymentId"].as_str().unwrap_or_default();
     let operation = Operation::Invoke(function(&name));
     let mut call = Call::new(operation, deployment_id, &headers);
-    let url = {
-        let state = shared.lock();
-        call.caller_reference = caller_reference(&state, &payload);
-        state.lambda_and_sqs_url.clone()
-    };
+    call.caller_reference = caller_reference(&shared.lock(), &payload);
+    let url = shared.lock().lambda_and_sqs_url.clone();
+    let url = url.map(|url| format!("{url}{uri}"));
     respond(&shared, call, Protocol::Lambda, async |_| {
-        forward(url, &uri, headers, body).await
+        forward(url, headers, body).await
     })
     .await
 }
@@ -54,7 +52,7 @@ pub(crate) async fn execution(
         ..Call::new(operation, name, &headers)
     };
     respond(shared, call, Protocol::Json10, async |_| {
-        forward(url, &Uri::from_static("/"), headers, body).await
+        forward(url, headers, body).await
     })
     .await
 }
@@ -75,25 +73,23 @@ pub(crate) async fn message(
         request: Request::Message(request),
         ..Call::new(Operation::SendMessage, deployment_id, &headers)
     };
-    respond(shared, call, Protocol::Json10, async |_| {
-        if url.is_none() {
-            return Ok(Protocol::Json10.json(&json!({ "MessageId": "stand-in" })));
-        }
-        forward(url, &Uri::from_static("/"), headers, body).await
+    respond(shared, call, Protocol::Json10, async |_| match url {
+        Some(_) => forward(url, headers, body).await,
+        None => Ok(Protocol::Json10.json(&json!({ "MessageId": "stand-in" }))),
     })
     .await
 }
 
 async fn forward(
     url: Option<String>,
-    uri: &Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ServiceError> {
-    let not_forwarded = |reason: &str| ServiceError::new("NotForwarded", 400, reason);
-    let url = url.ok_or_else(|| not_forwarded("the stand-in has no address to forward this to"))?;
-    let result = post(&format!("{url}{uri}"), headers, body).await;
-    result.map_err(|error| not_forwarded(&error.to_string()))
+    let response = match url {
+        Some(url) => post(&url, headers, body).await,
+        None => Err("the stand-in has no URL to forward this to".into()),
+    };
+    response.map_err(|error| ServiceError::new("NotForwarded", 400, &error.to_string()))
 }
 
 async fn post(
@@ -126,7 +122,7 @@ async fn post(
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// The function with this name, which is CloudFormation's or the function's folder.
+/// By the function's name in its stack or its folder's name.
 fn function(name: &str) -> Function {
     let name = name.replace('-', "").to_lowercase();
     if name.contains("createinvalidation") {
@@ -145,6 +141,6 @@ fn caller_reference(state: &State, payload: &Value) -> Option<String> {
     }
     let row = &payload["invalidations"][0];
     let id = row["invalidationId"].as_str()?;
-    let index = state.find(row["distributionId"].as_str()?, |i| i.id == id)?;
-    Some(state.invalidations[index].caller_reference.clone())
+    let invalidation = state.find(row["distributionId"].as_str()?, |i| i.id == id)?;
+    Some(invalidation.caller_reference)
 }

@@ -3,8 +3,8 @@
 use axum::{
     body::Bytes,
     extract,
-    http::HeaderMap,
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue},
+    response::Response,
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(crate) async fn handle(
     body: Bytes,
 ) -> Response {
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let target = headers.get("x-amz-target").map(|target| target.as_bytes());
+    let target = headers.get("x-amz-target").map(HeaderValue::as_bytes);
     match target.unwrap_or_default() {
         b"CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus" => {
             codedeploy::put_status(&shared, &headers, &request).await

@@ -34,6 +34,7 @@ mod respond;
 mod state;
 
 use std::{
+    convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -42,7 +43,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use axum::{Router, routing};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use state::{InjectedFault, Shared};
 
@@ -54,7 +55,8 @@ pub use records::{AcceptedStatus, Call, Function, Invalidation, Operation, Reque
 pub struct StandIn {
     address: SocketAddr,
     state: Shared,
-    server: JoinHandle<()>,
+    /// Aborted when it is dropped.
+    _server: JoinSet<Infallible>,
 }
 
 impl StandIn {
@@ -90,13 +92,12 @@ impl StandIn {
                 routing::post(forward::invoke),
             )
             .with_state(state.clone());
-        let server = tokio::spawn(async move {
-            connection::serve(listener, router).await;
-        });
+        let mut server = JoinSet::new();
+        server.spawn(connection::serve(listener, router));
         Ok(Self {
             address,
             state,
-            server,
+            _server: server,
         })
     }
 
@@ -208,10 +209,4 @@ impl StandIn {
 
 fn matching<T: Clone>(records: &[T], matches: impl Fn(&&T) -> bool) -> Vec<T> {
     records.iter().filter(matches).cloned().collect()
-}
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
 }

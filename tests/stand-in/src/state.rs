@@ -47,14 +47,14 @@ impl State {
         Some(next.fault.clone())
     }
 
-    /// The index of a distribution's invalidation.
     pub(crate) fn find(
         &self,
         distribution_id: &str,
         matches: impl Fn(&Invalidation) -> bool,
-    ) -> Option<usize> {
+    ) -> Option<Invalidation> {
         let mut invalidations = self.invalidations.iter();
-        invalidations.position(|i| i.distribution_id == distribution_id && matches(i))
+        let found = invalidations.find(|i| i.distribution_id == distribution_id && matches(i));
+        found.cloned()
     }
 
     pub(crate) fn invalidation_status(&self, invalidation: &Invalidation) -> &'static str {

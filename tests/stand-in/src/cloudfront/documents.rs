@@ -1,90 +1,37 @@
 //! CloudFront's XML documents.
 
-use std::time::SystemTime;
-
 use aws_smithy_types::{DateTime, date_time::Format};
 use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use quick_xml::escape::escape;
+use serde::Deserialize;
 
 use crate::{Invalidation, ServiceError};
 
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct InvalidationBatch {
     paths: Paths,
     caller_reference: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Paths {
     quantity: usize,
-    items: Option<PathItems>,
+    #[serde(default)]
+    items: Items,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
-struct PathItems {
+struct Items {
     #[serde(default)]
     path: Vec<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename = "Invalidation", rename_all = "PascalCase")]
-struct InvalidationDocument {
-    #[serde(rename = "@xmlns")]
-    xmlns: &'static str,
-    #[serde(flatten)]
-    summary: InvalidationSummary,
-    invalidation_batch: InvalidationBatch,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct InvalidationSummary {
-    id: String,
-    create_time: String,
-    status: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct InvalidationList {
-    #[serde(rename = "@xmlns")]
-    xmlns: &'static str,
-    marker: &'static str,
-    max_items: usize,
-    is_truncated: bool,
-    quantity: usize,
-    items: SummaryItems,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct SummaryItems {
-    invalidation_summary: Vec<InvalidationSummary>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ErrorResponse<'a> {
-    #[serde(rename = "@xmlns")]
-    xmlns: &'static str,
-    error: ErrorBody<'a>,
-    request_id: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ErrorBody<'a> {
-    r#type: &'static str,
-    code: &'a str,
-    message: &'a str,
 }
 
 /// The caller reference and the paths of a batch that CloudFront would accept.
@@ -97,85 +44,69 @@ pub(crate) fn read_batch(body: &str) -> Result<(String, Vec<String>), ServiceErr
         Ok(batch) => batch,
         Err(error) => return rejected("MalformedXML", &error.to_string()),
     };
-    let paths = batch.paths.items.map_or_else(Vec::new, |items| items.path);
-    if paths.len() != batch.paths.quantity {
+    let Paths { quantity, items } = batch.paths;
+    if items.path.len() != quantity {
         let message = "The value of Quantity and the size of Items don't match.";
         return rejected("InconsistentQuantities", message);
     }
     let is_invalid = |path: &String| !path.starts_with('/') || path.contains('~');
-    if paths.is_empty() || paths.iter().any(is_invalid) {
+    if items.path.is_empty() || items.path.iter().any(is_invalid) {
         let message = "Your request contains one or more invalid invalidation paths.";
         return rejected("InvalidArgument", message);
     }
-    Ok((batch.caller_reference, paths))
+    Ok((batch.caller_reference, items.path))
 }
 
-pub(crate) fn invalidation(invalidation: &Invalidation, status: &'static str) -> Response {
-    xml(&InvalidationDocument {
-        xmlns: NAMESPACE,
-        summary: summary(invalidation, status),
-        invalidation_batch: InvalidationBatch {
-            paths: Paths {
-                quantity: invalidation.paths.len(),
-                items: Some(PathItems {
-                    path: invalidation.paths.clone(),
-                }),
-            },
-            caller_reference: invalidation.caller_reference.clone(),
-        },
-    })
+pub(crate) fn invalidation(invalidation: &Invalidation, status: &str) -> Response {
+    let paths = invalidation.paths.iter();
+    let paths: String = paths.map(|path| text("Path", path)).collect();
+    let quantity = text("Quantity", &invalidation.paths.len().to_string());
+    let paths = element("Paths", &(quantity + &element("Items", &paths)));
+    let batch = paths + &text("CallerReference", &invalidation.caller_reference);
+    let content = summary(invalidation, status) + &element("InvalidationBatch", &batch);
+    document("Invalidation", &content)
 }
 
-pub(crate) fn invalidation_list<'a>(
-    invalidations: impl Iterator<Item = (&'a Invalidation, &'static str)>,
-) -> Response {
-    let summaries: Vec<_> = invalidations
-        .map(|(i, status)| summary(i, status))
+pub(crate) fn invalidation_list(summaries: &[String]) -> Response {
+    let summaries = summaries.iter();
+    let quantity = text("Quantity", &summaries.len().to_string());
+    let items: String = summaries
+        .map(|summary| element("InvalidationSummary", summary))
         .collect();
-    xml(&InvalidationList {
-        xmlns: NAMESPACE,
-        marker: "",
-        max_items: 100,
-        is_truncated: false,
-        quantity: summaries.len(),
-        items: SummaryItems {
-            invalidation_summary: summaries,
-        },
-    })
+    let page = "<Marker/><MaxItems>100</MaxItems><IsTruncated>false</IsTruncated>".to_owned();
+    document(
+        "InvalidationList",
+        &(page + &quantity + &element("Items", &items)),
+    )
 }
 
-fn summary(invalidation: &Invalidation, status: &'static str) -> InvalidationSummary {
-    InvalidationSummary {
-        id: invalidation.id.clone(),
-        create_time: time(invalidation.created),
-        status,
-    }
+/// What `Invalidation` and `InvalidationSummary` have in common.
+pub(crate) fn summary(invalidation: &Invalidation, status: &str) -> String {
+    let created = DateTime::from(invalidation.created).fmt(Format::DateTime);
+    let created = created.expect("the time of day is within RFC 3339's years");
+    text("Id", &invalidation.id) + &text("CreateTime", &created) + &text("Status", status)
 }
 
 pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    let is_client_error = status.is_client_error();
-    xml(&ErrorResponse {
-        xmlns: NAMESPACE,
-        error: ErrorBody {
-            r#type: if is_client_error {
-                "Sender"
-            } else {
-                "Receiver"
-            },
-            code,
-            message,
-        },
-        request_id: "stand-in",
-    })
+    let at_fault = if status.is_client_error() {
+        "Sender"
+    } else {
+        "Receiver"
+    };
+    let error = text("Type", at_fault) + &text("Code", code) + &text("Message", message);
+    let content = element("Error", &error) + &text("RequestId", "stand-in");
+    document("ErrorResponse", &content)
 }
 
-fn time(at: SystemTime) -> String {
-    let time = DateTime::from(at).fmt(Format::DateTime);
-    time.expect("the time of day is within RFC 3339's years")
-}
-
-fn xml(document: &impl Serialize) -> Response {
-    let body = quick_xml::se::to_string(document).expect("these documents are elements and text");
-    let body = format!("<?xml version=\"1.0\"?>\n{body}");
+fn document(name: &str, content: &str) -> Response {
+    let body = format!("<?xml version=\"1.0\"?>\n<{name} xmlns=\"{NAMESPACE}\">{content}</{name}>");
     ([(CONTENT_TYPE, "text/xml")], body).into_response()
+}
+
+fn element(name: &str, content: &str) -> String {
+    format!("<{name}>{content}</{name}>")
+}
+
+fn text(name: &str, text: &str) -> String {
+    element(name, &escape(text))
 }
