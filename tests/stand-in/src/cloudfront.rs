@@ -3,49 +3,45 @@
 use std::time::SystemTime;
 
 use axum::{
-    extract::{self, Path},
-    http::{HeaderMap, StatusCode, header::LOCATION},
+    http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
 
 use crate::{
-    Call, Fault, Invalidation, Operation, Request, ServiceError, connection,
+    Call, Fault, Invalidation, Operation, Request, ServiceError,
+    connection::process,
+    faults::rejected,
     respond::{Protocol, respond},
+    route::HttpRequest,
     state::{Shared, State, latest},
 };
 
-pub(crate) mod documents;
+pub mod documents;
 
 const IN_PROGRESS: &Fault = &Fault::Status("InProgress");
 
-pub(crate) async fn create_invalidation(
-    extract::State(shared): extract::State<Shared>,
-    Path(distribution_id): Path<String>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let operation = Operation::CreateInvalidation;
-    let mut call = Call::new(operation, &distribution_id, &headers);
-    let batch = documents::read_batch(&body);
+pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
+    let mut call = Call::new(Operation::CreateInvalidation, id, request.headers());
+    let batch = documents::read_batch(request.body());
     if let Ok((caller_reference, paths)) = &batch {
         call.caller_reference = Some(caller_reference.clone());
         call.request = Request::Paths(paths.clone());
-        if let Some(process) = connection::process(&headers) {
+        if let Some(process) = process(request.headers()) {
             let references = &mut shared.lock().last_caller_references;
             references.insert(process, caller_reference.clone());
         }
     }
-    respond(&shared, call, Protocol::RestXml, async |fault| {
-        check_distribution_id(&distribution_id)?;
+    respond(shared, call, Protocol::RestXml, async |fault| {
+        check_distribution_id(id)?;
         let (caller_reference, paths) = batch?;
         let state = &mut *shared.lock();
-        let known = state.find(&distribution_id, |i| i.caller_reference == caller_reference);
+        let known = state.find(id, |i| i.caller_reference == caller_reference);
         let (invalidation, fault) = if let Some(known) = known {
             check_repeated(state, &known, &paths)?;
             (known, fault)
         } else {
             let new = Invalidation {
-                distribution_id: distribution_id.clone(),
+                distribution_id: id.to_owned(),
                 id: format!("I{:013}", state.invalidations.len() + 1),
                 caller_reference,
                 paths,
@@ -57,7 +53,7 @@ pub(crate) async fn create_invalidation(
             (new, fault.or(Some(IN_PROGRESS)))
         };
         let location = format!(
-            "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution_id}/invalidation/{}",
+            "https://cloudfront.amazonaws.com/2020-05-31/distribution/{id}/invalidation/{}",
             invalidation.id
         );
         let body = show(state, &invalidation, fault);
@@ -66,17 +62,24 @@ pub(crate) async fn create_invalidation(
     .await
 }
 
-pub(crate) async fn get_invalidation(
-    extract::State(shared): extract::State<Shared>,
-    Path((distribution_id, id)): Path<(String, String)>,
-    headers: HeaderMap,
+pub async fn get_invalidation(
+    shared: &Shared,
+    request: &HttpRequest,
+    distribution_id: &str,
+    id: &str,
 ) -> Response {
-    let known = shared.lock().find(&distribution_id, |i| i.id == id);
-    let mut call = Call::new(Operation::GetInvalidation, &distribution_id, &headers);
-    call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
-    call.request = Request::Invalidation(id);
-    respond(&shared, call, Protocol::RestXml, async |fault| {
-        check_distribution_id(&distribution_id)?;
+    let known = shared.lock().find(distribution_id, |i| i.id == id);
+    let call = Call {
+        caller_reference: known.as_ref().map(|i| i.caller_reference.clone()),
+        request: Request::Invalidation(id.to_owned()),
+        ..Call::new(
+            Operation::GetInvalidation,
+            distribution_id,
+            request.headers(),
+        )
+    };
+    respond(shared, call, Protocol::RestXml, async |fault| {
+        check_distribution_id(distribution_id)?;
         let message = "The specified invalidation does not exist.";
         let known = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
         Ok(show(&mut shared.lock(), &known, fault))
@@ -84,22 +87,18 @@ pub(crate) async fn get_invalidation(
     .await
 }
 
-pub(crate) async fn list_invalidations(
-    extract::State(shared): extract::State<Shared>,
-    Path(distribution_id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let mut call = Call::new(Operation::ListInvalidations, &distribution_id, &headers);
-    if let Some(process) = connection::process(&headers) {
+pub async fn list_invalidations(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
+    let mut call = Call::new(Operation::ListInvalidations, id, request.headers());
+    if let Some(process) = process(request.headers()) {
         let references = &shared.lock().last_caller_references;
         call.caller_reference = references.get(&process).cloned();
     }
-    respond(&shared, call, Protocol::RestXml, async |_| {
-        check_distribution_id(&distribution_id)?;
+    respond(shared, call, Protocol::RestXml, async |_| {
+        check_distribution_id(id)?;
         let state = shared.lock();
         let newest_first = state.invalidations.iter().rev();
         let summaries: Vec<_> = newest_first
-            .filter(|i| i.distribution_id == distribution_id)
+            .filter(|i| i.distribution_id == id)
             .map(|i| documents::summary(i, state.invalidation_status(i)))
             .collect();
         Ok(documents::invalidation_list(&summaries))
@@ -124,20 +123,12 @@ fn check_repeated(
 ) -> Result<(), ServiceError> {
     if known.paths != paths {
         let message = "The caller reference was used for a batch with other paths.";
-        return Err(ServiceError::new(
-            "InvalidationBatchAlreadyExists",
-            400,
-            message,
-        ));
+        return rejected("InvalidationBatchAlreadyExists", message);
     }
-    let behavior = latest(
-        &state.behaviors,
-        &known.distribution_id,
-        Some(&known.caller_reference),
-    );
+    let behavior = latest(&state.behaviors, |about| known.is_about(about));
     if behavior.is_some_and(|behavior| behavior.rejects_known_caller_reference) {
         let message = "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.";
-        return Err(ServiceError::new("InvalidArgument", 400, message));
+        return rejected("InvalidArgument", message);
     }
     Ok(())
 }
@@ -149,9 +140,13 @@ fn show(state: &mut State, invalidation: &Invalidation, fault: Option<&Fault>) -
         _ => state.invalidation_status(invalidation),
     };
     if status == "Completed" && !matches!(fault, Some(Fault::After(_))) {
-        let mut recorded = state.invalidations.iter_mut();
-        let recorded = recorded.find(|recorded| recorded.id == invalidation.id);
-        recorded.map(|i| i.shown_completed.get_or_insert_with(SystemTime::now));
+        for recorded in state
+            .invalidations
+            .iter_mut()
+            .filter(|i| i.id == invalidation.id)
+        {
+            recorded.shown_completed.get_or_insert_with(SystemTime::now);
+        }
     }
     documents::invalidation(invalidation, status)
 }

@@ -2,28 +2,30 @@
 
 use std::time::SystemTime;
 
-use axum::{http::HeaderMap, response::Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::{
     AcceptedStatus, Call, Operation, Request, ServiceError,
+    faults::rejected,
     respond::{Protocol, respond},
+    route::HttpRequest,
     state::{Shared, State, latest},
 };
 
 const PROTOCOL: Protocol = Protocol::Json11;
 
-pub(crate) async fn put_status(shared: &Shared, headers: &HeaderMap, request: &Value) -> Response {
-    let deployment_id = text(request, "deploymentId");
-    let hook_execution_id = text(request, "lifecycleEventHookExecutionId");
-    let status = text(request, "status");
+pub async fn put_status(shared: &Shared, request: &HttpRequest, document: &Value) -> Response {
+    let deployment_id = text(document, "deploymentId");
+    let hook_execution_id = text(document, "lifecycleEventHookExecutionId");
+    let status = text(document, "status");
     let operation = Operation::PutLifecycleEventHookExecutionStatus;
     let call = Call {
         request: Request::HookStatus {
             hook_execution_id: hook_execution_id.to_owned(),
             status: status.to_owned(),
         },
-        ..Call::new(operation, deployment_id, headers)
+        ..Call::new(operation, deployment_id, request.headers())
     };
     respond(shared, call, PROTOCOL, async |_| {
         check_deployment_id(deployment_id)?;
@@ -33,13 +35,9 @@ pub(crate) async fn put_status(shared: &Shared, headers: &HeaderMap, request: &V
     .await
 }
 
-pub(crate) async fn get_deployment(
-    shared: &Shared,
-    headers: &HeaderMap,
-    request: &Value,
-) -> Response {
-    let deployment_id = text(request, "deploymentId");
-    let call = Call::new(Operation::GetDeployment, deployment_id, headers);
+pub async fn get_deployment(shared: &Shared, request: &HttpRequest, document: &Value) -> Response {
+    let deployment_id = text(document, "deploymentId");
+    let call = Call::new(Operation::GetDeployment, deployment_id, request.headers());
     respond(shared, call, PROTOCOL, async |_| {
         check_deployment_id(deployment_id)?;
         Ok(PROTOCOL.json(&json!({ "deploymentInfo": {
@@ -78,10 +76,11 @@ fn accept(
         let message = "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.";
         return rejected("InvalidLifecycleEventHookExecutionStatusException", message);
     }
-    let behavior = latest(&state.behaviors, deployment_id, None).unwrap_or_default();
+    let behavior = latest(&state.behaviors, |about| about == deployment_id);
+    let accepts_repeated = behavior.is_some_and(|behavior| behavior.accepts_repeated_status);
     let mut accepted = state.accepted_statuses.iter();
     match accepted.find(|accepted| accepted.hook_execution_id == hook_execution_id) {
-        Some(earlier) if behavior.accepts_repeated_status && earlier.status == status => {}
+        Some(earlier) if accepts_repeated && earlier.status == status => {}
         Some(_) => {
             let message =
                 "An attempt to return the status of an already completed lifecycle event occurred.";
@@ -97,10 +96,6 @@ fn accept(
     Ok(())
 }
 
-fn rejected(code: &str, message: &str) -> Result<(), ServiceError> {
-    Err(ServiceError::new(code, 400, message))
-}
-
-fn text<'a>(request: &'a Value, field: &str) -> &'a str {
-    request[field].as_str().unwrap_or_default()
+fn text<'a>(document: &'a Value, field: &str) -> &'a str {
+    document[field].as_str().unwrap_or_default()
 }

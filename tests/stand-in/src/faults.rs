@@ -44,6 +44,11 @@ impl ServiceError {
     }
 }
 
+/// An error of the client's, for a service to return.
+pub(crate) fn rejected<T>(code: &str, message: &str) -> Result<T, ServiceError> {
+    Err(ServiceError::new(code, 400, message))
+}
+
 /// What can happen instead of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionFault {

@@ -3,120 +3,94 @@
 use std::error::Error;
 
 use axum::{
-    body::{self, Body, Bytes},
-    extract::{self, Path},
-    http::{self, HeaderMap, Uri, header},
+    body::{Body, to_bytes},
     response::Response,
 };
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use crate::{
-    Call, Function, Operation, Request, ServiceError,
+    Call, Fault, Function, Operation, Request, ServiceError,
     respond::{ErrorCode, Protocol, respond},
+    route::HttpRequest,
     state::{Shared, State, latest},
 };
 
 /// Lambda's `Invoke`.
-pub(crate) async fn invoke(
-    extract::State(shared): extract::State<Shared>,
-    Path(name): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
+pub async fn invoke(shared: &Shared, request: HttpRequest, name: &str) -> Response {
+    let payload: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let deployment_id = payload["hook"]["deploymentId"].as_str().unwrap_or_default();
-    let operation = Operation::Invoke(function(&name));
-    let mut call = Call::new(operation, deployment_id, &headers);
-    call.caller_reference = caller_reference(&shared.lock(), &payload);
+    let operation = Operation::Invoke(function(name));
+    let call = Call {
+        caller_reference: caller_reference(&shared.lock(), &payload),
+        ..Call::new(operation, deployment_id, request.headers())
+    };
     let url = shared.lock().lambda_and_sqs_url.clone();
-    let url = url.map(|url| format!("{url}{uri}"));
-    respond(&shared, call, Protocol::Lambda, async |_| {
-        forward(url, headers, body).await
-    })
-    .await
+    let work = async |_: Option<&Fault>| forward(url, request).await;
+    respond(shared, call, Protocol::Lambda, work).await
 }
 
 /// Step Functions' operations on an execution.
-pub(crate) async fn execution(
+pub async fn execution(
     shared: &Shared,
+    request: HttpRequest,
     operation: Operation,
     name: &str,
-    headers: HeaderMap,
-    body: Bytes,
 ) -> Response {
-    let url = latest(&shared.lock().step_functions_urls, name, Some(name));
+    let url = latest(&shared.lock().step_functions_urls, |about| {
+        name.starts_with(about)
+    });
     let call = Call {
         caller_reference: Some(name.to_owned()),
-        ..Call::new(operation, name, &headers)
+        ..Call::new(operation, name, request.headers())
     };
-    respond(shared, call, Protocol::Json10, async |_| {
-        forward(url, headers, body).await
-    })
-    .await
+    let work = async |_: Option<&Fault>| forward(url, request).await;
+    respond(shared, call, Protocol::Json10, work).await
 }
 
 /// SQS's `SendMessage`. The message is a hook event that the hook function couldn't handle.
-pub(crate) async fn message(
-    shared: &Shared,
-    request: Value,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let message = request["MessageBody"].as_str().unwrap_or_default();
+pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> Response {
+    let message = document["MessageBody"].as_str().unwrap_or_default();
     let message: Value = serde_json::from_str(message).unwrap_or_default();
     let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
-    let deployment_id = deployment_id.unwrap_or_default();
-    let url = shared.lock().lambda_and_sqs_url.clone();
     let call = Call {
-        request: Request::Message(request),
-        ..Call::new(Operation::SendMessage, deployment_id, &headers)
+        request: Request::Message(document),
+        ..Call::new(
+            Operation::SendMessage,
+            deployment_id.unwrap_or_default(),
+            request.headers(),
+        )
     };
+    let url = shared.lock().lambda_and_sqs_url.clone();
     respond(shared, call, Protocol::Json10, async |_| match url {
-        Some(_) => forward(url, headers, body).await,
+        Some(_) => forward(url, request).await,
         None => Ok(Protocol::Json10.json(&json!({ "MessageId": "stand-in" }))),
     })
     .await
 }
 
-async fn forward(
-    url: Option<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, ServiceError> {
+async fn forward(url: Option<String>, request: HttpRequest) -> Result<Response, ServiceError> {
     let response = match url {
-        Some(url) => post(&url, headers, body).await,
+        Some(url) => send(&url, request).await,
         None => Err("the stand-in has no URL to forward this to".into()),
     };
     response.map_err(|error| ServiceError::new("NotForwarded", 400, &error.to_string()))
 }
 
-async fn post(
-    url: &str,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Box<dyn Error + Send + Sync>> {
+async fn send(url: &str, request: HttpRequest) -> Result<Response, Box<dyn Error + Send + Sync>> {
+    let mut request = request.map(Body::from);
+    *request.uri_mut() = format!("{url}{}", request.uri()).parse()?;
     // These are about the connection that the request arrived on.
-    for name in [
-        header::HOST,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::EXPECT,
-    ] {
-        headers.remove(name);
+    for name in ["host", "content-length", "transfer-encoding", "expect"] {
+        request.headers_mut().remove(name);
     }
-    let mut request = http::Request::post(url).body(Body::from(body))?;
-    *request.headers_mut() = headers;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let (mut parts, body) = client.request(request).await?.into_parts();
-    let body = body::to_bytes(Body::new(body), usize::MAX).await?;
-    parts.headers.remove(header::TRANSFER_ENCODING);
+    let body = to_bytes(Body::new(body), usize::MAX).await?;
+    parts.headers.remove("transfer-encoding");
     let document: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let code = document["errorType"]
-        .as_str()
-        .or(document["__type"].as_str());
-    if let Some(code) = code {
+    let code = document.get("errorType").or(document.get("__type"));
+    if let Some(code) = code.and_then(Value::as_str) {
         parts.extensions.insert(ErrorCode(code.to_owned()));
     }
     Ok(Response::from_parts(parts, Body::from(body)))

@@ -6,8 +6,7 @@
 //! It can also be a recording proxy in front of the Step Functions, Lambda and SQS of a local AWS: see
 //! [`StandIn::forward_executions_to`] and [`StandIn::forward_lambda_and_sqs_to`].
 //!
-//! To add an operation, add it to [`Operation`], add a route in [`StandIn::start_with`] (REST) or a target in `json`,
-//! and write a handler that passes its work to `respond`.
+//! To add an operation, add it to [`Operation`] and to `route`, and write a function that passes its work to `respond`.
 //!
 //! # What it gets wrong
 //! - Every distribution and every deployment whose id has a valid form exists, unless a fault says otherwise.
@@ -28,9 +27,9 @@ mod codedeploy;
 mod connection;
 mod faults;
 mod forward;
-mod json;
 mod records;
 mod respond;
+mod route;
 mod state;
 
 use std::{
@@ -41,7 +40,6 @@ use std::{
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use axum::{Router, routing};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -77,23 +75,8 @@ impl StandIn {
         let address = listener.local_addr()?;
         let state = Shared::default();
         state.lock().clock = clock;
-        let router = Router::new()
-            .route("/", routing::post(json::handle))
-            .route(
-                "/2020-05-31/distribution/{distribution_id}/invalidation",
-                routing::post(cloudfront::create_invalidation).get(cloudfront::list_invalidations),
-            )
-            .route(
-                "/2020-05-31/distribution/{distribution_id}/invalidation/{id}",
-                routing::get(cloudfront::get_invalidation),
-            )
-            .route(
-                "/2015-03-31/functions/{name}/invocations",
-                routing::post(forward::invoke),
-            )
-            .with_state(state.clone());
         let mut server = JoinSet::new();
-        server.spawn(connection::serve(listener, router));
+        server.spawn(connection::serve(listener, state.clone()));
         Ok(Self {
             address,
             state,

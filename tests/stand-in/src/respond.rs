@@ -12,7 +12,7 @@ use crate::{Call, Fault, Operation, ServiceError, cloudfront::documents, state::
 
 /// How a service writes its errors.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     RestXml,
     Json10,
     Json11,
@@ -21,12 +21,12 @@ pub(crate) enum Protocol {
 
 /// Marks a response as an error, for the record.
 #[derive(Debug, Clone)]
-pub(crate) struct ErrorCode(pub String);
+pub struct ErrorCode(pub String);
 
 /// Responds to a call with the fault injected for it or with the result of `work`, and records it.
 ///
 /// `work` has the call's effect. It gets the fault, since a fault can change what a response shows.
-pub(crate) async fn respond(
+pub async fn respond(
     shared: &Shared,
     mut call: Call,
     protocol: Protocol,
@@ -58,7 +58,7 @@ pub(crate) async fn respond(
 
 impl Protocol {
     /// A successful response of a service that speaks JSON.
-    pub(crate) fn json(self, document: &Value) -> Response {
+    pub fn json(self, document: &Value) -> Response {
         let content_type = match self {
             Self::Json10 => "application/x-amz-json-1.0",
             Self::Json11 => "application/x-amz-json-1.1",
@@ -67,7 +67,7 @@ impl Protocol {
         ([(CONTENT_TYPE, content_type)], document.to_string()).into_response()
     }
 
-    pub(crate) fn error(self, error: ServiceError) -> Response {
+    pub fn error(self, error: ServiceError) -> Response {
         let ServiceError { code, message, .. } = error;
         let status = StatusCode::from_u16(error.status).expect("tests inject valid HTTP statuses");
         let mut response = match self {

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{AcceptedStatus, Behavior, Call, Clock, Fault, Invalidation, Operation, records};
+use crate::{AcceptedStatus, Behavior, Call, Clock, Fault, Invalidation, Operation};
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub struct State {
     pub clock: Clock,
     pub calls: Vec<Call>,
     pub faults: Vec<InjectedFault>,
@@ -25,10 +25,10 @@ pub(crate) struct State {
 }
 
 /// Values with what each is about. The last one set wins.
-pub(crate) type Settings<T> = Vec<(String, T)>;
+pub type Settings<T> = Vec<(String, T)>;
 
 #[derive(Debug)]
-pub(crate) struct InjectedFault {
+pub struct InjectedFault {
     pub operation: Operation,
     pub about: String,
     pub remaining: usize,
@@ -37,7 +37,7 @@ pub(crate) struct InjectedFault {
 
 impl State {
     /// The fault that is next for this call, used up once.
-    pub(crate) fn take_fault(&mut self, call: &Call) -> Option<Fault> {
+    pub fn take_fault(&mut self, call: &Call) -> Option<Fault> {
         let next = self.faults.iter_mut().find(|injected| {
             injected.remaining > 0
                 && injected.operation == call.operation
@@ -47,7 +47,7 @@ impl State {
         Some(next.fault.clone())
     }
 
-    pub(crate) fn find(
+    pub fn find(
         &self,
         distribution_id: &str,
         matches: impl Fn(&Invalidation) -> bool,
@@ -57,12 +57,8 @@ impl State {
         found.cloned()
     }
 
-    pub(crate) fn invalidation_status(&self, invalidation: &Invalidation) -> &'static str {
-        let (distribution_id, reference) = (
-            &invalidation.distribution_id,
-            &invalidation.caller_reference,
-        );
-        let duration = latest(&self.durations, distribution_id, Some(reference));
+    pub fn invalidation_status(&self, invalidation: &Invalidation) -> &'static str {
+        let duration = latest(&self.durations, |about| invalidation.is_about(about));
         let age = self.clock.now().duration_since(invalidation.created);
         match duration.unwrap_or(Some(Duration::ZERO)) {
             Some(duration) if age.unwrap_or_default() >= duration => "Completed",
@@ -71,23 +67,18 @@ impl State {
     }
 }
 
-/// The last value that is about this subject or caller reference.
-pub(crate) fn latest<T: Clone>(
-    settings: &Settings<T>,
-    subject: &str,
-    caller_reference: Option<&str>,
-) -> Option<T> {
+/// The last value that was set for something that the predicate accepts.
+pub fn latest<T: Clone>(settings: &Settings<T>, is_about: impl Fn(&str) -> bool) -> Option<T> {
     let mut newest_first = settings.iter().rev();
-    newest_first
-        .find(|(about, _)| records::is_about(about, subject, caller_reference))
-        .map(|(_, value)| value.clone())
+    let found = newest_first.find(|(about, _)| is_about(about));
+    found.map(|(_, value)| value.clone())
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Shared(Arc<Mutex<State>>);
+pub struct Shared(Arc<Mutex<State>>);
 
 impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no holder of the lock panics")
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 use quick_xml::escape::escape;
 use serde::Deserialize;
 
-use crate::{Invalidation, ServiceError};
+use crate::{Invalidation, ServiceError, faults::rejected};
 
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
@@ -35,12 +35,11 @@ struct Items {
 }
 
 /// The caller reference and the paths of a batch that CloudFront would accept.
-pub(crate) fn read_batch(body: &str) -> Result<(String, Vec<String>), ServiceError> {
-    let rejected = |code, message| Err(ServiceError::new(code, 400, message));
+pub fn read_batch(body: &[u8]) -> Result<(String, Vec<String>), ServiceError> {
     if body.is_empty() {
         return rejected("MissingBody", "This operation requires a body.");
     }
-    let batch: InvalidationBatch = match quick_xml::de::from_str(body) {
+    let batch: InvalidationBatch = match quick_xml::de::from_reader(body) {
         Ok(batch) => batch,
         Err(error) => return rejected("MalformedXML", &error.to_string()),
     };
@@ -57,7 +56,7 @@ pub(crate) fn read_batch(body: &str) -> Result<(String, Vec<String>), ServiceErr
     Ok((batch.caller_reference, items.path))
 }
 
-pub(crate) fn invalidation(invalidation: &Invalidation, status: &str) -> Response {
+pub fn invalidation(invalidation: &Invalidation, status: &str) -> Response {
     let paths = invalidation.paths.iter();
     let paths: String = paths.map(|path| text("Path", path)).collect();
     let quantity = text("Quantity", &invalidation.paths.len().to_string());
@@ -67,7 +66,7 @@ pub(crate) fn invalidation(invalidation: &Invalidation, status: &str) -> Respons
     document("Invalidation", &content)
 }
 
-pub(crate) fn invalidation_list(summaries: &[String]) -> Response {
+pub fn invalidation_list(summaries: &[String]) -> Response {
     let summaries = summaries.iter();
     let quantity = text("Quantity", &summaries.len().to_string());
     let items: String = summaries
@@ -81,13 +80,13 @@ pub(crate) fn invalidation_list(summaries: &[String]) -> Response {
 }
 
 /// What `Invalidation` and `InvalidationSummary` have in common.
-pub(crate) fn summary(invalidation: &Invalidation, status: &str) -> String {
+pub fn summary(invalidation: &Invalidation, status: &str) -> String {
     let created = DateTime::from(invalidation.created).fmt(Format::DateTime);
     let created = created.expect("the time of day is within RFC 3339's years");
     text("Id", &invalidation.id) + &text("CreateTime", &created) + &text("Status", status)
 }
 
-pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response {
+pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
     let at_fault = if status.is_client_error() {
         "Sender"
     } else {

@@ -1,0 +1,65 @@
+//! Which request is which operation.
+
+use axum::{body::Bytes, http, response::Response};
+use serde_json::Value;
+
+use crate::{Operation, ServiceError, cloudfront, codedeploy, forward};
+use crate::{respond::Protocol, state::Shared};
+
+pub type HttpRequest = http::Request<Bytes>;
+
+pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
+    let path = request.uri().path().to_owned();
+    let path: Vec<_> = path.split('/').skip(1).collect();
+    match (request.method().as_str(), &path[..]) {
+        ("POST", ["2020-05-31", "distribution", id, "invalidation"]) => {
+            cloudfront::create_invalidation(shared, &request, id).await
+        }
+        ("GET", ["2020-05-31", "distribution", id, "invalidation"]) => {
+            cloudfront::list_invalidations(shared, &request, id).await
+        }
+        (
+            "GET",
+            [
+                "2020-05-31",
+                "distribution",
+                id,
+                "invalidation",
+                invalidation_id,
+            ],
+        ) => cloudfront::get_invalidation(shared, &request, id, invalidation_id).await,
+        ("POST", ["2015-03-31", "functions", name, "invocations"]) => {
+            forward::invoke(shared, request, name).await
+        }
+        _ => route_by_target(shared, request).await,
+    }
+}
+
+/// The services that share the path `/`, where the header `x-amz-target` names the operation.
+async fn route_by_target(shared: &Shared, request: HttpRequest) -> Response {
+    let target = request.headers().get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok());
+    let document: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    match target.unwrap_or_default() {
+        "CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus" => {
+            codedeploy::put_status(shared, &request, &document).await
+        }
+        "CodeDeploy_20141006.GetDeployment" => {
+            codedeploy::get_deployment(shared, &request, &document).await
+        }
+        "AWSStepFunctions.StartExecution" => {
+            let name = document["name"].as_str().unwrap_or_default();
+            forward::execution(shared, request, Operation::StartExecution, name).await
+        }
+        "AWSStepFunctions.DescribeExecution" => {
+            let arn = document["executionArn"].as_str().unwrap_or_default();
+            let name = arn.rsplit(':').next().unwrap_or_default();
+            forward::execution(shared, request, Operation::DescribeExecution, name).await
+        }
+        "AmazonSQS.SendMessage" => forward::message(shared, request, document).await,
+        _ => {
+            let message = "The stand-in does not have this operation.";
+            Protocol::Json11.error(ServiceError::new("UnknownOperationException", 400, message))
+        }
+    }
+}
