@@ -8,12 +8,8 @@ use axum::{
 };
 
 use crate::{
-    Call, Fault, Invalidation, Operation, Request, ServiceError,
-    connection::process,
-    faults::rejected,
-    respond::{Protocol, respond},
-    route::HttpRequest,
-    state::{Shared, State, latest},
+    Call, Fault, HttpRequest, Invalidation, Operation, Protocol, Request, ServiceError, Shared,
+    State, connection::process, latest, rejected, respond,
 };
 
 pub mod documents;
@@ -21,7 +17,7 @@ pub mod documents;
 const IN_PROGRESS: &Fault = &Fault::Status("InProgress");
 
 pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
-    let mut call = Call::new(Operation::CreateInvalidation, id, request.headers());
+    let mut call = Call::new(Operation::CreateInvalidation, id, request);
     let batch = documents::read_batch(request.body());
     if let Ok((caller_reference, paths)) = &batch {
         call.caller_reference = Some(caller_reference.clone());
@@ -69,15 +65,9 @@ pub async fn get_invalidation(
     id: &str,
 ) -> Response {
     let known = shared.lock().find(distribution_id, |i| i.id == id);
-    let call = Call {
-        caller_reference: known.as_ref().map(|i| i.caller_reference.clone()),
-        request: Request::Invalidation(id.to_owned()),
-        ..Call::new(
-            Operation::GetInvalidation,
-            distribution_id,
-            request.headers(),
-        )
-    };
+    let mut call = Call::new(Operation::GetInvalidation, distribution_id, request);
+    call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
+    call.request = Request::Invalidation(id.to_owned());
     respond(shared, call, Protocol::RestXml, async |fault| {
         check_distribution_id(distribution_id)?;
         let message = "The specified invalidation does not exist.";
@@ -88,7 +78,7 @@ pub async fn get_invalidation(
 }
 
 pub async fn list_invalidations(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
-    let mut call = Call::new(Operation::ListInvalidations, id, request.headers());
+    let mut call = Call::new(Operation::ListInvalidations, id, request);
     if let Some(process) = process(request.headers()) {
         let references = &shared.lock().last_caller_references;
         call.caller_reference = references.get(&process).cloned();
@@ -140,11 +130,8 @@ fn show(state: &mut State, invalidation: &Invalidation, fault: Option<&Fault>) -
         _ => state.invalidation_status(invalidation),
     };
     if status == "Completed" && !matches!(fault, Some(Fault::After(_))) {
-        for recorded in state
-            .invalidations
-            .iter_mut()
-            .filter(|i| i.id == invalidation.id)
-        {
+        let mut recorded = state.invalidations.iter_mut();
+        if let Some(recorded) = recorded.find(|i| i.id == invalidation.id) {
             recorded.shown_completed.get_or_insert_with(SystemTime::now);
         }
     }

@@ -6,38 +6,37 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::{
-    AcceptedStatus, Call, Operation, Request, ServiceError,
-    faults::rejected,
-    respond::{Protocol, respond},
-    route::HttpRequest,
-    state::{Shared, State, latest},
+    AcceptedStatus, Call, HttpRequest, Operation, Protocol, Request, ServiceError, Shared, State,
+    latest, rejected, respond,
 };
 
 const PROTOCOL: Protocol = Protocol::Json11;
 
-pub async fn put_status(shared: &Shared, request: &HttpRequest, document: &Value) -> Response {
-    let deployment_id = text(document, "deploymentId");
-    let hook_execution_id = text(document, "lifecycleEventHookExecutionId");
-    let status = text(document, "status");
+pub async fn put_status(shared: &Shared, request: &HttpRequest, body: &Value) -> Response {
+    let status = AcceptedStatus {
+        deployment_id: text(body, "deploymentId"),
+        hook_execution_id: text(body, "lifecycleEventHookExecutionId"),
+        status: text(body, "status"),
+        at: SystemTime::now(),
+    };
     let operation = Operation::PutLifecycleEventHookExecutionStatus;
-    let call = Call {
-        request: Request::HookStatus {
-            hook_execution_id: hook_execution_id.to_owned(),
-            status: status.to_owned(),
-        },
-        ..Call::new(operation, deployment_id, request.headers())
+    let mut call = Call::new(operation, &status.deployment_id, request);
+    call.request = Request::HookStatus {
+        hook_execution_id: status.hook_execution_id.clone(),
+        status: status.status.clone(),
     };
     respond(shared, call, PROTOCOL, async |_| {
-        check_deployment_id(deployment_id)?;
-        accept(&mut shared.lock(), deployment_id, hook_execution_id, status)?;
-        Ok(PROTOCOL.json(&json!({ "lifecycleEventHookExecutionId": hook_execution_id })))
+        check_deployment_id(&status.deployment_id)?;
+        let response = json!({ "lifecycleEventHookExecutionId": status.hook_execution_id });
+        accept(&mut shared.lock(), status)?;
+        Ok(PROTOCOL.json(&response))
     })
     .await
 }
 
-pub async fn get_deployment(shared: &Shared, request: &HttpRequest, document: &Value) -> Response {
-    let deployment_id = text(document, "deploymentId");
-    let call = Call::new(Operation::GetDeployment, deployment_id, request.headers());
+pub async fn get_deployment(shared: &Shared, request: &HttpRequest, body: &Value) -> Response {
+    let deployment_id = &text(body, "deploymentId");
+    let call = Call::new(Operation::GetDeployment, deployment_id, request);
     respond(shared, call, PROTOCOL, async |_| {
         check_deployment_id(deployment_id)?;
         Ok(PROTOCOL.json(&json!({ "deploymentInfo": {
@@ -62,40 +61,33 @@ fn check_deployment_id(id: &str) -> Result<(), ServiceError> {
     }
 }
 
-fn accept(
-    state: &mut State,
-    deployment_id: &str,
-    hook_execution_id: &str,
-    status: &str,
-) -> Result<(), ServiceError> {
-    if hook_execution_id.is_empty() {
+fn accept(state: &mut State, new: AcceptedStatus) -> Result<(), ServiceError> {
+    if new.hook_execution_id.is_empty() {
         let message = "A lifecycle event hook is invalid.";
         return rejected("InvalidLifecycleEventHookExecutionIdException", message);
     }
-    if !matches!(status, "Succeeded" | "Failed") {
+    if !matches!(&*new.status, "Succeeded" | "Failed") {
         let message = "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.";
         return rejected("InvalidLifecycleEventHookExecutionStatusException", message);
     }
-    let behavior = latest(&state.behaviors, |about| about == deployment_id);
+    let behavior = latest(&state.behaviors, |about| about == new.deployment_id);
     let accepts_repeated = behavior.is_some_and(|behavior| behavior.accepts_repeated_status);
     let mut accepted = state.accepted_statuses.iter();
-    match accepted.find(|accepted| accepted.hook_execution_id == hook_execution_id) {
-        Some(earlier) if accepts_repeated && earlier.status == status => {}
+    match accepted.find(|accepted| accepted.hook_execution_id == new.hook_execution_id) {
+        Some(earlier) if accepts_repeated && earlier.status == new.status => Ok(()),
         Some(_) => {
             let message =
                 "An attempt to return the status of an already completed lifecycle event occurred.";
-            return rejected("LifecycleEventAlreadyCompletedException", message);
+            rejected("LifecycleEventAlreadyCompletedException", message)
         }
-        None => state.accepted_statuses.push(AcceptedStatus {
-            deployment_id: deployment_id.to_owned(),
-            hook_execution_id: hook_execution_id.to_owned(),
-            status: status.to_owned(),
-            at: SystemTime::now(),
-        }),
+        None => {
+            let at = SystemTime::now();
+            state.accepted_statuses.push(AcceptedStatus { at, ..new });
+            Ok(())
+        }
     }
-    Ok(())
 }
 
-fn text<'a>(document: &'a Value, field: &str) -> &'a str {
-    document[field].as_str().unwrap_or_default()
+fn text(body: &Value, field: &str) -> String {
+    body[field].as_str().unwrap_or_default().to_owned()
 }

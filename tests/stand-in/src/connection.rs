@@ -16,10 +16,9 @@ use crate::{ConnectionFault, route::route, state::Shared};
 /// The id of the calling process, if its `AWS_SDK_UA_APP_ID` was set to it. AWS's SDKs send that as `app/…`.
 pub fn process(headers: &HeaderMap) -> Option<u32> {
     let agent = headers.get("x-amz-user-agent")?.to_str().ok()?;
-    let mut ids = agent
-        .split(' ')
-        .filter_map(|part| part.strip_prefix("app/"));
-    ids.next()?.parse().ok()
+    let mut parts = agent.split(' ');
+    let id = parts.find_map(|part| part.strip_prefix("app/"))?;
+    id.parse().ok()
 }
 
 /// The access key that signed a request.

@@ -10,40 +10,27 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use crate::{
-    Call, Fault, Function, Operation, Request, ServiceError,
-    respond::{ErrorCode, Protocol, respond},
-    route::HttpRequest,
-    state::{Shared, State, latest},
+    Call, ErrorCode, Fault, Function, HttpRequest, Operation, Protocol, Request, ServiceError,
+    Shared, State, latest, respond,
 };
 
 /// Lambda's `Invoke`.
 pub async fn invoke(shared: &Shared, request: HttpRequest, name: &str) -> Response {
     let payload: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let deployment_id = payload["hook"]["deploymentId"].as_str().unwrap_or_default();
-    let operation = Operation::Invoke(function(name));
-    let call = Call {
-        caller_reference: caller_reference(&shared.lock(), &payload),
-        ..Call::new(operation, deployment_id, request.headers())
-    };
+    let mut call = Call::new(Operation::Invoke(function(name)), deployment_id, &request);
+    call.caller_reference = caller_reference(&shared.lock(), &payload);
     let url = shared.lock().lambda_and_sqs_url.clone();
     let work = async |_: Option<&Fault>| forward(url, request).await;
     respond(shared, call, Protocol::Lambda, work).await
 }
 
 /// Step Functions' operations on an execution.
-pub async fn execution(
-    shared: &Shared,
-    request: HttpRequest,
-    operation: Operation,
-    name: &str,
-) -> Response {
-    let url = latest(&shared.lock().step_functions_urls, |about| {
-        name.starts_with(about)
-    });
-    let call = Call {
-        caller_reference: Some(name.to_owned()),
-        ..Call::new(operation, name, request.headers())
-    };
+pub async fn execution(shared: &Shared, request: HttpRequest, mut call: Call) -> Response {
+    let name = call.subject.clone();
+    let is_about = |prefix: &str| name.starts_with(prefix);
+    let url = latest(&shared.lock().step_functions_urls, is_about);
+    call.caller_reference = Some(name);
     let work = async |_: Option<&Fault>| forward(url, request).await;
     respond(shared, call, Protocol::Json10, work).await
 }
@@ -53,14 +40,9 @@ pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> 
     let message = document["MessageBody"].as_str().unwrap_or_default();
     let message: Value = serde_json::from_str(message).unwrap_or_default();
     let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
-    let call = Call {
-        request: Request::Message(document),
-        ..Call::new(
-            Operation::SendMessage,
-            deployment_id.unwrap_or_default(),
-            request.headers(),
-        )
-    };
+    let deployment_id = deployment_id.unwrap_or_default();
+    let mut call = Call::new(Operation::SendMessage, deployment_id, &request);
+    call.request = Request::Message(document);
     let url = shared.lock().lambda_and_sqs_url.clone();
     respond(shared, call, Protocol::Json10, async |_| match url {
         Some(_) => forward(url, request).await,
@@ -89,8 +71,8 @@ async fn send(url: &str, request: HttpRequest) -> Result<Response, Box<dyn Error
     let body = to_bytes(Body::new(body), usize::MAX).await?;
     parts.headers.remove("transfer-encoding");
     let document: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let code = document.get("errorType").or(document.get("__type"));
-    if let Some(code) = code.and_then(Value::as_str) {
+    let mut fields = ["errorType", "__type"].iter();
+    if let Some(code) = fields.find_map(|field| document[field].as_str()) {
         parts.extensions.insert(ErrorCode(code.to_owned()));
     }
     Ok(Response::from_parts(parts, Body::from(body)))

@@ -43,7 +43,11 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use state::{InjectedFault, Shared};
+// For all modules.
+use faults::rejected;
+use respond::{ErrorCode, Protocol, respond};
+use route::HttpRequest;
+use state::{InjectedFault, Shared, State, latest};
 
 pub use clock::Clock;
 pub use faults::{Behavior, ConnectionFault, Fault, ServiceError};

@@ -2,11 +2,10 @@
 
 use std::time::SystemTime;
 
-use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::connection;
+use crate::{HttpRequest, connection};
 
 /// A call that reached the stand-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +21,21 @@ pub struct Call {
     pub request: Request,
     /// The access key that signed it.
     pub access_key: Option<String>,
-    /// The error code that the service returned, or the [`crate::ConnectionFault`] that kept the call from its effect.
-    /// For an invocation also the one that lost its result, since the state machine retries both.
+    /// The error code that the service returned, or the connection fault before the call had its effect. For an
+    /// invocation also the connection fault after it: the state machine retries both.
     pub error: Option<String>,
     /// When the response was ready.
     pub at: SystemTime,
 }
 
 impl Call {
-    pub(crate) fn new(operation: Operation, subject: &str, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(operation: Operation, subject: &str, request: &HttpRequest) -> Self {
         Self {
             operation,
             subject: subject.to_owned(),
             caller_reference: None,
             request: Request::Nothing,
-            access_key: connection::access_key(headers),
+            access_key: connection::access_key(request.headers()),
             error: None,
             at: SystemTime::now(),
         }

@@ -3,8 +3,7 @@
 use axum::{body::Bytes, http, response::Response};
 use serde_json::Value;
 
-use crate::{Operation, ServiceError, cloudfront, codedeploy, forward};
-use crate::{respond::Protocol, state::Shared};
+use crate::{Call, Operation, Protocol, ServiceError, Shared, cloudfront, codedeploy, forward};
 
 pub type HttpRequest = http::Request<Bytes>;
 
@@ -39,24 +38,26 @@ pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
 async fn route_by_target(shared: &Shared, request: HttpRequest) -> Response {
     let target = request.headers().get("x-amz-target");
     let target = target.and_then(|target| target.to_str().ok());
-    let document: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     match target.unwrap_or_default() {
         "CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus" => {
-            codedeploy::put_status(shared, &request, &document).await
+            codedeploy::put_status(shared, &request, &body).await
         }
         "CodeDeploy_20141006.GetDeployment" => {
-            codedeploy::get_deployment(shared, &request, &document).await
+            codedeploy::get_deployment(shared, &request, &body).await
         }
         "AWSStepFunctions.StartExecution" => {
-            let name = document["name"].as_str().unwrap_or_default();
-            forward::execution(shared, request, Operation::StartExecution, name).await
+            let name = body["name"].as_str().unwrap_or_default();
+            let call = Call::new(Operation::StartExecution, name, &request);
+            forward::execution(shared, request, call).await
         }
         "AWSStepFunctions.DescribeExecution" => {
-            let arn = document["executionArn"].as_str().unwrap_or_default();
+            let arn = body["executionArn"].as_str().unwrap_or_default();
             let name = arn.rsplit(':').next().unwrap_or_default();
-            forward::execution(shared, request, Operation::DescribeExecution, name).await
+            let call = Call::new(Operation::DescribeExecution, name, &request);
+            forward::execution(shared, request, call).await
         }
-        "AmazonSQS.SendMessage" => forward::message(shared, request, document).await,
+        "AmazonSQS.SendMessage" => forward::message(shared, request, body).await,
         _ => {
             let message = "The stand-in does not have this operation.";
             Protocol::Json11.error(ServiceError::new("UnknownOperationException", 400, message))

@@ -35,14 +35,8 @@ async fn boto3_understands_every_answer_and_its_models_know_every_error() {
         .output()
         .await
         .unwrap_or_else(|error| panic!("{}: {error}; `make tools` installs it", python.display()));
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "all checked"
-    );
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(output.status.success(), "{printed}");
+    assert_eq!(printed.trim(), "all checked");
 }

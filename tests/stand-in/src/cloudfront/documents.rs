@@ -8,7 +8,7 @@ use axum::{
 use quick_xml::escape::escape;
 use serde::Deserialize;
 
-use crate::{Invalidation, ServiceError, faults::rejected};
+use crate::{Invalidation, ServiceError, rejected};
 
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
