@@ -52,14 +52,15 @@ pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> 
 }
 
 async fn forward(url: Option<String>, request: HttpRequest) -> Result<Response, ServiceError> {
-    let response = match url {
-        Some(url) => send(&url, request).await,
-        None => Err("the stand-in has no URL to forward this to".into()),
-    };
+    let response = send(url, request).await;
     response.map_err(|error| ServiceError::new("NotForwarded", 400, &error.to_string()))
 }
 
-async fn send(url: &str, request: HttpRequest) -> Result<Response, Box<dyn Error + Send + Sync>> {
+async fn send(
+    url: Option<String>,
+    request: HttpRequest,
+) -> Result<Response, Box<dyn Error + Send + Sync>> {
+    let url = url.ok_or("the stand-in has no URL to forward this to")?;
     let mut request = request.map(Body::from);
     *request.uri_mut() = format!("{url}{}", request.uri()).parse()?;
     // These are about the connection that the request arrived on.

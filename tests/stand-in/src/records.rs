@@ -52,26 +52,19 @@ pub(crate) fn is_about(about: &str, subject: &str, caller_reference: Option<&str
     about == subject || caller_reference.is_some_and(|reference| reference.starts_with(about))
 }
 
-/// The operations that the stand-in has or forwards.
+/// The operations that the stand-in has (CloudFront's and CodeDeploy's) or forwards (the others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "the names are AWS's")]
 pub enum Operation {
-    /// CloudFront.
     CreateInvalidation,
-    /// CloudFront.
     GetInvalidation,
-    /// CloudFront.
     ListInvalidations,
-    /// CodeDeploy.
     PutLifecycleEventHookExecutionStatus,
-    /// CodeDeploy.
     GetDeployment,
-    /// Step Functions, forwarded.
     StartExecution,
-    /// Step Functions, forwarded.
     DescribeExecution,
-    /// SQS, forwarded if there is an SQS.
     SendMessage,
-    /// Lambda, forwarded: the state machine invokes a function.
+    /// Lambda's `Invoke`, when the state machine invokes a function.
     Invoke(Function),
 }
 

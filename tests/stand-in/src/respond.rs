@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -64,7 +64,11 @@ impl Protocol {
             Self::Json11 => "application/x-amz-json-1.1",
             Self::Lambda | Self::RestXml => "application/json",
         };
-        ([(CONTENT_TYPE, content_type)], document.to_string()).into_response()
+        let headers = [
+            ("content-type", content_type),
+            ("x-amzn-requestid", "stand-in"),
+        ];
+        (headers, document.to_string()).into_response()
     }
 
     pub fn error(self, error: ServiceError) -> Response {
@@ -76,12 +80,8 @@ impl Protocol {
                 self.json(&json!({ "__type": code, "message": message }))
             }
             Self::Lambda => {
-                let headers = [
-                    ("x-amzn-errortype", code.as_str()),
-                    ("x-amzn-requestid", "stand-in"),
-                ];
                 let body = self.json(&json!({ "Type": "User", "message": message }));
-                (headers, body).into_response()
+                ([("x-amzn-errortype", code.as_str())], body).into_response()
             }
         };
         *response.status_mut() = status;

@@ -9,25 +9,19 @@ pub type HttpRequest = http::Request<Bytes>;
 
 pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
     let path = request.uri().path().to_owned();
-    let path: Vec<_> = path.split('/').skip(1).collect();
+    // A REST path begins with the version of the API.
+    let path: Vec<_> = path.split('/').skip(2).collect();
     match (request.method().as_str(), &path[..]) {
-        ("POST", ["2020-05-31", "distribution", id, "invalidation"]) => {
+        ("POST", ["distribution", id, "invalidation"]) => {
             cloudfront::create_invalidation(shared, &request, id).await
         }
-        ("GET", ["2020-05-31", "distribution", id, "invalidation"]) => {
+        ("GET", ["distribution", id, "invalidation"]) => {
             cloudfront::list_invalidations(shared, &request, id).await
         }
-        (
-            "GET",
-            [
-                "2020-05-31",
-                "distribution",
-                id,
-                "invalidation",
-                invalidation_id,
-            ],
-        ) => cloudfront::get_invalidation(shared, &request, id, invalidation_id).await,
-        ("POST", ["2015-03-31", "functions", name, "invocations"]) => {
+        ("GET", ["distribution", distribution_id, "invalidation", id]) => {
+            cloudfront::get_invalidation(shared, &request, distribution_id, id).await
+        }
+        ("POST", ["functions", name, "invocations"]) => {
             forward::invoke(shared, request, name).await
         }
         _ => route_by_target(shared, request).await,

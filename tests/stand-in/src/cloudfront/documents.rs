@@ -39,10 +39,9 @@ pub fn read_batch(body: &[u8]) -> Result<(String, Vec<String>), ServiceError> {
     if body.is_empty() {
         return rejected("MissingBody", "This operation requires a body.");
     }
-    let batch: InvalidationBatch = match quick_xml::de::from_reader(body) {
-        Ok(batch) => batch,
-        Err(error) => return rejected("MalformedXML", &error.to_string()),
-    };
+    let batch = quick_xml::de::from_reader(body);
+    let batch: InvalidationBatch =
+        batch.or_else(|error| rejected("MalformedXML", &error.to_string()))?;
     let Paths { quantity, items } = batch.paths;
     if items.path.len() != quantity {
         let message = "The value of Quantity and the size of Items don't match.";
@@ -67,16 +66,12 @@ pub fn invalidation(invalidation: &Invalidation, status: &str) -> Response {
 }
 
 pub fn invalidation_list(summaries: &[String]) -> Response {
-    let summaries = summaries.iter();
+    let page = "<Marker/><MaxItems>100</MaxItems><IsTruncated>false</IsTruncated>";
     let quantity = text("Quantity", &summaries.len().to_string());
-    let items: String = summaries
-        .map(|summary| element("InvalidationSummary", summary))
-        .collect();
-    let page = "<Marker/><MaxItems>100</MaxItems><IsTruncated>false</IsTruncated>".to_owned();
-    document(
-        "InvalidationList",
-        &(page + &quantity + &element("Items", &items)),
-    )
+    let summaries = summaries.iter();
+    let items = summaries.map(|summary| element("InvalidationSummary", summary));
+    let items = element("Items", &items.collect::<String>());
+    document("InvalidationList", &[page, &quantity, &items].concat())
 }
 
 /// What `Invalidation` and `InvalidationSummary` have in common.
@@ -87,12 +82,9 @@ pub fn summary(invalidation: &Invalidation, status: &str) -> String {
 }
 
 pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    let at_fault = if status.is_client_error() {
-        "Sender"
-    } else {
-        "Receiver"
-    };
-    let error = text("Type", at_fault) + &text("Code", code) + &text("Message", message);
+    let by_client = status.is_client_error();
+    let kind = if by_client { "Sender" } else { "Receiver" };
+    let error = text("Type", kind) + &text("Code", code) + &text("Message", message);
     let content = element("Error", &error) + &text("RequestId", "stand-in");
     document("ErrorResponse", &content)
 }
