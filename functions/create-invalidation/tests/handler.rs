@@ -50,8 +50,9 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
 
     let output = create(&aws, input()).await.unwrap();
 
+    let calls = aws.calls();
     assert_eq!(
-        aws.calls(),
+        calls,
         [Call {
             operation: Operation::CreateInvalidation,
             subject: DISTRIBUTION.into(),
@@ -59,6 +60,7 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
             request: Request::Paths(vec!["/a".into(), "/b/*".into()]),
             access_key: Some("stand-in".into()),
             error: None,
+            at: calls[0].at,
         }]
     );
     let created = created(&output);

@@ -1,437 +1,139 @@
-//! CloudFront's REST XML, as of 2020-05-31.
+//! CloudFront's REST XML, version 2020-05-31.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use aws_smithy_types::{DateTime, date_time::Format};
 use axum::{
-    extract::{self, Path},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    Call, Fault, Invalidation, Operation, Request, Shared, State, connection,
-    faults::{self, ServiceError},
+    Call, Fault, HttpRequest, Invalidation, Operation, Protocol, Request, ServiceError, Shared,
+    State, connection::process, latest, rejected, respond,
 };
 
-const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
+pub mod documents;
 
-/// `InvalidationBatch`, in requests and in answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct InvalidationBatch {
-    paths: Paths,
-    caller_reference: String,
-}
+const IN_PROGRESS: &Fault = &Fault::Status("InProgress");
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Paths {
-    quantity: usize,
-    items: Option<PathItems>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct PathItems {
-    #[serde(rename = "Path", default)]
-    path: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename = "Invalidation", rename_all = "PascalCase")]
-struct InvalidationAnswer {
-    #[serde(rename = "@xmlns")]
-    xmlns: &'static str,
-    id: String,
-    status: &'static str,
-    create_time: String,
-    invalidation_batch: InvalidationBatch,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename = "InvalidationList", rename_all = "PascalCase")]
-struct InvalidationList {
-    #[serde(rename = "@xmlns")]
-    xmlns: &'static str,
-    marker: String,
-    max_items: usize,
-    is_truncated: bool,
-    quantity: usize,
-    items: SummaryItems,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct SummaryItems {
-    invalidation_summary: Vec<InvalidationSummary>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct InvalidationSummary {
-    id: String,
-    create_time: String,
-    status: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename = "ErrorResponse", rename_all = "PascalCase")]
-struct ErrorDocument {
-    #[serde(rename = "@xmlns")]
-    xmlns: &'static str,
-    error: ErrorBody,
-    request_id: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ErrorBody {
-    r#type: &'static str,
-    code: String,
-    message: String,
-}
-
-pub(crate) async fn create(
-    extract::State(shared): extract::State<Shared>,
-    Path(distribution_id): Path<String>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let batch = read(&body);
-    let (caller_reference, request) = match &batch {
-        Ok((caller_reference, paths)) => (
-            Some(caller_reference.clone()),
-            Request::Paths(paths.clone()),
-        ),
-        Err(_) => (None, Request::Nothing),
-    };
-    let state = &mut *shared.lock();
-    // A refused reference makes its owner look through the list.
-    if let (Some(reference), Some(process)) = (&caller_reference, connection::process(&headers)) {
-        state.asking.insert(process, reference.clone());
-    }
-    answer(
-        state,
-        &headers,
-        Operation::CreateInvalidation,
-        distribution_id,
-        caller_reference,
-        request,
-        |state, distribution_id, seen| {
-            let (caller_reference, paths) = batch?;
-            let earlier = state
-                .invalidations
-                .get(distribution_id)
-                .and_then(|all| all.iter().find(|i| i.caller_reference == caller_reference))
-                .cloned();
-            // One that was just created is in progress, however short it takes.
-            let seen = match (&earlier, seen) {
-                (None, Seen::AsItIs) => Seen::As("InProgress"),
-                _ => seen,
-            };
-            let invalidation = match earlier {
-                Some(earlier) if earlier.paths != paths => {
-                    return Err(ServiceError::new(
-                        "InvalidationBatchAlreadyExists",
-                        400,
-                        "The caller reference was used for a batch with other paths.",
-                    ));
-                }
-                Some(_)
-                    if state
-                        .behavior(distribution_id, Some(&caller_reference))
-                        .rejects_known_caller_reference =>
-                {
-                    return Err(ServiceError::new(
-                        "InvalidArgument",
-                        400,
-                        "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.",
-                    ));
-                }
-                Some(earlier) => earlier,
-                None => add(state, distribution_id, caller_reference, paths),
-            };
-            let location = format!(
-                "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution_id}/invalidation/{}",
-                invalidation.id
-            );
-            let body = xml(&describe(state, distribution_id, invalidation, seen));
-            Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
-        },
-    )
-}
-
-pub(crate) async fn get(
-    extract::State(shared): extract::State<Shared>,
-    Path((distribution_id, id)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let state = &mut *shared.lock();
-    let found = state
-        .invalidations
-        .get(&distribution_id)
-        .and_then(|all| all.iter().find(|i| i.id == id))
-        .cloned();
-    let caller_reference = found.as_ref().map(|i| i.caller_reference.clone());
-    answer(
-        state,
-        &headers,
-        Operation::GetInvalidation,
-        distribution_id,
-        caller_reference,
-        Request::Invalidation(id.clone()),
-        |state, distribution_id, seen| {
-            let found = found.ok_or_else(|| {
-                ServiceError::new(
-                    "NoSuchInvalidation",
-                    404,
-                    "The specified invalidation does not exist.",
-                )
-            })?;
-            Ok(xml(&describe(state, distribution_id, found, seen)).into_response())
-        },
-    )
-}
-
-pub(crate) async fn list(
-    extract::State(shared): extract::State<Shared>,
-    Path(distribution_id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let state = &mut *shared.lock();
-    // It names no invalidation; the last that the same process asked to create is the one it looks for.
-    let caller_reference =
-        connection::process(&headers).and_then(|process| state.asking.get(&process).cloned());
-    answer(
-        state,
-        &headers,
-        Operation::ListInvalidations,
-        distribution_id,
-        caller_reference,
-        Request::Nothing,
-        |state, distribution_id, _| {
-            let newest_first: Vec<_> = state
-                .invalidations
-                .get(distribution_id)
-                .into_iter()
-                .flatten()
-                .rev()
-                .map(|i| InvalidationSummary {
-                    id: i.id.clone(),
-                    create_time: time(i.created),
-                    status: status(state, distribution_id, i),
-                })
-                .collect();
-            Ok(xml(&InvalidationList {
-                xmlns: NAMESPACE,
-                marker: String::new(),
-                max_items: 100,
-                is_truncated: false,
-                quantity: newest_first.len(),
-                items: SummaryItems {
-                    invalidation_summary: newest_first,
-                },
-            })
-            .into_response())
-        },
-    )
-}
-
-/// What the caller gets to see of an invalidation.
-#[derive(Clone, Copy)]
-enum Seen {
-    AsItIs,
-    /// With this status.
-    As(&'static str),
-    /// Nothing: the answer does not arrive.
-    Lost,
-}
-
-/// Records the call and answers it: with the fault planned for it, or with what `work` says.
-fn answer(
-    state: &mut State,
-    headers: &HeaderMap,
-    operation: Operation,
-    distribution_id: String,
-    caller_reference: Option<String>,
-    request: Request,
-    work: impl FnOnce(&mut State, &str, Seen) -> Result<Response, ServiceError>,
-) -> Response {
-    let fault = faults::take(
-        &mut state.faults,
-        operation,
-        &distribution_id,
-        caller_reference.as_deref(),
-    );
-    let seen = match fault {
-        Some(Fault::Status(status)) => Seen::As(status),
-        Some(Fault::After(_)) => Seen::Lost,
-        _ => Seen::AsItIs,
-    };
-    let (outcome, error) = faults::meet(fault, || {
-        if is_distribution_id(&distribution_id) {
-            work(state, &distribution_id, seen)
-        } else {
-            Err(ServiceError::new(
-                "NoSuchDistribution",
-                404,
-                "The specified distribution does not exist.",
-            ))
+pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
+    let mut call = Call::new(Operation::CreateInvalidation, id, request);
+    let batch = documents::read_batch(request.body());
+    if let Ok((caller_reference, paths)) = &batch {
+        call.caller_reference = Some(caller_reference.clone());
+        call.request = Request::Paths(paths.clone());
+        if let Some(process) = process(request.headers()) {
+            let references = &mut shared.lock().last_caller_references;
+            references.insert(process, caller_reference.clone());
         }
-    });
-    state.record(Call {
-        operation,
-        subject: distribution_id,
-        caller_reference,
-        request,
-        access_key: connection::access_key(headers),
-        error,
-    });
-    outcome.unwrap_or_else(|refusal| {
-        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let sender = if status.is_client_error() {
-            "Sender"
+    }
+    respond(shared, call, Protocol::RestXml, async |fault| {
+        check_distribution_id(id)?;
+        let (caller_reference, paths) = batch?;
+        let state = &mut *shared.lock();
+        let known = state.find(id, |i| i.caller_reference == caller_reference);
+        let (invalidation, fault) = if let Some(known) = known {
+            check_repeated(state, &known, &paths)?;
+            (known, fault)
         } else {
-            "Receiver"
+            let new = Invalidation {
+                distribution_id: id.to_owned(),
+                id: format!("I{:013}", state.invalidations.len() + 1),
+                caller_reference,
+                paths,
+                created: state.clock.now(),
+                shown_completed: None,
+            };
+            state.invalidations.push(new.clone());
+            // A new invalidation is in progress, even if it takes no time.
+            (new, fault.or(Some(IN_PROGRESS)))
         };
-        let body = xml(&ErrorDocument {
-            xmlns: NAMESPACE,
-            error: ErrorBody {
-                r#type: sender,
-                code: refusal.code,
-                message: refusal.message,
-            },
-            request_id: "stand-in",
-        });
-        (status, body).into_response()
+        let location = format!(
+            "https://cloudfront.amazonaws.com/2020-05-31/distribution/{id}/invalidation/{}",
+            invalidation.id
+        );
+        let body = show(state, &invalidation, fault);
+        Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
     })
+    .await
 }
 
-fn is_distribution_id(id: &str) -> bool {
-    id.starts_with('E')
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-}
-
-/// Reads a batch as CloudFront would: the caller reference and the paths.
-fn read(body: &str) -> Result<(String, Vec<String>), ServiceError> {
-    if body.is_empty() {
-        return Err(ServiceError::new(
-            "MissingBody",
-            400,
-            "This operation requires a body.",
-        ));
-    }
-    let batch: InvalidationBatch = quick_xml::de::from_str(body)
-        .map_err(|error| ServiceError::new("MalformedXML", 400, &error.to_string()))?;
-    let paths = batch
-        .paths
-        .items
-        .map(|items| items.path)
-        .unwrap_or_default();
-    if paths.len() != batch.paths.quantity {
-        return Err(ServiceError::new(
-            "InconsistentQuantities",
-            400,
-            "The value of Quantity and the size of Items don't match.",
-        ));
-    }
-    let invalid = |path: &String| !path.starts_with('/') || path.contains('~');
-    if paths.is_empty() || paths.iter().any(invalid) {
-        return Err(ServiceError::new(
-            "InvalidArgument",
-            400,
-            "Your request contains one or more invalid invalidation paths.",
-        ));
-    }
-    Ok((batch.caller_reference, paths))
-}
-
-fn add(
-    state: &mut State,
+pub async fn get_invalidation(
+    shared: &Shared,
+    request: &HttpRequest,
     distribution_id: &str,
-    caller_reference: String,
-    paths: Vec<String>,
-) -> Invalidation {
-    let number: usize = state.invalidations.values().map(Vec::len).sum();
-    let invalidation = Invalidation {
-        id: format!("I{:013}", number + 1),
-        caller_reference,
-        paths,
-        created: state.clock.now(),
-        shown_completed: None,
-    };
-    state
-        .invalidations
-        .entry(distribution_id.to_owned())
-        .or_default()
-        .push(invalidation.clone());
-    invalidation
+    id: &str,
+) -> Response {
+    let known = shared.lock().find(distribution_id, |i| i.id == id);
+    let mut call = Call::new(Operation::GetInvalidation, distribution_id, request);
+    call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
+    call.request = Request::Invalidation(id.to_owned());
+    respond(shared, call, Protocol::RestXml, async |fault| {
+        check_distribution_id(distribution_id)?;
+        let message = "The specified invalidation does not exist.";
+        let known = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
+        Ok(show(&mut shared.lock(), &known, fault))
+    })
+    .await
 }
 
-fn status(state: &State, distribution_id: &str, invalidation: &Invalidation) -> &'static str {
-    let takes = state
-        .invalidation_times
-        .iter()
-        .rev()
-        .find(|(about, _)| {
-            crate::concerns(about, distribution_id, Some(&invalidation.caller_reference))
-        })
-        .map_or(Some(Duration::ZERO), |(_, time)| *time);
-    if takes.is_some_and(|time| state.clock.since(invalidation.created) >= time) {
-        "Completed"
-    } else {
-        "InProgress"
+pub async fn list_invalidations(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
+    let mut call = Call::new(Operation::ListInvalidations, id, request);
+    if let Some(process) = process(request.headers()) {
+        let references = &shared.lock().last_caller_references;
+        call.caller_reference = references.get(&process).cloned();
     }
+    respond(shared, call, Protocol::RestXml, async |_| {
+        check_distribution_id(id)?;
+        let state = shared.lock();
+        let newest_first = state.invalidations.iter().rev();
+        let summaries: Vec<_> = newest_first
+            .filter(|i| i.distribution_id == id)
+            .map(|i| documents::summary(i, state.invalidation_status(i)))
+            .collect();
+        Ok(documents::invalidation_list(&summaries))
+    })
+    .await
 }
 
-fn describe(
-    state: &mut State,
-    distribution_id: &str,
-    invalidation: Invalidation,
-    seen: Seen,
-) -> InvalidationAnswer {
-    let status = match seen {
-        Seen::As(status) => status,
-        Seen::AsItIs | Seen::Lost => status(state, distribution_id, &invalidation),
+fn check_distribution_id(id: &str) -> Result<(), ServiceError> {
+    let is_valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if id.starts_with('E') && id.bytes().all(is_valid) {
+        return Ok(());
+    }
+    let message = "The specified distribution does not exist.";
+    Err(ServiceError::new("NoSuchDistribution", 404, message))
+}
+
+/// What CloudFront does with a batch whose caller reference it knows.
+fn check_repeated(
+    state: &State,
+    known: &Invalidation,
+    paths: &[String],
+) -> Result<(), ServiceError> {
+    if known.paths != paths {
+        let message = "The caller reference was used for a batch with other paths.";
+        return rejected("InvalidationBatchAlreadyExists", message);
+    }
+    let behavior = latest(&state.behaviors, |about| known.is_about(about));
+    if behavior.is_some_and(|behavior| behavior.rejects_known_caller_reference) {
+        let message = "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.";
+        return rejected("InvalidArgument", message);
+    }
+    Ok(())
+}
+
+/// Responds with an invalidation, and records that it was shown as completed unless the response is lost.
+fn show(state: &mut State, invalidation: &Invalidation, fault: Option<&Fault>) -> Response {
+    let status = match fault {
+        Some(Fault::Status(status)) => status,
+        _ => state.invalidation_status(invalidation),
     };
-    if status == "Completed" && !matches!(seen, Seen::Lost) {
-        let all = state.invalidations.entry(distribution_id.to_owned());
-        let all = all.or_default().iter_mut();
-        for kept in all.filter(|kept| kept.id == invalidation.id) {
-            kept.shown_completed.get_or_insert_with(SystemTime::now);
+    if status == "Completed" && !matches!(fault, Some(Fault::After(_))) {
+        let mut recorded = state.invalidations.iter_mut();
+        if let Some(recorded) = recorded.find(|i| i.id == invalidation.id) {
+            recorded.shown_completed.get_or_insert_with(SystemTime::now);
         }
     }
-    InvalidationAnswer {
-        xmlns: NAMESPACE,
-        status,
-        create_time: time(invalidation.created),
-        invalidation_batch: InvalidationBatch {
-            paths: Paths {
-                quantity: invalidation.paths.len(),
-                items: Some(PathItems {
-                    path: invalidation.paths,
-                }),
-            },
-            caller_reference: invalidation.caller_reference,
-        },
-        id: invalidation.id,
-    }
-}
-
-fn time(at: SystemTime) -> String {
-    DateTime::from(at)
-        .fmt(Format::DateTime)
-        .expect("the time of day is within RFC 3339's years")
-}
-
-fn xml<T: Serialize>(document: &T) -> impl IntoResponse + use<T> {
-    let body =
-        quick_xml::se::to_string(document).expect("these documents are all elements and texts");
-    (
-        [(header::CONTENT_TYPE, "text/xml")],
-        format!("<?xml version=\"1.0\"?>\n{body}"),
-    )
+    documents::invalidation(invalidation, status)
 }

@@ -1,160 +1,93 @@
-//! CodeDeploy's JSON 1.1. What is for Step Functions and SQS comes to the same path.
+//! CodeDeploy's JSON 1.1.
 
+use std::time::SystemTime;
 
-use axum::{
-    body::Bytes,
-    extract,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::{
-    AcceptedStatus, Call, Operation, Request, Shared, State, connection,
-    faults::{self, ServiceError},
-    front,
+    AcceptedStatus, Call, HttpRequest, Operation, Protocol, Request, ServiceError, Shared, State,
+    latest, rejected, respond,
 };
 
-pub(crate) async fn handle(
-    extract::State(shared): extract::State<Shared>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let operation = match headers.get("x-amz-target").and_then(|t| t.to_str().ok()) {
-        Some("CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus") => {
-            Operation::PutLifecycleEventHookExecutionStatus
-        }
-        Some("CodeDeploy_20141006.GetDeployment") => Operation::GetDeployment,
-        Some("AWSStepFunctions.StartExecution") => {
-            return front::step_functions(&shared, Operation::StartExecution, headers, body).await;
-        }
-        Some("AWSStepFunctions.DescribeExecution") => {
-            return front::step_functions(&shared, Operation::DescribeExecution, headers, body)
-                .await;
-        }
-        Some("AmazonSQS.SendMessage") => return front::sqs(&shared, headers, body).await,
-        _ => {
-            return error(&ServiceError::new(
-                "UnknownOperationException",
-                400,
-                "The stand-in does not have this operation.",
-            ));
-        }
+const PROTOCOL: Protocol = Protocol::Json11;
+
+pub async fn put_status(shared: &Shared, request: &HttpRequest, body: &Value) -> Response {
+    let status = AcceptedStatus {
+        deployment_id: text(body, "deploymentId"),
+        hook_execution_id: text(body, "lifecycleEventHookExecutionId"),
+        status: text(body, "status"),
+        at: SystemTime::now(),
     };
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let deployment_id = text(&body, "deploymentId");
-    let request = match operation {
-        Operation::PutLifecycleEventHookExecutionStatus => Request::HookStatus {
-            hook_execution_id: text(&body, "lifecycleEventHookExecutionId"),
-            status: text(&body, "status"),
-        },
-        _ => Request::Nothing,
+    let operation = Operation::PutLifecycleEventHookExecutionStatus;
+    let mut call = Call::new(operation, &status.deployment_id, request);
+    call.request = Request::HookStatus {
+        hook_execution_id: status.hook_execution_id.clone(),
+        status: status.status.clone(),
     };
-    let state = &mut *shared.lock();
-    let fault = faults::take(&mut state.faults, operation, &deployment_id, None);
-    let (outcome, refused) = faults::meet(fault, || {
-        check_deployment_id(&deployment_id)?;
-        let answer = match &request {
-            Request::HookStatus {
-                hook_execution_id,
-                status,
-            } => put(state, &deployment_id, hook_execution_id, status)?,
-            _ => json!({ "deploymentInfo": {
-                "deploymentId": deployment_id,
-                "applicationName": "stand-in",
-                "deploymentGroupName": "stand-in",
-                "status": "InProgress",
-            }}),
-        };
-        Ok(json_response(StatusCode::OK, &answer))
-    });
-    state.record(Call {
-        operation,
-        subject: deployment_id,
-        caller_reference: None,
-        request,
-        access_key: connection::access_key(&headers),
-        error: refused,
-    });
-    outcome.unwrap_or_else(|refusal| error(&refusal))
+    respond(shared, call, PROTOCOL, async |_| {
+        check_deployment_id(&status.deployment_id)?;
+        let response = json!({ "lifecycleEventHookExecutionId": status.hook_execution_id });
+        accept(&mut shared.lock(), status)?;
+        Ok(PROTOCOL.json(&response))
+    })
+    .await
+}
+
+pub async fn get_deployment(shared: &Shared, request: &HttpRequest, body: &Value) -> Response {
+    let deployment_id = &text(body, "deploymentId");
+    let call = Call::new(Operation::GetDeployment, deployment_id, request);
+    respond(shared, call, PROTOCOL, async |_| {
+        check_deployment_id(deployment_id)?;
+        Ok(PROTOCOL.json(&json!({ "deploymentInfo": {
+            "deploymentId": deployment_id,
+            "applicationName": "stand-in",
+            "deploymentGroupName": "stand-in",
+            "status": "InProgress",
+        }})))
+    })
+    .await
 }
 
 fn check_deployment_id(id: &str) -> Result<(), ServiceError> {
     if id.is_empty() {
-        Err(ServiceError::new(
-            "DeploymentIdRequiredException",
-            400,
-            "At least one deployment ID must be specified.",
-        ))
-    } else if id.starts_with("d-") {
-        Ok(())
+        let message = "At least one deployment ID must be specified.";
+        rejected("DeploymentIdRequiredException", message)
+    } else if !id.starts_with("d-") {
+        let message = "At least one of the deployment IDs was specified in an invalid format.";
+        rejected("InvalidDeploymentIdException", message)
     } else {
-        Err(ServiceError::new(
-            "InvalidDeploymentIdException",
-            400,
-            "At least one of the deployment IDs was specified in an invalid format.",
-        ))
+        Ok(())
     }
 }
 
-fn put(
-    state: &mut State,
-    deployment_id: &str,
-    hook_execution_id: &str,
-    status: &str,
-) -> Result<Value, ServiceError> {
-    if hook_execution_id.is_empty() {
-        return Err(ServiceError::new(
-            "InvalidLifecycleEventHookExecutionIdException",
-            400,
-            "A lifecycle event hook is invalid.",
-        ));
+fn accept(state: &mut State, new: AcceptedStatus) -> Result<(), ServiceError> {
+    if new.hook_execution_id.is_empty() {
+        let message = "A lifecycle event hook is invalid.";
+        return rejected("InvalidLifecycleEventHookExecutionIdException", message);
     }
-    if !matches!(status, "Succeeded" | "Failed") {
-        return Err(ServiceError::new(
-            "InvalidLifecycleEventHookExecutionStatusException",
-            400,
-            "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.",
-        ));
+    if !matches!(&*new.status, "Succeeded" | "Failed") {
+        let message = "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed.";
+        return rejected("InvalidLifecycleEventHookExecutionStatusException", message);
     }
-    let accepted_again = state.behavior(deployment_id, None).accepts_repeated_status;
-    let mut earlier = state.answers.iter();
-    match earlier.find(|taken| taken.hook_execution_id == hook_execution_id) {
-        Some(earlier) if !(accepted_again && earlier.status == status) => Err(ServiceError::new(
-            "LifecycleEventAlreadyCompletedException",
-            400,
-            "An attempt to return the status of an already completed lifecycle event occurred.",
-        )),
-        Some(_) => Ok(json!({ "lifecycleEventHookExecutionId": hook_execution_id })),
+    let behavior = latest(&state.behaviors, |about| about == new.deployment_id);
+    let accepts_repeated = behavior.is_some_and(|behavior| behavior.accepts_repeated_status);
+    let mut accepted = state.accepted_statuses.iter();
+    match accepted.find(|accepted| accepted.hook_execution_id == new.hook_execution_id) {
+        Some(earlier) if accepts_repeated && earlier.status == new.status => Ok(()),
+        Some(_) => {
+            let message =
+                "An attempt to return the status of an already completed lifecycle event occurred.";
+            rejected("LifecycleEventAlreadyCompletedException", message)
+        }
         None => {
-            state.answers.push(AcceptedStatus {
-                deployment_id: deployment_id.to_owned(),
-                hook_execution_id: hook_execution_id.to_owned(),
-                status: status.to_owned(),
-                at: std::time::SystemTime::now(),
-            });
-            Ok(json!({ "lifecycleEventHookExecutionId": hook_execution_id }))
+            let at = SystemTime::now();
+            state.accepted_statuses.push(AcceptedStatus { at, ..new });
+            Ok(())
         }
     }
 }
 
 fn text(body: &Value, field: &str) -> String {
     body[field].as_str().unwrap_or_default().to_owned()
-}
-
-fn error(refusal: &ServiceError) -> Response {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-    json_response(
-        status,
-        &json!({ "__type": refusal.code, "message": refusal.message }),
-    )
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response {
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
-        body.to_string(),
-    )
-        .into_response()
 }

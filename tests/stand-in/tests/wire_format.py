@@ -1,5 +1,5 @@
-"""Talks to the stand-in as any AWS user would. Called by wire_format.rs with its URL, a distribution for which errors
-are planned, and their codes."""
+"""Calls the stand-in as any AWS user would. wire_format.rs runs it with the stand-in's URL, a distribution for which
+errors are injected, and their codes."""
 
 import datetime
 import sys
@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 url, faulty, fault_codes = sys.argv[1:]
-# validate_parameters stays on: botocore holds each request against the API model.
+# validate_parameters stays on: botocore checks each request against the API model.
 config = Config(retries={"total_max_attempts": 1})
 session = boto3.Session("stand-in", "stand-in", region_name="us-east-1")
 cloudfront = session.client("cloudfront", endpoint_url=url, config=config)
@@ -37,7 +37,7 @@ def modelled(client, operation):
             for shape in client.meta.service_model.operation_model(operation).error_shapes}
 
 
-# CloudFront, answered well.
+# CloudFront, without errors.
 distribution = "E2QWRUHAPOMQZL"
 sent = batch("reference & <1>", ["/a&b", "/images/*"])
 created = cloudfront.create_invalidation(DistributionId=distribution, InvalidationBatch=sent)
@@ -60,8 +60,8 @@ equal([item["Id"] for item in listed["Items"]], [second["Invalidation"]["Id"], i
 equal((listed["Quantity"], listed["IsTruncated"]), (2, False))
 equal(cloudfront.list_invalidations(DistributionId="ENOTHINGYET0001")["InvalidationList"].get("Items", []), [])
 
-# CloudFront, refusing: by itself, then as planned.
-refusals = [
+# CloudFront, rejecting: by itself, then as injected.
+rejections = [
     ("NoSuchInvalidation", cloudfront.get_invalidation, {"DistributionId": distribution, "Id": "I404"}),
     ("NoSuchDistribution", cloudfront.get_invalidation, {"DistributionId": "nonsense", "Id": "I404"}),
     ("InvalidArgument", cloudfront.create_invalidation,
@@ -74,12 +74,12 @@ refusals = [
 ]
 for code in fault_codes.split(","):
     arguments = {"DistributionId": faulty, "InvalidationBatch": batch(code, ["/*"])}
-    refusals.append((code, cloudfront.create_invalidation, arguments))
-for code, call, arguments in refusals:
+    rejections.append((code, cloudfront.create_invalidation, arguments))
+for code, call, arguments in rejections:
     error = error_of(call, **arguments)
     equal(error.response["Error"]["Code"], code)
     equal(type(error), getattr(cloudfront.exceptions, code))
-# The planned errors are all that the model has.
+# The injected errors are all that the model has.
 equal(set(fault_codes.split(",")), modelled(cloudfront, "CreateInvalidation"))
 # Documented, but in no model.
 error = error_of(cloudfront.create_invalidation, DistributionId=distribution, InvalidationBatch=batch("2", ["/other"]))
@@ -90,7 +90,7 @@ hook = {"deploymentId": "d-A1B2C3D4E", "lifecycleEventHookExecutionId": "eyJlbmN
 put = codedeploy.put_lifecycle_event_hook_execution_status
 equal(put(**hook, status="Succeeded")["lifecycleEventHookExecutionId"], hook["lifecycleEventHookExecutionId"])
 equal(codedeploy.get_deployment(deploymentId="d-A1B2C3D4E")["deploymentInfo"]["deploymentId"], "d-A1B2C3D4E")
-answers = modelled(codedeploy, "PutLifecycleEventHookExecutionStatus")
+errors = modelled(codedeploy, "PutLifecycleEventHookExecutionStatus")
 for code, arguments in [
     ("LifecycleEventAlreadyCompletedException", {**hook, "status": "Failed"}),
     ("InvalidLifecycleEventHookExecutionStatusException", {**hook, "status": "Skipped"}),
@@ -101,6 +101,6 @@ for code, arguments in [
     error = error_of(put, **arguments)
     equal(error.response["Error"]["Code"], code)
     equal(type(error), getattr(codedeploy.exceptions, code))
-    assert code in answers, f"{code} is not in the model of PutLifecycleEventHookExecutionStatus"
+    assert code in errors, f"{code} is not in the model of PutLifecycleEventHookExecutionStatus"
 
 print("all checked")

@@ -1,13 +1,13 @@
-//! The stand-in's wire format, held against boto3 and the API models it carries: a client we did not write.
+//! The stand-in's wire format, checked by boto3 and the API models that botocore contains.
 
 use std::{path::Path, process::Stdio};
 
 use stand_in::{Fault, Operation, StandIn};
 
-/// Answered to the calls about it, in order: what boto3 makes of each must be the exception its model has for it.
+/// The calls about it get these errors in order. boto3 must raise the exception that its model has for each.
 const FAULTY: &str = "EFAULTS0000001";
 
-/// Every error that the models have for the operations the product calls.
+/// Every error that the model has for `CreateInvalidation`.
 const CREATE_FAULTS: &[(&str, u16)] = &[
     ("AccessDenied", 403),
     ("BatchTooLarge", 413),
@@ -19,10 +19,10 @@ const CREATE_FAULTS: &[(&str, u16)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn boto3_understands_every_answer_and_its_models_know_every_error() {
+async fn boto3_parses_every_response_and_its_models_have_every_error() {
     let aws = StandIn::start().await.unwrap();
     for (code, status) in CREATE_FAULTS {
-        let fault = Fault::new(code, *status, "As planned.");
+        let fault = Fault::new(code, *status, "As injected.");
         aws.inject(Operation::CreateInvalidation, FAULTY, 1, fault);
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -35,14 +35,8 @@ async fn boto3_understands_every_answer_and_its_models_know_every_error() {
         .output()
         .await
         .unwrap_or_else(|error| panic!("{}: {error}; `make tools` installs it", python.display()));
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "all checked"
-    );
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(output.status.success(), "{printed}");
+    assert_eq!(printed.trim(), "all checked");
 }

@@ -1,0 +1,103 @@
+//! Calls for Step Functions, Lambda and SQS, forwarded to a local AWS that has these services.
+
+use std::error::Error;
+
+use axum::{
+    body::{Body, to_bytes},
+    response::Response,
+};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+
+use crate::{
+    Call, ErrorCode, Fault, Function, HttpRequest, Operation, Protocol, Request, ServiceError,
+    Shared, State, latest, respond,
+};
+
+/// Lambda's `Invoke`.
+pub async fn invoke(shared: &Shared, request: HttpRequest, name: &str) -> Response {
+    let payload: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let deployment_id = payload["hook"]["deploymentId"].as_str().unwrap_or_default();
+    let mut call = Call::new(Operation::Invoke(function(name)), deployment_id, &request);
+    call.caller_reference = caller_reference(&shared.lock(), &payload);
+    let url = shared.lock().lambda_and_sqs_url.clone();
+    let work = async |_: Option<&Fault>| forward(url, request).await;
+    respond(shared, call, Protocol::Lambda, work).await
+}
+
+/// Step Functions' operations on an execution.
+pub async fn execution(shared: &Shared, request: HttpRequest, mut call: Call) -> Response {
+    let name = call.subject.clone();
+    let is_about = |prefix: &str| name.starts_with(prefix);
+    let url = latest(&shared.lock().step_functions_urls, is_about);
+    call.caller_reference = Some(name);
+    let work = async |_: Option<&Fault>| forward(url, request).await;
+    respond(shared, call, Protocol::Json10, work).await
+}
+
+/// SQS's `SendMessage`. The message is a hook event that the hook function couldn't handle.
+pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> Response {
+    let message = document["MessageBody"].as_str().unwrap_or_default();
+    let message: Value = serde_json::from_str(message).unwrap_or_default();
+    let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
+    let deployment_id = deployment_id.unwrap_or_default();
+    let mut call = Call::new(Operation::SendMessage, deployment_id, &request);
+    call.request = Request::Message(document);
+    let url = shared.lock().lambda_and_sqs_url.clone();
+    respond(shared, call, Protocol::Json10, async |_| match url {
+        Some(_) => forward(url, request).await,
+        None => Ok(Protocol::Json10.json(&json!({ "MessageId": "stand-in" }))),
+    })
+    .await
+}
+
+async fn forward(url: Option<String>, request: HttpRequest) -> Result<Response, ServiceError> {
+    let response = send(url, request).await;
+    response.map_err(|error| ServiceError::new("NotForwarded", 400, &error.to_string()))
+}
+
+async fn send(
+    url: Option<String>,
+    request: HttpRequest,
+) -> Result<Response, Box<dyn Error + Send + Sync>> {
+    let url = url.ok_or("the stand-in has no URL to forward this to")?;
+    let mut request = request.map(Body::from);
+    *request.uri_mut() = format!("{url}{}", request.uri()).parse()?;
+    // These are about the connection that the request arrived on.
+    for name in ["host", "content-length", "transfer-encoding", "expect"] {
+        request.headers_mut().remove(name);
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let (mut parts, body) = client.request(request).await?.into_parts();
+    let body = to_bytes(Body::new(body), usize::MAX).await?;
+    parts.headers.remove("transfer-encoding");
+    let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut fields = ["errorType", "__type"].iter();
+    if let Some(code) = fields.find_map(|field| document[field].as_str()) {
+        parts.extensions.insert(ErrorCode(code.to_owned()));
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// By the function's name in its stack or its folder's name.
+fn function(name: &str) -> Function {
+    let name = name.replace('-', "").to_lowercase();
+    if name.contains("createinvalidation") {
+        Function::Create
+    } else if name.contains("checkinvalidation") {
+        Function::Check
+    } else {
+        Function::Report
+    }
+}
+
+/// The caller reference that a function is invoked about, or that of the first invalidation in its input.
+fn caller_reference(state: &State, payload: &Value) -> Option<String> {
+    if let Some(reference) = payload["callerReference"].as_str() {
+        return Some(reference.to_owned());
+    }
+    let row = &payload["invalidations"][0];
+    let id = row["invalidationId"].as_str()?;
+    let invalidation = state.find(row["distributionId"].as_str()?, |i| i.id == id)?;
+    Some(invalidation.caller_reference)
+}

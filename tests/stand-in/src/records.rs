@@ -1,0 +1,143 @@
+//! What the stand-in records, for tests to assert on.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{HttpRequest, connection};
+
+/// A call that reached the stand-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The operation.
+    pub operation: Operation,
+    /// The id of the distribution or deployment, or the name of the execution, that it is about.
+    pub subject: String,
+    /// For a call about an invalidation, the invalidation's caller reference. For a call about an execution, the
+    /// execution's name. Both begin with the deployment's id.
+    pub caller_reference: Option<String>,
+    /// The rest of the request.
+    pub request: Request,
+    /// The access key that signed it.
+    pub access_key: Option<String>,
+    /// The error code that the service returned, or the connection fault before the call had its effect. For an
+    /// invocation also the connection fault after it: the state machine retries both.
+    pub error: Option<String>,
+    /// When the response was ready.
+    pub at: SystemTime,
+}
+
+impl Call {
+    pub(crate) fn new(operation: Operation, subject: &str, request: &HttpRequest) -> Self {
+        Self {
+            operation,
+            subject: subject.to_owned(),
+            caller_reference: None,
+            request: Request::Nothing,
+            access_key: connection::access_key(request.headers()),
+            error: None,
+            at: SystemTime::now(),
+        }
+    }
+
+    /// Whether `about` is its subject or a prefix of its caller reference, as a deployment's id is for the product.
+    #[must_use]
+    pub fn is_about(&self, about: &str) -> bool {
+        is_about(about, &self.subject, self.caller_reference.as_deref())
+    }
+}
+
+pub(crate) fn is_about(about: &str, subject: &str, caller_reference: Option<&str>) -> bool {
+    about == subject || caller_reference.is_some_and(|reference| reference.starts_with(about))
+}
+
+/// The operations that the stand-in has (CloudFront's and CodeDeploy's) or forwards (the others).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[expect(missing_docs, reason = "the names are AWS's")]
+pub enum Operation {
+    CreateInvalidation,
+    GetInvalidation,
+    ListInvalidations,
+    PutLifecycleEventHookExecutionStatus,
+    GetDeployment,
+    StartExecution,
+    DescribeExecution,
+    SendMessage,
+    /// Lambda's `Invoke`, when the state machine invokes a function.
+    Invoke(Function),
+}
+
+/// The functions that the state machine invokes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Function {
+    /// `create-invalidation`
+    Create,
+    /// `check-invalidation`
+    Check,
+    /// `report-status`
+    Report,
+}
+
+/// The parts of a request that its [`Call`] has no other field for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// The paths to invalidate, in the order of the request.
+    Paths(Vec<String>),
+    /// The id of an invalidation.
+    Invalidation(String),
+    /// The status of a hook.
+    HookStatus {
+        /// The id of the hook execution.
+        hook_execution_id: String,
+        /// `Succeeded` or `Failed`.
+        status: String,
+    },
+    /// The request that sends a message to SQS.
+    Message(Value),
+    /// Nothing.
+    Nothing,
+}
+
+/// A status that CodeDeploy accepted for a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedStatus {
+    /// The id of the deployment.
+    pub deployment_id: String,
+    /// The id of the hook execution.
+    pub hook_execution_id: String,
+    /// `Succeeded` or `Failed`.
+    pub status: String,
+    /// When it was accepted.
+    pub at: SystemTime,
+}
+
+/// An invalidation that CloudFront created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalidation {
+    /// The id of its distribution.
+    pub distribution_id: String,
+    /// Its id.
+    pub id: String,
+    /// Its caller reference.
+    pub caller_reference: String,
+    /// Its paths, in the order of the request.
+    pub paths: Vec<String>,
+    /// When it was created, by the stand-in's [`crate::Clock`].
+    pub created: SystemTime,
+    /// When a response first showed it as `Completed`.
+    pub shown_completed: Option<SystemTime>,
+}
+
+impl Invalidation {
+    /// Its index in the execution's Map: the product's caller references have it after the execution's name.
+    #[must_use]
+    pub fn item(&self) -> Option<usize> {
+        let mut parts = self.caller_reference.rsplit('-');
+        parts.nth(1)?.parse().ok()
+    }
+
+    pub(crate) fn is_about(&self, about: &str) -> bool {
+        is_about(about, &self.distribution_id, Some(&self.caller_reference))
+    }
+}

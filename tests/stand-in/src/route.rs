@@ -1,0 +1,60 @@
+//! Which request is which operation.
+
+use axum::{body::Bytes, http, response::Response};
+use serde_json::Value;
+
+use crate::{Call, Operation, Protocol, ServiceError, Shared, cloudfront, codedeploy, forward};
+
+pub type HttpRequest = http::Request<Bytes>;
+
+pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
+    let path = request.uri().path().to_owned();
+    // A REST path begins with the version of the API.
+    let path: Vec<_> = path.split('/').skip(2).collect();
+    match (request.method().as_str(), &path[..]) {
+        ("POST", ["distribution", id, "invalidation"]) => {
+            cloudfront::create_invalidation(shared, &request, id).await
+        }
+        ("GET", ["distribution", id, "invalidation"]) => {
+            cloudfront::list_invalidations(shared, &request, id).await
+        }
+        ("GET", ["distribution", distribution_id, "invalidation", id]) => {
+            cloudfront::get_invalidation(shared, &request, distribution_id, id).await
+        }
+        ("POST", ["functions", name, "invocations"]) => {
+            forward::invoke(shared, request, name).await
+        }
+        _ => route_by_target(shared, request).await,
+    }
+}
+
+/// The services that share the path `/`, where the header `x-amz-target` names the operation.
+async fn route_by_target(shared: &Shared, request: HttpRequest) -> Response {
+    let target = request.headers().get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok());
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    match target.unwrap_or_default() {
+        "CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus" => {
+            codedeploy::put_status(shared, &request, &body).await
+        }
+        "CodeDeploy_20141006.GetDeployment" => {
+            codedeploy::get_deployment(shared, &request, &body).await
+        }
+        "AWSStepFunctions.StartExecution" => {
+            let name = body["name"].as_str().unwrap_or_default();
+            let call = Call::new(Operation::StartExecution, name, &request);
+            forward::execution(shared, request, call).await
+        }
+        "AWSStepFunctions.DescribeExecution" => {
+            let arn = body["executionArn"].as_str().unwrap_or_default();
+            let name = arn.rsplit(':').next().unwrap_or_default();
+            let call = Call::new(Operation::DescribeExecution, name, &request);
+            forward::execution(shared, request, call).await
+        }
+        "AmazonSQS.SendMessage" => forward::message(shared, request, body).await,
+        _ => {
+            let message = "The stand-in does not have this operation.";
+            Protocol::Json11.error(ServiceError::new("UnknownOperationException", 400, message))
+        }
+    }
+}
