@@ -16,12 +16,10 @@ use stand_in::{Behavior, Fault, Operation};
 
 use crate::environment::Engine;
 
-/// A situation.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// Its name, on the command line and in reports.
     pub name: String,
-    /// The stack that it needs.
     pub stack: StackConfig,
     /// The stack's `OnInvalidationFailure` and `OnInvalidationTimeout`.
     pub actions: FailureActions,
@@ -31,15 +29,11 @@ pub struct Case {
     pub invalidations_take: Vec<Option<Duration>>,
     /// What AWS is not known to do one way or the other.
     pub behavior: Behavior,
-    /// What starts the execution.
     pub trigger: Trigger,
-    /// What else happens.
     pub intervention: Intervention,
     /// The deployment that the hook belongs to, by a number; otherwise a deployment of its own.
     pub deployment: Option<usize>,
-    /// What must come of it.
     pub expected: Expected,
-    /// The engines that it runs on.
     pub engines: &'static [Engine],
     /// Whether `make test` runs it, too.
     pub quick: bool,
@@ -50,7 +44,6 @@ pub struct Case {
 /// What a stack is deployed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StackConfig {
-    /// `DistributionIds`
     pub distributions: &'static str,
     /// Other parameters that don't have their defaults.
     pub parameters: &'static [(&'static str, &'static str)],
@@ -58,7 +51,6 @@ pub struct StackConfig {
     pub change: Option<Change>,
 }
 
-/// A change of a deployed stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// The state machine is deleted.
@@ -70,12 +62,10 @@ pub enum Change {
 }
 
 impl StackConfig {
-    /// The ids of its distributions.
     pub fn distribution_ids(&self) -> impl Iterator<Item = &'static str> {
         self.distributions.split(',')
     }
 
-    /// The template's parameters.
     pub fn parameters(&self, actions: FailureActions) -> Vec<(&'static str, &'static str)> {
         let mut parameters = vec![
             ("DistributionIds", self.distributions),
@@ -90,9 +80,7 @@ impl StackConfig {
 /// What the stack's parameters say about invalidations that don't complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureActions {
-    /// `OnInvalidationFailure`
     pub on_failure: FailureAction,
-    /// `OnInvalidationTimeout`
     pub on_timeout: FailureAction,
 }
 
@@ -125,20 +113,15 @@ impl std::fmt::Display for FailureActions {
     }
 }
 
-/// A fault of an operation's next calls.
 #[derive(Debug, Clone)]
 pub struct PlannedFault {
-    /// The operation.
     pub operation: Operation,
     /// Of the invalidation with this index in the Map; of all calls of the deployment if there is none.
     pub item: Option<usize>,
-    /// How many calls.
     pub times: usize,
-    /// The fault.
     pub fault: Fault,
 }
 
-/// What starts the execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// The hook event, so many times at once.
@@ -156,10 +139,8 @@ pub enum Invocation {
     Asynchronous,
 }
 
-/// What else happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intervention {
-    /// Nothing.
     None,
     /// The same hook event arrives again when the execution has ended.
     HookEventAgain,
@@ -173,7 +154,6 @@ pub enum Intervention {
     EarlyEndEvent,
 }
 
-/// What must come of a case.
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// How the execution ends.
@@ -194,31 +174,23 @@ pub struct Expected {
     pub call: Option<Operation>,
 }
 
-/// How an execution ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// None was started.
     NotStarted,
-    /// `SUCCEEDED`
     Succeeded,
     /// `FAILED`, with one of these errors.
     Failed(&'static [&'static str]),
-    /// `TIMED_OUT`
     TimedOut,
-    /// `ABORTED`
     Aborted,
 }
 
-/// What decides the status of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusFrom {
     /// All invalidations are completed: `Succeeded`.
     Completion,
-    /// `OnInvalidationFailure`
     OnInvalidationFailure,
-    /// `OnInvalidationTimeout`
     OnInvalidationTimeout,
-    /// An engineer reports it.
     Engineer(HookStatus),
     /// No status is reported, or none is accepted.
     Nothing,
@@ -227,9 +199,7 @@ pub enum StatusFrom {
 /// Whether a report ends up in the dead-letter queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLetter {
-    /// It must not.
     No,
-    /// It must.
     Yes,
     /// CodeDeploy has the status, but its responses may never arrive.
     Either,
@@ -247,7 +217,6 @@ impl Case {
         }
     }
 
-    /// Adds a fault of all calls of an operation.
     pub fn fault(self, operation: Operation, times: usize, fault: Fault) -> Self {
         self.fault_at(None, operation, times, fault)
     }
@@ -276,7 +245,6 @@ impl Case {
         self
     }
 
-    /// The same with another end.
     pub fn ending(mut self, execution: End, status: StatusFrom) -> Self {
         self.expected.execution = execution;
         self.expected.status = status;
@@ -287,13 +255,9 @@ impl Case {
 /// A deployment in progress, and its hook.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// Its id.
     pub id: String,
-    /// The id of the hook's run.
     pub hook_execution_id: String,
-    /// The event that the hook function is invoked with.
     pub event: Value,
-    /// The name of the execution.
     pub execution_name: String,
 }
 

@@ -38,7 +38,6 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Both.
     pub const ALL: &'static [Self] = &[Self::Ministack, Self::Moto];
 }
 
@@ -80,7 +79,6 @@ impl SkippedTime {
         self.about.contains(deployment) && after < at && at <= until
     }
 
-    /// How long it would have taken.
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }
@@ -114,7 +112,6 @@ impl Environment {
         }
     }
 
-    /// The Step Functions client of an engine.
     pub fn sfn(&self, engine: Engine) -> &Client {
         match (&self.moto, engine) {
             (Some(moto), Engine::Moto) => &moto.sfn,
@@ -122,7 +119,6 @@ impl Environment {
         }
     }
 
-    /// Where an engine listens.
     pub fn url(&self, engine: Engine) -> &str {
         match (&self.moto, engine) {
             (Some(moto), Engine::Moto) => &moto.url,

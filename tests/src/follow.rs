@@ -13,18 +13,13 @@ use serde_json::Value;
 /// Something that happened in an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// A state was entered.
     Entered {
-        /// Its name.
         state: String,
-        /// Its input, as JSON text.
         input: String,
     },
     /// A task failed; a retry or a catch may follow.
     TaskFailed {
-        /// The error's name.
         error: String,
-        /// Its cause, as the task gave it.
         cause: String,
     },
 }
@@ -44,9 +39,7 @@ pub struct Ended {
     pub status: ExecutionStatus,
     /// Its output; JSON null if it has none.
     pub output: Value,
-    /// The name of the error it failed with.
     pub error: Option<String>,
-    /// The cause it failed with.
     pub cause: Option<String>,
     /// When it started, in seconds since 1970.
     started: f64,

@@ -10,7 +10,7 @@ use std::{
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use shared::codedeploy::HookStatus;
-use stand_in::{AcceptedStatus, Call, MadeInvalidation, Operation};
+use stand_in::{AcceptedStatus, Call, Invalidation, Operation};
 
 use crate::{
     case::{Case, Change, DeadLetter, End, StatusFrom},
@@ -24,7 +24,6 @@ const HOUR: Duration = Duration::from_hours(1);
 /// `MaxWaitSeconds`, where a stack has the default.
 const DEFAULT_MAX_WAIT: Duration = Duration::from_mins(50);
 
-/// What came of a case.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// When the hook event was delivered.
@@ -35,9 +34,7 @@ pub struct Outcome {
     pub execution: Option<Ended>,
     /// The statuses that CodeDeploy accepted for the hook.
     pub statuses: Vec<AcceptedStatus>,
-    /// The invalidations that CloudFront made.
-    pub invalidations: Vec<MadeInvalidation>,
-    /// All calls about the deployment.
+    pub invalidations: Vec<Invalidation>,
     pub calls: Vec<Call>,
     /// What the engines left out of waits.
     pub skipped: Vec<SkippedTime>,
@@ -66,7 +63,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// All guarantees that don't hold.
 pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
     [
         one_status_and_the_right_one,

@@ -30,7 +30,6 @@ pub struct LocalAws {
     pub stand_in: StandIn,
     /// Where all other services listen.
     pub url: String,
-    /// Clients for its services.
     pub clients: SharedClients,
     /// For logs and temporary files: it goes when this does.
     pub(crate) folder: PathBuf,
@@ -138,13 +137,9 @@ impl Drop for LocalAws {
 
 /// Clients for the services of a local AWS.
 pub struct SharedClients {
-    /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
-    /// Lambda.
     pub lambda: aws_sdk_lambda::Client,
-    /// SQS.
     pub sqs: aws_sdk_sqs::Client,
-    /// CodeDeploy.
     pub codedeploy: aws_sdk_codedeploy::Client,
 }
 
@@ -188,7 +183,6 @@ pub(crate) fn guarded_tool(program: &Path) -> Result<Command> {
     Ok(Guarded::command(program))
 }
 
-/// The repository's folder.
 pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

@@ -14,9 +14,7 @@ use crate::{
 
 /// The interpreter, running. It is gone when this is dropped.
 pub struct Moto {
-    /// Where it listens.
     pub url: String,
-    /// A client for it.
     pub sfn: aws_sdk_sfn::Client,
     _process: Guarded,
 }

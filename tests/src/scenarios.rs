@@ -22,12 +22,10 @@ const SHORT_WAIT: (&str, &str) = ("MaxWaitSeconds", "20");
 pub struct Scenario {
     /// What it shows, in a line.
     pub about: &'static str,
-    /// The case.
     pub case: Case,
 }
 
 impl Scenario {
-    /// The scenario with this name.
     pub fn named(name: &str) -> Option<Self> {
         all()
             .into_iter()

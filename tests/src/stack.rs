@@ -20,12 +20,9 @@ pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
     "x86_64"
 };
 
-/// A deployed stack.
 #[derive(Debug, Clone)]
 pub struct Stack {
-    /// Its name.
     pub name: String,
-    /// Its outputs, by their keys.
     pub outputs: BTreeMap<String, String>,
 }
 
@@ -46,12 +43,10 @@ impl Stack {
             .with_context(|| format!("{} has no {logical_id}", self.name))
     }
 
-    /// The hook function's name.
     pub fn hook_function(&self) -> String {
         format!("CodeDeployHook_{}", self.name)
     }
 
-    /// The state machine's ARN.
     pub fn state_machine_arn(&self) -> String {
         format!(
             "arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{}",
@@ -59,7 +54,6 @@ impl Stack {
         )
     }
 
-    /// The ARN of one of its executions.
     pub fn execution_arn(&self, execution: &str) -> String {
         format!(
             "arn:aws:states:{REGION}:{ACCOUNT}:execution:{}:{execution}",

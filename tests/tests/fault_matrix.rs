@@ -265,8 +265,10 @@ fn print_calls(name: &str, outcome: &Outcome) {
     println!("{name}: {:?}", outcome.execution);
     for (number, call) in outcome.calls.iter().enumerate() {
         if number < SHOWN / 2 || number + SHOWN / 2 >= count {
+            let after = call.at.duration_since(outcome.began).unwrap_or_default();
             println!(
-                "  {number:4} {:?} {}: {:?} -> {}",
+                "  {:7.1} s  {:?} {}: {:?} -> {}",
+                after.as_secs_f64(),
                 call.operation,
                 call.subject,
                 call.request,
