@@ -4,6 +4,7 @@
 pub mod command;
 pub mod containers;
 pub mod diagram;
+pub mod docs;
 pub mod faults;
 pub mod follow;
 pub mod guardian;
