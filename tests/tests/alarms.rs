@@ -14,7 +14,7 @@
 
 mod files;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -37,12 +37,12 @@ fn resources() -> Value {
 }
 
 /// The properties of all resources of a type, by their names.
-fn of_type<'a>(resources: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
-    let all = resources.as_object().unwrap().iter();
-    let found = all.filter(|(_, resource)| resource["Type"] == kind);
-    found
-        .map(|(name, resource)| (name.as_str(), &resource["Properties"]))
-        .collect()
+fn of_type(kind: &str) -> BTreeMap<String, Value> {
+    let mut all: BTreeMap<String, Value> = serde_json::from_value(resources()).unwrap();
+    all.retain(|_, resource| resource["Type"] == kind);
+    all.values_mut()
+        .for_each(|resource| *resource = resource["Properties"].take());
+    all
 }
 
 /// The minute in which an alarm fires, the same whether or not a missing metric counts as 0 in a sum.
@@ -82,21 +82,12 @@ fn value(alarm: &Value, published: Published, minute: usize, missing_is_0: bool)
     let [returned] = returned.collect::<Vec<_>>()[..] else {
         panic!("{queries:?}");
     };
-    let ids = returned["Expression"].as_str().unwrap().split('+');
-    let terms: Vec<_> = ids
-        .map(|id| {
-            queries
-                .iter()
-                .find(|query| query["Id"] == id.trim())
-                .unwrap()
-        })
-        .map(|query| {
-            of(
-                &query["MetricStat"]["Metric"],
-                &query["MetricStat"]["Period"],
-            )
-        })
-        .collect();
+    let mut terms = Vec::new();
+    for id in returned["Expression"].as_str().unwrap().split(" + ") {
+        let query = queries.iter().find(|query| query["Id"] == id);
+        let stat = &query.unwrap()["MetricStat"];
+        terms.push(of(&stat["Metric"], &stat["Period"]));
+    }
     if missing_is_0 && terms.iter().any(Option::is_some) {
         return Some(terms.iter().flatten().sum());
     }
@@ -104,12 +95,12 @@ fn value(alarm: &Value, published: Published, minute: usize, missing_is_0: bool)
 }
 
 /// A report that never succeeds: received each minute, in flight in between, and moved to the dead-letter queue at last.
-fn stuck_report(metric: &str, resource: &str, minute: usize) -> Option<f64> {
+fn stuck_report() -> impl Fn(&str, &str, usize) -> Option<f64> {
     let queue = &resources()[PENDING]["Properties"];
     assert_eq!(queue["VisibilityTimeout"], 60);
     let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
     let receives = usize::try_from(receives).unwrap();
-    match (resource, metric) {
+    move |metric, resource, minute| match (resource, metric) {
         (PENDING, VISIBLE) => Some(0.0),
         (PENDING, IN_FLIGHT) => (minute < receives).then_some(1.0),
         (PENDING, AGE) => [0.0, 60.0, 120.0].get(minute).copied().or(Some(0.0)),
@@ -120,26 +111,24 @@ fn stuck_report(metric: &str, resource: &str, minute: usize) -> Option<f64> {
 
 #[test]
 fn a_report_that_never_succeeds_sets_off_an_alarm_in_time_to_report_manually() {
-    let minute = fires("PendingReportsAlarm", &stuck_report);
+    let minute = fires("PendingReportsAlarm", &stuck_report());
     assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
 }
 
 #[test]
 fn a_minute_without_data_does_not_silence_the_alarm_for_pending_reports() {
-    let minute = fires(
-        "PendingReportsAlarm",
-        &|metric, queue, minute| match (queue, metric) {
-            (PENDING, VISIBLE) => Some(0.0),
-            (PENDING, IN_FLIGHT) => (minute % 5 != 2).then_some(1.0),
-            _ => None,
-        },
-    );
+    let with_gaps = |metric: &str, queue: &str, minute: usize| match (queue, metric) {
+        (PENDING, VISIBLE) => Some(0.0),
+        (PENDING, IN_FLIGHT) => (minute % 5 != 2).then_some(1.0),
+        _ => None,
+    };
+    let minute = fires("PendingReportsAlarm", &with_gaps);
     assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
 }
 
 #[test]
 fn the_dead_letter_alarm_fires_after_the_hour_and_its_description_says_so() {
-    assert_eq!(fires("ReportsDeadLetterAlarm", &stuck_report), Some(70));
+    assert_eq!(fires("ReportsDeadLetterAlarm", &stuck_report()), Some(70));
     let resources = resources();
     let description = &resources["ReportsDeadLetterAlarm"]["Properties"]["AlarmDescription"];
     let description = description.as_str().unwrap();
@@ -180,36 +169,37 @@ fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended
 
 #[test]
 fn a_hook_without_an_execution_sets_off_an_alarm_at_once_whichever_function_reports() {
-    let resources = resources();
-    let alarm = &resources["ExecutionNotStartedAlarm"]["Properties"];
-    let mut groups = Vec::new();
-    for (name, filter) in of_type(&resources, "AWS::Logs::MetricFilter") {
+    let alarm = &resources()["ExecutionNotStartedAlarm"]["Properties"];
+    let filters = of_type("AWS::Logs::MetricFilter");
+    for filter in filters.values() {
+        // The end-to-end tests find this field, and false, in the functions' logs.
+        assert_eq!(filter["FilterPattern"], "{ $.execution_started IS FALSE }");
         let [transformation] = &filter["MetricTransformations"].as_array().unwrap()[..] else {
-            panic!("{name}: {filter}");
+            panic!("{filter}");
         };
         assert_eq!(transformation["MetricNamespace"], alarm["Namespace"]);
         assert_eq!(transformation["MetricName"], alarm["MetricName"]);
-        // The end-to-end tests find this field, and false, in the functions' logs.
-        assert_eq!(filter["FilterPattern"], "{ $.execution_started IS FALSE }");
-        groups.push(&filter["LogGroupName"]);
     }
-    let expected = ["HookLogGroup", "ReportStatusLogGroup"].map(|group| json!({ "!Ref": group }));
-    assert!(groups.into_iter().eq(&expected));
+    let groups = ["HookLogGroup", "ReportStatusLogGroup"].map(|group| json!({ "!Ref": group }));
+    assert!(
+        filters
+            .values()
+            .map(|filter| &filter["LogGroupName"])
+            .eq(&groups)
+    );
     assert_eq!(alarm["EvaluationPeriods"], 1);
     assert_eq!(alarm["Threshold"], 0);
 }
 
 #[test]
 fn every_alarm_notifies_the_topic() {
-    let resources = resources();
-    let mut names = BTreeSet::new();
-    for (name, alarm) in of_type(&resources, "AWS::CloudWatch::Alarm") {
+    let alarms = of_type("AWS::CloudWatch::Alarm");
+    for (name, alarm) in &alarms {
         let actions = alarm["AlarmActions"].to_string();
         assert!(actions.contains("AlarmTopicArn"), "{name}: {actions}");
-        names.insert(name);
     }
-    let expected = "ExecutionNotStarted ExecutionsAborted ExecutionsFailed ExecutionsTimedOut PendingReports \
+    let names = "ExecutionNotStarted ExecutionsAborted ExecutionsFailed ExecutionsTimedOut PendingReports \
         ReportsDeadLetter";
-    let expected = expected.split(' ').map(|name| format!("{name}Alarm"));
-    assert!(expected.eq(names.iter().copied()), "{names:?}");
+    let names = names.split(' ').map(|name| format!("{name}Alarm"));
+    assert!(names.eq(alarms.into_keys()));
 }

@@ -48,6 +48,7 @@ fn every_parameter_is_documented() {
         };
         let description = parameters[name]["Description"].as_str().unwrap();
         let description = description.trim().replace('|', r"\|").replace('*', r"\*");
+        let description = description.replace('<', "&lt;");
         table += &format!("| `{name}` | {default} | {description} |\n");
     }
     let grouped: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -38,17 +38,14 @@ pub fn errors(function: &str) -> &'static [&'static str] {
 /// The documents in a folder of the repository, each with its function and its file's name.
 pub fn documents(folder: &str) -> Vec<(String, String, Value)> {
     let files = fs::read_dir(repository().join(folder)).unwrap();
-    let mut documents: Vec<_> = files
-        .map(|file| {
-            let file = file.unwrap();
-            let name = file.file_name().into_string().unwrap();
-            let function = name.split('.').next().unwrap().to_owned();
-            let text = fs::read_to_string(file.path()).unwrap();
-            (function, name, serde_json::from_str(&text).unwrap())
-        })
-        .collect();
-    documents.sort_by(|(_, one, _), (_, other, _)| one.cmp(other));
-    documents
+    let documents = files.map(|file| {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let function = name.split('.').next().unwrap().to_owned();
+        let text = fs::read_to_string(file.path()).unwrap();
+        (function, name, serde_json::from_str(&text).unwrap())
+    });
+    documents.collect()
 }
 
 pub struct Handlers(StandIn);
@@ -66,17 +63,18 @@ impl Handlers {
         let config = self.0.client_config();
         let cloudfront = aws_sdk_cloudfront::Client::new(&config);
         let now = SystemTime::now();
+        let on_invalidation_failure = FailureAction::FailDeployment;
         match function {
             "hook" => {
-                let variable = |name: &str| match name {
-                    "STATE_MACHINE_ARN" => STATE_MACHINE_ARN.to_owned(),
-                    "DISTRIBUTION_IDS" => "E2QWRUHAPOMQZL".to_owned(),
-                    _ => "/*".to_owned(),
-                };
+                let invalidation = InvalidationSettings::parse(|variable| match variable {
+                    "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
+                    "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
+                    _ => Some("/*".to_owned()),
+                });
                 let settings = hook::settings::Settings {
-                    invalidation: InvalidationSettings::parse(|name| Some(variable(name))),
+                    invalidation,
                     pending_reports_queue_url: QUEUE_URL.to_owned(),
-                    on_invalidation_failure: FailureAction::FailDeployment,
+                    on_invalidation_failure,
                 };
                 let clients = hook::Clients::new(&config);
                 json(hook::handle(&clients, &settings, event).await)
@@ -88,7 +86,7 @@ impl Handlers {
             "report-status" => {
                 let clients = report_status::Clients::new(&config);
                 let actions = report_status::FailureActions {
-                    on_invalidation_failure: FailureAction::FailDeployment,
+                    on_invalidation_failure,
                     on_invalidation_timeout: FailureAction::FailDeployment,
                 };
                 json(report_status::handle(&clients, actions, "", event).await)
@@ -99,7 +97,6 @@ impl Handlers {
 }
 
 fn json<T: Serialize, E: Into<Diagnostic>>(result: Result<T, E>) -> Result<Value, Diagnostic> {
-    result
-        .map(|output| serde_json::to_value(output).unwrap())
-        .map_err(Into::into)
+    let output = result.map_err(Into::into)?;
+    Ok(serde_json::to_value(output).unwrap())
 }
