@@ -36,12 +36,10 @@ fn resources() -> Value {
     files::yaml("sam/template.yaml")["Resources"].take()
 }
 
-/// The properties of all resources of a type, by their names.
+/// All resources of a type, by their names.
 fn of_type(kind: &str) -> BTreeMap<String, Value> {
     let mut all: BTreeMap<String, Value> = serde_json::from_value(resources()).unwrap();
     all.retain(|_, resource| resource["Type"] == kind);
-    all.values_mut()
-        .for_each(|resource| *resource = resource["Properties"].take());
     all
 }
 
@@ -79,11 +77,10 @@ fn value(alarm: &Value, published: Published, minute: usize, missing_is_0: bool)
         return of(alarm, &alarm["Period"]);
     };
     let returned = queries.iter().filter(|query| query["ReturnData"] != false);
-    let [returned] = returned.collect::<Vec<_>>()[..] else {
-        panic!("{queries:?}");
-    };
+    let returned: Vec<_> = returned.collect();
+    assert_eq!(returned.len(), 1, "{queries:?}");
     let mut terms = Vec::new();
-    for id in returned["Expression"].as_str().unwrap().split(" + ") {
+    for id in returned[0]["Expression"].as_str().unwrap().split(" + ") {
         let query = queries.iter().find(|query| query["Id"] == id);
         let stat = &query.unwrap()["MetricStat"];
         terms.push(of(&stat["Metric"], &stat["Period"]));
@@ -92,6 +89,17 @@ fn value(alarm: &Value, published: Published, minute: usize, missing_is_0: bool)
         return Some(terms.iter().flatten().sum());
     }
     terms.into_iter().sum()
+}
+
+/// The queue of pending reports, with as many messages in flight.
+fn pending_reports(
+    in_flight: fn(usize) -> Option<f64>,
+) -> impl Fn(&str, &str, usize) -> Option<f64> {
+    move |metric, resource, minute| match (resource, metric) {
+        (PENDING, VISIBLE) => Some(0.0),
+        (PENDING, IN_FLIGHT) => in_flight(minute),
+        _ => None,
+    }
 }
 
 /// A report that never succeeds: received each minute, in flight in between, and moved to the dead-letter queue at last.
@@ -117,11 +125,7 @@ fn a_report_that_never_succeeds_sets_off_an_alarm_in_time_to_report_manually() {
 
 #[test]
 fn a_minute_without_data_does_not_silence_the_alarm_for_pending_reports() {
-    let with_gaps = |metric: &str, queue: &str, minute: usize| match (queue, metric) {
-        (PENDING, VISIBLE) => Some(0.0),
-        (PENDING, IN_FLIGHT) => (minute % 5 != 2).then_some(1.0),
-        _ => None,
-    };
+    let with_gaps = pending_reports(|minute| (minute % 5 != 2).then_some(1.0));
     let minute = fires("PendingReportsAlarm", &with_gaps);
     assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
 }
@@ -131,37 +135,25 @@ fn the_dead_letter_alarm_fires_after_the_hour_and_its_description_says_so() {
     assert_eq!(fires("ReportsDeadLetterAlarm", &stuck_report()), Some(70));
     let resources = resources();
     let description = &resources["ReportsDeadLetterAlarm"]["Properties"]["AlarmDescription"];
-    let description = description.as_str().unwrap();
-    assert!(
-        description.contains("after CodeDeploy's hour"),
-        "{description}"
-    );
+    assert!(description.to_string().contains("after CodeDeploy's hour"));
 }
 
 #[test]
 fn reports_that_succeed_at_once_set_off_no_alarm() {
-    let metrics = |metric: &str, queue: &str, minute: usize| match (queue, metric) {
-        (PENDING, VISIBLE) => Some(0.0),
-        (PENDING, IN_FLIGHT) => Some(if minute.is_multiple_of(3) { 1.0 } else { 0.0 }),
-        _ => None,
-    };
+    let metrics = pending_reports(|minute| Some(f64::from(u8::from(minute % 3 == 0))));
     assert_eq!(fires("PendingReportsAlarm", &metrics), None);
     assert_eq!(fires("ReportsDeadLetterAlarm", &metrics), None);
 }
 
 #[test]
 fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended() {
-    for ended in [
-        "ExecutionsFailed",
-        "ExecutionsTimedOut",
-        "ExecutionsAborted",
-    ] {
+    for ended in ["Failed", "TimedOut", "Aborted"] {
+        let counted = (&*format!("Executions{ended}"), "InvalidateStateMachine", 7);
         // Step Functions publishes a metric only when it has something to count.
-        let once = |metric: &str, resource: &str, minute: usize| {
-            let is_it = (metric, resource, minute) == (ended, "InvalidateStateMachine", 7);
-            is_it.then_some(1.0)
+        let once = |metric: &str, machine: &str, minute: usize| {
+            ((metric, machine, minute) == counted).then_some(1.0)
         };
-        let alarm = format!("{ended}Alarm");
+        let alarm = format!("Executions{ended}Alarm");
         assert_eq!(fires(&alarm, &once), Some(7), "{alarm}");
         assert_eq!(fires(&alarm, &|_, _, _| None), None, "{alarm}");
     }
@@ -170,23 +162,19 @@ fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended
 #[test]
 fn a_hook_without_an_execution_sets_off_an_alarm_at_once_whichever_function_reports() {
     let alarm = &resources()["ExecutionNotStartedAlarm"]["Properties"];
-    let filters = of_type("AWS::Logs::MetricFilter");
-    for filter in filters.values() {
+    let mut groups = Vec::new();
+    for mut filter in of_type("AWS::Logs::MetricFilter").into_values() {
+        let filter = &mut filter["Properties"];
         // The end-to-end tests find this field, and false, in the functions' logs.
         assert_eq!(filter["FilterPattern"], "{ $.execution_started IS FALSE }");
-        let [transformation] = &filter["MetricTransformations"].as_array().unwrap()[..] else {
-            panic!("{filter}");
-        };
-        assert_eq!(transformation["MetricNamespace"], alarm["Namespace"]);
-        assert_eq!(transformation["MetricName"], alarm["MetricName"]);
+        let transformations = filter["MetricTransformations"].as_array().unwrap();
+        assert_eq!(transformations.len(), 1);
+        assert_eq!(transformations[0]["MetricNamespace"], alarm["Namespace"]);
+        assert_eq!(transformations[0]["MetricName"], alarm["MetricName"]);
+        groups.push(filter["LogGroupName"].take());
     }
-    let groups = ["HookLogGroup", "ReportStatusLogGroup"].map(|group| json!({ "!Ref": group }));
-    assert!(
-        filters
-            .values()
-            .map(|filter| &filter["LogGroupName"])
-            .eq(&groups)
-    );
+    let expected = ["HookLogGroup", "ReportStatusLogGroup"].map(|name| json!({ "!Ref": name }));
+    assert_eq!(groups, expected);
     assert_eq!(alarm["EvaluationPeriods"], 1);
     assert_eq!(alarm["Threshold"], 0);
 }
@@ -195,7 +183,7 @@ fn a_hook_without_an_execution_sets_off_an_alarm_at_once_whichever_function_repo
 fn every_alarm_notifies_the_topic() {
     let alarms = of_type("AWS::CloudWatch::Alarm");
     for (name, alarm) in &alarms {
-        let actions = alarm["AlarmActions"].to_string();
+        let actions = alarm["Properties"]["AlarmActions"].to_string();
         assert!(actions.contains("AlarmTopicArn"), "{name}: {actions}");
     }
     let names = "ExecutionNotStarted ExecutionsAborted ExecutionsFailed ExecutionsTimedOut PendingReports \

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use strum::VariantNames;
 use tests::{diagram, docs::check_generated};
 
@@ -40,11 +39,10 @@ fn every_parameter_is_documented() {
         .collect();
     let mut table = "| parameter | default | description |\n| --- | --- | --- |\n".to_owned();
     for name in &names {
-        let default = match &parameters[name]["Default"] {
-            Value::Null => String::new(),
-            Value::String(text) if text.is_empty() => String::new(),
-            Value::String(text) => format!("`{text}`"),
-            number => format!("`{number}`"),
+        let default = parameters[name]["Default"].to_string();
+        let default = match default.trim_matches('"') {
+            "" | "null" => String::new(),
+            value => format!("`{value}`"),
         };
         let description = parameters[name]["Description"].as_str().unwrap();
         let description = description.trim().replace('|', r"\|").replace('*', r"\*");

@@ -31,9 +31,8 @@ fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be
     let template = template();
     let mut named = BTreeMap::new();
     for (resource, definition) in template["Resources"].as_object().unwrap() {
-        let names = NAMES
-            .split(' ')
-            .filter_map(|name| definition["Properties"].get(name));
+        let names = NAMES.split(' ');
+        let names = names.filter_map(|name| definition["Properties"].get(name));
         if !REFER.contains(&definition["Type"].as_str().unwrap()) {
             named.extend(names.map(|name| (resource.as_str(), name.to_string())));
         }
@@ -54,10 +53,9 @@ fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be
 fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
     let stems = |folder: &str| -> BTreeSet<String> {
         let files = fs::read_dir(repository().join(folder)).unwrap();
-        let files = files.map(|file| file.unwrap().path().with_extension("").with_extension(""));
-        files
-            .map(|file| file.file_name().unwrap().to_str().unwrap().to_owned())
-            .collect()
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let stem = |name: String| name.split('.').next().unwrap().to_owned();
+        names.map(stem).collect()
     };
     let expected = BTreeSet::from(FUNCTIONS.map(|(stem, _)| stem.to_owned()));
     assert_eq!(stems("sam/events"), expected);
@@ -66,10 +64,8 @@ fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
     assert_eq!(folders, expected);
     let template = template();
     for stem in &folders {
-        let words = stem
-            .split('-')
-            .map(|word| word[..1].to_uppercase() + &word[1..]);
-        let pascal: String = words.collect();
+        let capitalized = |word: &str| word[..1].to_uppercase() + &word[1..];
+        let pascal: String = stem.split('-').map(capitalized).collect();
         let function = &template["Resources"][format!("{pascal}Function")];
         let folder = format!("../functions/{stem}");
         assert_eq!(function["Properties"]["CodeUri"], folder);

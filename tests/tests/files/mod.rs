@@ -1,7 +1,5 @@
 //! Files of the repository.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use serde_json::{Value, json};
 use serde_yaml_ng::Value as Yaml;
 use tests::local_aws::repository;

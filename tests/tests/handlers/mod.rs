@@ -1,7 +1,5 @@
 //! The handlers of all four functions, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{fs, time::SystemTime};
 
 use hook::settings::InvalidationSettings;
