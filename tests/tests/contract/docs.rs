@@ -47,7 +47,7 @@ fn every_parameter_is_documented() {
         let description = parameters[name]["Description"].as_str().unwrap();
         let description = description.trim().replace('|', r"\|").replace('*', r"\*");
         let description = description.replace('<', "&lt;");
-        table += &format!("| `{name}` | {default} | {description} |\n");
+        table += &["| `", name, "` | ", &default, " | ", &description, " |\n"].concat();
     }
     let grouped: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!((grouped.len(), &grouped), (names.len(), &keys(parameters)));

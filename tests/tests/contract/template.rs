@@ -31,10 +31,10 @@ fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be
     let template = template();
     let mut named = BTreeMap::new();
     for (resource, definition) in template["Resources"].as_object().unwrap() {
-        let names = NAMES.split(' ');
-        let names = names.filter_map(|name| definition["Properties"].get(name));
+        let properties = &definition["Properties"];
+        let fixed = NAMES.split(' ').filter_map(|name| properties.get(name));
         if !REFER.contains(&definition["Type"].as_str().unwrap()) {
-            named.extend(names.map(|name| (resource.as_str(), name.to_string())));
+            named.extend(fixed.map(|name| (resource.as_str(), name.to_string())));
         }
     }
     let machine = ["InvalidateStateMachine", "StateMachineLogGroup"];

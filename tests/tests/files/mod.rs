@@ -8,7 +8,7 @@ pub fn read(file: &str) -> String {
     std::fs::read_to_string(repository().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// A YAML document; CloudFormation's `!Ref Paths` is `{"!Ref": "Paths"}`.
+/// A YAML document as JSON. A tag becomes an object: `!Ref Paths` is `{"!Ref": "Paths"}`.
 pub fn yaml(file: &str) -> Value {
     to_json(serde_yaml_ng::from_str(&read(file)).unwrap())
 }
