@@ -1,8 +1,8 @@
-//! The state machine as a picture, made from its definition.
+//! The state machine as a diagram, made from its definition.
 
 use serde_json::Value;
 
-/// A Mermaid state diagram: the states, what follows each, and where errors go.
+/// A Mermaid state diagram: the states, and which state is the next of each, also after an error.
 pub fn mermaid(definition: &Value) -> String {
     let mut lines = vec!["stateDiagram-v2".to_owned()];
     draw(definition, "    ", &mut lines);
@@ -12,7 +12,7 @@ pub fn mermaid(definition: &Value) -> String {
 fn draw(machine: &Value, indent: &str, lines: &mut Vec<String>) {
     let start = text(&machine["StartAt"]);
     lines.push(format!("{indent}[*] --> {start}"));
-    // In the order in which an execution comes to them.
+    // In the order in which an execution enters them.
     let mut met = vec![start];
     let mut at = 0;
     while let Some(&name) = met.get(at) {
@@ -35,7 +35,7 @@ fn draw(machine: &Value, indent: &str, lines: &mut Vec<String>) {
     }
 }
 
-/// What may follow a state, and when.
+/// The states that may be next, each with its condition.
 fn followers(state: &Value) -> Vec<(&str, String)> {
     let list = |name: &str| state[name].as_array().into_iter().flatten();
     let mut followers = Vec::new();

@@ -12,6 +12,7 @@ pub mod case;
 pub mod command;
 pub mod containers;
 pub mod diagram;
+pub mod docs;
 pub mod environment;
 pub mod follow;
 pub mod guardian;

@@ -1,260 +1,193 @@
-//! The alarms' states, minute by minute, computed from the metrics that AWS documents, for what they are there to tell.
+//! When the alarms fire, minute by minute, computed from the metrics that AWS publishes:
 //!
-//! - SQS publishes each minute, `ApproximateNumberOfMessagesNotVisible` only if a message is in flight; `ApproximateAgeOfOldestMessage` leaves out a message that was received three times or more
-//!   and not deleted, also with a redrive policy. A queue that nobody has used for six hours is inactive, and its metrics can
-//!   lag by 15 minutes: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>,
+//! - SQS publishes each minute, `ApproximateNumberOfMessagesNotVisible` only if a message is in flight.
+//!   `ApproximateAgeOfOldestMessage` leaves out a message that was received three times or more and not deleted, also with a
+//!   redrive policy. A queue that nobody has used for six hours is inactive, and its metrics can lag by 15 minutes:
+//!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>,
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html>
-//! - In metric math, a metric that is missing counts as 0 in a sum (an older page); or else the sum is missing, too. Both are
-//!   tried: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
-//! - An alarm fires when `DatapointsToAlarm` of the last `EvaluationPeriods` breach, all where it is not set; with
-//!   `notBreaching` a missing one does not:
-//!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html>
+//! - In metric math, a missing metric counts as 0 in a sum (by an older page), or the sum is missing, too. Both are tried:
+//!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
+//! - An alarm fires when `DatapointsToAlarm` (by default all) of the last `EvaluationPeriods` are breaching. With
+//!   `notBreaching`, a missing one is not: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html>
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, fs};
+mod files;
 
-use serde_yaml_ng::Value as Yaml;
-use tests::local_aws::repository;
+use std::collections::BTreeMap;
 
-/// For so many minutes the alarms are computed; CodeDeploy's hour is over before.
+use serde_json::{Value, json};
+
+/// CodeDeploy's hour and some more.
 const MINUTES: usize = 90;
-/// Until the metrics of a queue that nobody reads show what is in it, in minutes.
+/// The metrics of an inactive queue are late by as many minutes.
 const INACTIVE_QUEUE_LAG: usize = 15;
 
-/// A value for each minute; none where the service publishes none.
-type Series = Vec<Option<f64>>;
-/// By the metric's name and its dimension's value.
-type Metrics = BTreeMap<(&'static str, &'static str), Series>;
+const PENDING: &str = "PendingReportsQueue";
+const DEAD_LETTERS: &str = "ReportsDeadLetterQueue";
+const VISIBLE: &str = "ApproximateNumberOfMessagesVisible";
+const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
+const AGE: &str = "ApproximateAgeOfOldestMessage";
 
-fn series(value: impl Fn(usize) -> Option<f64>) -> Series {
-    (0..MINUTES).map(value).collect()
+/// The value of a metric of a resource in a minute, if the service publishes one.
+type Published<'a> = &'a dyn Fn(&str, &str, usize) -> Option<f64>;
+
+fn resources() -> Value {
+    files::yaml("sam/template.yaml")["Resources"].take()
 }
 
-fn template() -> Yaml {
-    let text = fs::read_to_string(repository().join("sam/template.yaml")).unwrap();
-    serde_yaml_ng::from_str(&text).unwrap()
+/// All resources of a type, by their names.
+fn of_type(kind: &str) -> BTreeMap<String, Value> {
+    let mut all: BTreeMap<String, Value> = serde_json::from_value(resources()).unwrap();
+    all.retain(|_, resource| resource["Type"] == kind);
+    all
 }
 
-/// A report that never succeeds: received each minute, in flight in between, and given up after the last time.
-fn stuck_report() -> Metrics {
-    let queue = &template()["Resources"]["PendingReportsQueue"]["Properties"];
-    let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
-    let receives = usize::try_from(receives).unwrap();
-    assert_eq!(queue["VisibilityTimeout"].as_u64(), Some(60));
-    let (queue, dead_letters) = ("PendingReportsQueue", "ReportsDeadLetterQueue");
-    let visible = "ApproximateNumberOfMessagesVisible";
-    let in_flight = "ApproximateNumberOfMessagesNotVisible";
-    let age = "ApproximateAgeOfOldestMessage";
-    Metrics::from([
-        ((visible, queue), series(|_| Some(0.0))),
-        (
-            (in_flight, queue),
-            series(|minute| (minute < receives).then_some(1.0)),
-        ),
-        (
-            (age, queue),
-            series(|minute| Some([0.0, 60.0, 120.0].get(minute).copied().unwrap_or_default())),
-        ),
-        (
-            (visible, dead_letters),
-            series(|minute| (minute >= receives + INACTIVE_QUEUE_LAG).then_some(1.0)),
-        ),
-    ])
-}
-
-/// The minute in which an alarm fires; the same whether or not a metric that is missing counts as 0 in a sum.
-fn fires(alarm: &str, metrics: &Metrics) -> Option<usize> {
-    let [one, other] = [false, true].map(|missing_is_0| fires_if(alarm, metrics, missing_is_0));
+/// The minute in which an alarm fires, the same whether or not a missing metric counts as 0 in a sum.
+fn fires(alarm: &str, published: Published) -> Option<usize> {
+    let alarm = &resources()[alarm]["Properties"];
+    assert_eq!(alarm["TreatMissingData"], "notBreaching");
+    assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+    let threshold = alarm["Threshold"].as_f64().unwrap();
+    let count = |field: &str| Some(usize::try_from(alarm[field].as_u64()?).unwrap());
+    let periods = count("EvaluationPeriods").unwrap();
+    let needed = count("DatapointsToAlarm").unwrap_or(periods);
+    let [one, other] = [false, true].map(|missing_is_0| {
+        (0..MINUTES).find(|&now| {
+            let window = (now + 1).saturating_sub(periods)..=now;
+            let values = window.filter_map(|minute| value(alarm, published, minute, missing_is_0));
+            values.filter(|value| *value > threshold).count() >= needed
+        })
+    });
     assert_eq!(one, other, "{alarm}");
     one
 }
 
-fn fires_if(alarm: &str, metrics: &Metrics, missing_is_0: bool) -> Option<usize> {
-    let alarm = &template()["Resources"][alarm]["Properties"];
-    assert_eq!(alarm["TreatMissingData"].as_str(), Some("notBreaching"));
-    assert_eq!(
-        alarm["ComparisonOperator"].as_str(),
-        Some("GreaterThanThreshold")
-    );
-    let threshold = alarm["Threshold"].as_f64().unwrap();
-    let count = |field: &str| Some(usize::try_from(alarm.get(field)?.as_u64()?).unwrap());
-    let periods = count("EvaluationPeriods").unwrap();
-    let needed = count("DatapointsToAlarm").unwrap_or(periods);
-    let values = match alarm["Metrics"].as_sequence() {
-        None => of(alarm, metrics),
-        Some(queries) => {
-            let shown = |query: &&Yaml| query["ReturnData"].as_bool() != Some(false);
-            let shown: Vec<_> = queries.iter().filter(shown).collect();
-            assert_eq!(shown.len(), 1);
-            let expression = shown[0]["Expression"].as_str().unwrap();
-            sum(expression, queries, metrics, missing_is_0)
-        }
+/// The value that an alarm evaluates in a minute: of its metric, or the sum of its metrics.
+fn value(alarm: &Value, published: Published, minute: usize, missing_is_0: bool) -> Option<f64> {
+    let of = |metric: &Value, period: &Value| {
+        assert_eq!(*period, 60);
+        // A !Ref, or a !GetAtt of an attribute.
+        let resource = metric["Dimensions"][0]["Value"].as_object().unwrap();
+        let resource = resource.values().next().unwrap().as_str().unwrap();
+        let resource = resource.split('.').next().unwrap();
+        published(metric["MetricName"].as_str().unwrap(), resource, minute)
     };
-    (0..MINUTES).find(|&minute| {
-        let window = &values[(minute + 1).saturating_sub(periods)..=minute];
-        let breaching = window.iter().flatten().filter(|value| **value > threshold);
-        breaching.count() >= needed
-    })
+    let Some(queries) = alarm["Metrics"].as_array() else {
+        return of(alarm, &alarm["Period"]);
+    };
+    let returned = queries.iter().filter(|query| query["ReturnData"] != false);
+    let returned: Vec<_> = returned.collect();
+    assert_eq!(returned.len(), 1, "{queries:?}");
+    let mut terms = Vec::new();
+    for id in returned[0]["Expression"].as_str().unwrap().split(" + ") {
+        let query = queries.iter().find(|query| query["Id"] == id);
+        let stat = &query.unwrap()["MetricStat"];
+        terms.push(of(&stat["Metric"], &stat["Period"]));
+    }
+    if missing_is_0 && terms.iter().any(Option::is_some) {
+        return Some(terms.iter().flatten().sum());
+    }
+    terms.into_iter().sum()
 }
 
-/// The series of a metric: of a query's `MetricStat`, or of an alarm.
-fn of(properties: &Yaml, metrics: &Metrics) -> Series {
-    let metric = match &properties["MetricStat"] {
-        Yaml::Null => properties,
-        stat => &stat["Metric"],
-    };
-    let period = properties
-        .get("Period")
-        .or(properties["MetricStat"].get("Period"));
-    assert_eq!(period.and_then(Yaml::as_u64), Some(60));
-    let name = metric["MetricName"].as_str().unwrap();
-    let dimension = serde_yaml_ng::to_string(&metric["Dimensions"]).unwrap();
-    let found = metrics
-        .iter()
-        .find(|((of, resource), _)| *of == name && dimension.contains(resource));
-    found.map_or_else(|| series(|_| None), |(_, series)| series.clone())
+/// The queue of pending reports, with as many messages in flight.
+fn pending_reports(
+    in_flight: fn(usize) -> Option<f64>,
+) -> impl Fn(&str, &str, usize) -> Option<f64> {
+    move |metric, resource, minute| match (resource, metric) {
+        (PENDING, VISIBLE) => Some(0.0),
+        (PENDING, IN_FLIGHT) => in_flight(minute),
+        _ => None,
+    }
 }
 
-fn sum(expression: &str, queries: &[Yaml], metrics: &Metrics, missing_is_0: bool) -> Series {
-    let terms: Vec<Series> = expression
-        .split('+')
-        .map(|id| {
-            let named = |query: &&Yaml| query["Id"].as_str() == Some(id.trim());
-            of(queries.iter().find(named).unwrap(), metrics)
-        })
-        .collect();
-    series(|minute| {
-        let all_missing = terms.iter().all(|term| term[minute].is_none());
-        let values = terms.iter().map(|term| match term[minute] {
-            None if missing_is_0 && !all_missing => Some(0.0),
-            value => value,
-        });
-        values.sum()
-    })
+/// A report that never succeeds: received each minute, in flight in between, and moved to the dead-letter queue at last.
+fn stuck_report() -> impl Fn(&str, &str, usize) -> Option<f64> {
+    let queue = &resources()[PENDING]["Properties"];
+    assert_eq!(queue["VisibilityTimeout"], 60);
+    let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
+    let receives = usize::try_from(receives).unwrap();
+    move |metric, resource, minute| match (resource, metric) {
+        (PENDING, VISIBLE) => Some(0.0),
+        (PENDING, IN_FLIGHT) => (minute < receives).then_some(1.0),
+        (PENDING, AGE) => [0.0, 60.0, 120.0].get(minute).copied().or(Some(0.0)),
+        (DEAD_LETTERS, VISIBLE) => (minute >= receives + INACTIVE_QUEUE_LAG).then_some(1.0),
+        _ => None,
+    }
 }
 
 #[test]
-fn a_report_that_never_succeeds_is_told_in_time_to_do_it_manually() {
+fn a_report_that_never_succeeds_sets_off_an_alarm_in_time_to_report_manually() {
     let minute = fires("PendingReportsAlarm", &stuck_report());
     assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
 }
 
 #[test]
 fn a_minute_without_data_does_not_silence_the_alarm_for_pending_reports() {
-    let queue = "PendingReportsQueue";
-    let with_gaps = series(|minute| (minute % 5 != 2).then_some(1.0));
-    let metrics = Metrics::from([
-        (
-            ("ApproximateNumberOfMessagesVisible", queue),
-            series(|_| Some(0.0)),
-        ),
-        (("ApproximateNumberOfMessagesNotVisible", queue), with_gaps),
-    ]);
-    let minute = fires("PendingReportsAlarm", &metrics);
+    let with_gaps = pending_reports(|minute| (minute % 5 != 2).then_some(1.0));
+    let minute = fires("PendingReportsAlarm", &with_gaps);
     assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
 }
 
 #[test]
-fn the_dead_letter_alarm_comes_at_last_and_says_that_it_may_be_late() {
-    let minute = fires("ReportsDeadLetterAlarm", &stuck_report());
-    assert_eq!(minute, Some(70));
-    let template = template();
-    let description = &template["Resources"]["ReportsDeadLetterAlarm"]["Properties"];
-    let description = description["AlarmDescription"].as_str().unwrap();
-    assert!(
-        description.contains("after CodeDeploy's hour"),
-        "{description}"
-    );
+fn the_dead_letter_alarm_fires_after_the_hour_and_its_description_says_so() {
+    assert_eq!(fires("ReportsDeadLetterAlarm", &stuck_report()), Some(70));
+    let resources = resources();
+    let description = &resources["ReportsDeadLetterAlarm"]["Properties"]["AlarmDescription"];
+    assert!(description.to_string().contains("after CodeDeploy's hour"));
 }
 
 #[test]
-fn reports_that_succeed_at_once_are_no_alarm() {
-    let queue = "PendingReportsQueue";
-    let now_and_then = series(|minute| Some(f64::from(u8::from(minute % 3 == 0))));
-    let metrics = Metrics::from([
-        (
-            ("ApproximateNumberOfMessagesVisible", queue),
-            series(|_| Some(0.0)),
-        ),
-        (
-            ("ApproximateNumberOfMessagesNotVisible", queue),
-            now_and_then,
-        ),
-    ]);
+fn reports_that_succeed_at_once_set_off_no_alarm() {
+    let metrics = pending_reports(|minute| Some(f64::from(u8::from(minute % 3 == 0))));
     assert_eq!(fires("PendingReportsAlarm", &metrics), None);
     assert_eq!(fires("ReportsDeadLetterAlarm", &metrics), None);
 }
 
 #[test]
-fn an_execution_that_does_not_succeed_is_told_at_once_in_whatever_way_it_ended() {
-    // Step Functions publishes a metric where it has something to count.
-    let once = || series(|minute| (minute == 7).then_some(1.0));
-    for metric in [
-        "ExecutionsFailed",
-        "ExecutionsTimedOut",
-        "ExecutionsAborted",
-    ] {
-        let metrics = Metrics::from([((metric, "InvalidateStateMachine"), once())]);
-        let alarm = format!("{metric}Alarm");
-        assert_eq!(fires(&alarm, &metrics), Some(7), "{metric}");
-        assert_eq!(fires(&alarm, &Metrics::new()), None);
-    }
-}
-
-#[test]
-fn a_hook_without_an_execution_is_told_at_once_whoever_reports_for_it() {
-    let template = template();
-    let resources = template["Resources"].as_mapping().unwrap();
-    let alarm = &template["Resources"]["ExecutionNotStartedAlarm"]["Properties"];
-    let filters: Vec<_> = resources
-        .values()
-        .filter(|resource| resource["Type"].as_str() == Some("AWS::Logs::MetricFilter"))
-        .map(|resource| &resource["Properties"])
-        .collect();
-    let mut groups = Vec::new();
-    for filter in filters {
-        let [transformation] = &filter["MetricTransformations"].as_sequence().unwrap()[..] else {
-            panic!("{filter:?}");
+fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended() {
+    for ended in ["Failed", "TimedOut", "Aborted"] {
+        let counted = (&*format!("Executions{ended}"), "InvalidateStateMachine", 7);
+        // Step Functions publishes a metric only when it has something to count.
+        let once = |metric: &str, machine: &str, minute: usize| {
+            ((metric, machine, minute) == counted).then_some(1.0)
         };
-        assert_eq!(transformation["MetricNamespace"], alarm["Namespace"]);
-        assert_eq!(transformation["MetricName"], alarm["MetricName"]);
-        // The end-to-end tests find this field, and false, in the functions' logs.
-        let pattern = filter["FilterPattern"].as_str();
-        assert_eq!(pattern, Some("{ $.execution_started IS FALSE }"));
-        groups.push(serde_yaml_ng::to_string(&filter["LogGroupName"]).unwrap());
+        let alarm = format!("Executions{ended}Alarm");
+        assert_eq!(fires(&alarm, &once), Some(7), "{alarm}");
+        assert_eq!(fires(&alarm, &|_, _, _| None), None, "{alarm}");
     }
-    groups.sort();
-    assert_eq!(
-        groups,
-        ["!Ref HookLogGroup\n", "!Ref ReportStatusLogGroup\n"]
-    );
-    assert_eq!(alarm["EvaluationPeriods"].as_u64(), Some(1));
-    assert_eq!(alarm["Threshold"].as_f64(), Some(0.0));
 }
 
 #[test]
-fn every_alarm_goes_to_the_topic() {
-    let template = template();
-    let resources = template["Resources"].as_mapping().unwrap();
-    let alarms = resources
-        .iter()
-        .filter(|(_, resource)| resource["Type"].as_str() == Some("AWS::CloudWatch::Alarm"));
-    let mut names = Vec::new();
-    for (name, alarm) in alarms {
-        let actions = serde_yaml_ng::to_string(&alarm["Properties"]["AlarmActions"]).unwrap();
-        assert!(actions.contains("AlarmTopicArn"), "{name:?}: {actions}");
-        names.push(name.as_str().unwrap());
+fn a_hook_without_an_execution_sets_off_an_alarm_at_once_whichever_function_reports() {
+    let alarm = &resources()["ExecutionNotStartedAlarm"]["Properties"];
+    let mut groups = Vec::new();
+    for mut filter in of_type("AWS::Logs::MetricFilter").into_values() {
+        let filter = &mut filter["Properties"];
+        // The end-to-end tests find this field, and false, in the functions' logs.
+        assert_eq!(filter["FilterPattern"], "{ $.execution_started IS FALSE }");
+        let transformations = filter["MetricTransformations"].as_array().unwrap();
+        assert_eq!(transformations.len(), 1);
+        assert_eq!(transformations[0]["MetricNamespace"], alarm["Namespace"]);
+        assert_eq!(transformations[0]["MetricName"], alarm["MetricName"]);
+        groups.push(filter["LogGroupName"].take());
     }
-    assert_eq!(
-        names,
-        [
-            "ExecutionsFailedAlarm",
-            "ExecutionsTimedOutAlarm",
-            "ExecutionsAbortedAlarm",
-            "ExecutionNotStartedAlarm",
-            "PendingReportsAlarm",
-            "ReportsDeadLetterAlarm",
-        ]
-    );
+    let expected = ["HookLogGroup", "ReportStatusLogGroup"].map(|name| json!({ "!Ref": name }));
+    assert_eq!(groups, expected);
+    assert_eq!(alarm["EvaluationPeriods"], 1);
+    assert_eq!(alarm["Threshold"], 0);
+}
+
+#[test]
+fn every_alarm_notifies_the_topic() {
+    let alarms = of_type("AWS::CloudWatch::Alarm");
+    for (name, alarm) in &alarms {
+        let actions = alarm["Properties"]["AlarmActions"].to_string();
+        assert!(actions.contains("AlarmTopicArn"), "{name}: {actions}");
+    }
+    let names = "ExecutionNotStarted ExecutionsAborted ExecutionsFailed ExecutionsTimedOut PendingReports \
+        ReportsDeadLetter";
+    let names = names.split(' ').map(|name| format!("{name}Alarm"));
+    assert!(names.eq(alarms.into_keys()));
 }

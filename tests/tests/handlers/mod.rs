@@ -1,92 +1,100 @@
-//! All four handlers behind one door, with a CloudFront and a CodeDeploy that answer, and no Step Functions.
+//! The handlers of all four functions, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use std::{fs, time::SystemTime};
 
-use std::time::SystemTime;
-
+use hook::settings::InvalidationSettings;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 use shared::failure_action::FailureAction;
 use stand_in::StandIn;
 use strum::VariantNames;
+use tests::local_aws::repository;
 
-/// The functions, each with the states it serves and the errors it knows.
-pub const FUNCTIONS: &[(&str, &[&str], &[&str])] = &[
-    ("hook", &[], hook::Error::VARIANTS),
-    (
-        "create-invalidation",
-        &["CreateInvalidation"],
-        create_invalidation::Error::VARIANTS,
-    ),
-    (
-        "check-invalidation",
-        &["CheckInvalidations"],
-        check_invalidation::Error::VARIANTS,
-    ),
-    (
-        "report-status",
-        &["ReportSucceeded", "ReportFailed"],
-        report_status::Error::VARIANTS,
-    ),
+const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
+const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/1/q";
+
+/// The functions, each with the states that invoke it.
+pub const FUNCTIONS: [(&str, &[&str]); 4] = [
+    ("hook", &[]),
+    ("create-invalidation", &["CreateInvalidation"]),
+    ("check-invalidation", &["CheckInvalidations"]),
+    ("report-status", &["ReportSucceeded", "ReportFailed"]),
 ];
+
+/// The errors of a function.
+pub fn errors(function: &str) -> &'static [&'static str] {
+    match function {
+        "hook" => hook::Error::VARIANTS,
+        "create-invalidation" => create_invalidation::Error::VARIANTS,
+        "check-invalidation" => check_invalidation::Error::VARIANTS,
+        "report-status" => report_status::Error::VARIANTS,
+        unknown => panic!("there is no function {unknown}"),
+    }
+}
+
+/// The documents in a folder of the repository, each with its function and its file's name.
+pub fn documents(folder: &str) -> Vec<(String, String, Value)> {
+    let files = fs::read_dir(repository().join(folder)).unwrap();
+    let documents = files.map(|file| {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let function = name.split('.').next().unwrap().to_owned();
+        let text = fs::read_to_string(file.path()).unwrap();
+        (function, name, serde_json::from_str(&text).unwrap())
+    });
+    documents.collect()
+}
 
 pub struct Handlers(StandIn);
 
 impl Handlers {
     pub async fn start() -> Self {
         let aws = StandIn::start().await.unwrap();
-        // That of the events, which are about a purge under way.
+        // The invalidation of the events stays in progress.
         aws.invalidations_take("E2QWRUHAPOMQZL", None);
         Self(aws)
     }
 
-    /// Invokes a function; the result is what Lambda would pass on.
+    /// Invokes a function; returns what Lambda would return.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         let config = self.0.client_config();
         let cloudfront = aws_sdk_cloudfront::Client::new(&config);
         let now = SystemTime::now();
+        let on_invalidation_failure = FailureAction::FailDeployment;
         match function {
             "hook" => {
+                let invalidation = InvalidationSettings::parse(|variable| match variable {
+                    "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
+                    "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
+                    _ => Some("/*".to_owned()),
+                });
                 let settings = hook::settings::Settings {
-                    invalidation: hook::settings::InvalidationSettings::parse(|variable| {
-                        let value = match variable {
-                            "STATE_MACHINE_ARN" => {
-                                "arn:aws:states:eu-central-1:111122223333:stateMachine:purge"
-                            }
-                            "DISTRIBUTION_IDS" => "E2QWRUHAPOMQZL",
-                            _ => "/*",
-                        };
-                        Some(value.to_owned())
-                    }),
-                    pending_reports_queue_url: "https://sqs.eu-central-1.amazonaws.com/1/q"
-                        .to_owned(),
-                    on_invalidation_failure: FailureAction::FailDeployment,
+                    invalidation,
+                    pending_reports_queue_url: QUEUE_URL.to_owned(),
+                    on_invalidation_failure,
                 };
                 let clients = hook::Clients::new(&config);
-                passed_on(hook::handle(&clients, &settings, event).await)
+                json(hook::handle(&clients, &settings, event).await)
             }
             "create-invalidation" => {
-                passed_on(create_invalidation::handle(&cloudfront, event, now).await)
+                json(create_invalidation::handle(&cloudfront, event, now).await)
             }
-            "check-invalidation" => {
-                passed_on(check_invalidation::handle(&cloudfront, event, now).await)
-            }
+            "check-invalidation" => json(check_invalidation::handle(&cloudfront, event, now).await),
             "report-status" => {
                 let clients = report_status::Clients::new(&config);
                 let actions = report_status::FailureActions {
-                    on_invalidation_failure: FailureAction::FailDeployment,
+                    on_invalidation_failure,
                     on_invalidation_timeout: FailureAction::FailDeployment,
                 };
-                passed_on(report_status::handle(&clients, actions, "", event).await)
+                json(report_status::handle(&clients, actions, "", event).await)
             }
             unknown => panic!("there is no function {unknown}"),
         }
     }
 }
 
-fn passed_on<T: Serialize, E: Into<Diagnostic>>(result: Result<T, E>) -> Result<Value, Diagnostic> {
-    result
-        .map(|output| serde_json::to_value(output).unwrap())
-        .map_err(Into::into)
+fn json<T: Serialize, E: Into<Diagnostic>>(result: Result<T, E>) -> Result<Value, Diagnostic> {
+    let output = result.map_err(Into::into)?;
+    Ok(serde_json::to_value(output).unwrap())
 }

@@ -1,8 +1,8 @@
-//! What is done to a deployed stack so that `make verify` has something to find.
+//! Damages a deployed stack, for `make verify` to find.
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use tests::{
     command,
@@ -11,48 +11,44 @@ use tests::{
 };
 use tokio::process::Command;
 
-/// Nobody hears of the ends of executions.
+/// The arguments have no spaces in them.
+async fn aws_cli(aws: &LocalAws, command: &str) -> Result<()> {
+    let arguments: Vec<_> = command.split(' ').collect();
+    stack::cli(aws, &arguments).await.map(drop)
+}
+
+/// `ExecutionEndedRule` has no target.
 pub async fn removed_rule(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let rule = stack.resource(aws, "ExecutionEndedRule").await?;
-    let arguments = ["events", "remove-targets", "--rule", &rule];
-    let targets = ["--ids", "PendingReportsQueue"];
-    stack::cli(aws, &[&arguments[..], &targets].concat())
-        .await
-        .map(drop)
+    let command = format!("events remove-targets --rule {rule} --ids PendingReportsQueue");
+    aws_cli(aws, &command).await
 }
 
-/// Nobody reads the queue of pending reports.
+/// No function reads the queue of pending reports.
 pub async fn disabled_mapping(aws: &LocalAws, stack: &Stack) -> Result<()> {
-    let mapping = stack.outputs["PendingReportsMappingId"].as_str();
-    let arguments = ["lambda", "update-event-source-mapping", "--no-enabled"];
-    stack::cli(aws, &[&arguments[..], &["--uuid", mapping]].concat())
-        .await
-        .map(drop)
+    let mapping = &stack.outputs["PendingReportsMappingId"];
+    let command = format!("lambda update-event-source-mapping --no-enabled --uuid {mapping}");
+    aws_cli(aws, &command).await
 }
 
-/// A distribution that `create-invalidation` may not invalidate.
+/// `create-invalidation` isn't authorized for one of the distributions.
 pub async fn denied_permission(aws: &LocalAws, stack: &Stack) -> Result<()> {
-    let function = stack.resource(aws, "CreateInvalidationFunction").await?;
-    let configuration = ["lambda", "get-function-configuration", "--function-name"];
-    let found = stack::cli(aws, &[&configuration[..], &[&function]].concat()).await?;
-    let role = found["Role"]
-        .as_str()
-        .and_then(|arn| arn.rsplit('/').next());
+    let role = stack
+        .resource(aws, "CreateInvalidationFunctionRole")
+        .await?;
     let policy = json!({ "Version": "2012-10-17", "Statement": {
         "Effect": "Deny",
         "Action": "cloudfront:CreateInvalidation",
         "Resource": "arn:aws:cloudfront::*:distribution/E2QWRUHAPOMQZL",
     } });
-    let policy = policy.to_string();
-    let role = role.context("a function has a role")?;
-    let put = ["iam", "put-role-policy", "--policy-name", "planted"];
-    let what = ["--role-name", role, "--policy-document", &policy];
-    stack::cli(aws, &[put, what].concat()).await.map(drop)
+    let put = "iam put-role-policy --policy-name deny";
+    let command = format!("{put} --role-name {role} --policy-document {policy}");
+    aws_cli(aws, &command).await
 }
 
-/// A function built for a processor that it does not run on.
+/// A function is built for another processor.
 pub async fn wrong_architecture(aws: &LocalAws, stack: &Stack) -> Result<()> {
-    /// Where an ELF header has the machine, and the two that Lambda knows.
+    /// The machine field of an ELF header, and its values for the processors of Lambda.
     const MACHINE: usize = 18;
     const X86_64: u8 = 0x3e;
     const AARCH64: u8 = 0xb7;
@@ -60,24 +56,15 @@ pub async fn wrong_architecture(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let bootstrap = folder.path().join("bootstrap");
     fs::copy(stack::built("CheckInvalidationFunction"), &bootstrap)?;
     let mut binary = fs::read(&bootstrap)?;
-    binary[MACHINE] = if binary[MACHINE] == X86_64 {
-        AARCH64
-    } else {
-        X86_64
-    };
+    let is_x86_64 = binary[MACHINE] == X86_64;
+    binary[MACHINE] = if is_x86_64 { AARCH64 } else { X86_64 };
     fs::write(&bootstrap, binary)?;
     let mut zip = Command::new(tool("ministack", "python"));
     let zip = zip.args(["-m", "zipfile", "-c", "code.zip", "bootstrap"]);
     command::run(zip.current_dir(folder.path())).await?;
     let function = stack.resource(aws, "CheckInvalidationFunction").await?;
-    let code = format!("fileb://{}", folder.path().join("code.zip").display());
-    let arguments = [
-        "lambda",
-        "update-function-code",
-        "--function-name",
-        &function,
-    ];
-    stack::cli(aws, &[&arguments[..], &["--zip-file", &code]].concat())
-        .await
-        .map(drop)
+    let update = format!("lambda update-function-code --function-name {function}");
+    let zip = folder.path().join("code.zip");
+    let command = format!("{update} --zip-file fileb://{}", zip.display());
+    aws_cli(aws, &command).await
 }

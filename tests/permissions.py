@@ -1,0 +1,266 @@
+"""Compares what the roles of stacks are allowed to do with what they did. tests/src/permissions.rs runs it.
+
+Reads a JSON document from the standard input and prints one:
+
+{"stacks": [name, ...], "calls": [[operation, subject, access key], ...], "group": application/group}
+    calls are those to CloudFront and CodeDeploy; prints {"table": Markdown, "problems": [text, ...]}
+{"may_report": {"stack": name, "group": application/group or "*"}}
+    prints whether the stack's functions are allowed to report to CodeDeploy if IAM checks this resource
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import boto3
+
+cloudformation = boto3.client("cloudformation")
+cloudtrail = boto3.client("cloudtrail")
+iam = boto3.client("iam")
+awslambda = boto3.client("lambda")
+stepfunctions = boto3.client("stepfunctions")
+
+# ministack takes the account from the access key.
+ACCOUNT, REGION = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_REGION"]
+
+FUNCTIONS = ["hook", "create-invalidation", "check-invalidation", "report-status"]
+STATE_MACHINE = "state machine"
+
+REPORT = "codedeploy:PutLifecycleEventHookExecutionStatus"
+TRACE = [
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:GetSamplingStatisticSummaries",
+]
+
+# What AWS does with a role, where no test can see the calls: roles, actions, part of the resource's ARN, who and why.
+BY_AWS = [
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+    (
+        FUNCTIONS,
+        ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+        "*",
+        "by Lambda: the log",
+    ),
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+    ([*FUNCTIONS, STATE_MACHINE], TRACE, "*", "by Lambda and Step Functions: the trace"),
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    (["hook"], ["sqs:SendMessage"], "PendingReportsQueue", "by Lambda: the failure destination"),
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    (
+        ["report-status"],
+        ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        "PendingReportsQueue",
+        "by Lambda: the queue's event source mapping",
+    ),
+]
+
+# AWS's managed policies that ministack lacks: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/
+MISSING_POLICIES = {
+    "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess": {
+        "Statement": {"Effect": "Allow", "Action": TRACE, "Resource": "*"},
+    },
+}
+
+
+@dataclass
+class Role:
+    """A role of a stack. Grants and calls are pairs of an action and a resource's ARN."""
+
+    who: str
+    arn: str
+    grants: set
+    calls: set
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def policies(role):
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        arn = policy["PolicyArn"]
+        if arn in MISSING_POLICIES:
+            yield MISSING_POLICIES[arn]
+            continue
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        yield iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+def grants(role_arn):
+    return {
+        (action, resource)
+        for policy in policies(role_arn.split("/")[-1])
+        for statement in listed(policy["Statement"])
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+
+
+def access_key(function_arn, role_arn):
+    """As ministack makes it for a function's role (execution_credentials in its lambda_runtime.py)."""
+    return "ASIA" + hashlib.sha256(f"{function_arn}:{role_arn}".encode()).hexdigest()[:16].upper()
+
+
+def logged_calls(key):
+    """The calls to ministack, by its CloudTrail."""
+    attributes = [{"AttributeKey": "AccessKeyId", "AttributeValue": key}]
+    events = cloudtrail.lookup_events(LookupAttributes=attributes)["Events"]
+    # ministack returns one page.
+    assert len(events) < 50, f"{key} has made more calls than can be looked up"
+    for event in events:
+        record = json.loads(event["CloudTrailEvent"])
+        service = record["eventSource"].split(".")[0]
+        parameters = record["requestParameters"] or {}
+        resource = parameters.get("stateMachineArn") or parameters.get("executionArn")
+        if queue := parameters.get("QueueUrl"):
+            account, name = queue.split("/")[-2:]
+            resource = f"arn:aws:sqs:{record['awsRegion']}:{account}:{name}"
+        yield f"{service}:{record['eventName']}", resource or "unknown"
+
+
+def deployment_group(name):
+    return f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{name}"
+
+
+def recorded_calls(calls, key, group):
+    """The calls to CloudFront and CodeDeploy."""
+    for operation, subject, call_key in calls:
+        if call_key != key:
+            continue
+        if operation.endswith(("Invalidation", "Invalidations")):
+            yield f"cloudfront:{operation}", f"arn:aws:cloudfront::{ACCOUNT}:distribution/{subject}"
+        else:
+            yield f"codedeploy:{operation}", deployment_group(group)
+
+
+def invoked_functions(machine):
+    """The function that each state invokes; of a Map that of the state in it, which ministack's histories don't show."""
+    functions = {}
+    for name, state in machine.get("States", {}).items():
+        inner = invoked_functions(state.get("ItemProcessor", {})).values()
+        for function in [state.get("Arguments", {}).get("FunctionName"), *inner]:
+            if function:
+                functions[name] = function
+    return functions
+
+
+def invocations(machine):
+    functions = invoked_functions(json.loads(machine["definition"]))
+    executions = stepfunctions.get_paginator("list_executions")
+    history = stepfunctions.get_paginator("get_execution_history")
+    for page in executions.paginate(stateMachineArn=machine["stateMachineArn"]):
+        for execution in page["executions"]:
+            for events in history.paginate(executionArn=execution["executionArn"]):
+                for event in events["events"]:
+                    function = functions.get(event.get("stateEnteredEventDetails", {}).get("name"))
+                    if function:
+                        yield "lambda:InvokeFunction", function
+
+
+def resources(stack):
+    summaries = cloudformation.list_stack_resources(StackName=stack)["StackResourceSummaries"]
+    return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
+
+
+def function_configuration(names, function):
+    name = names[function.title().replace("-", "") + "Function"]
+    return awslambda.get_function_configuration(FunctionName=name)
+
+
+def roles(stack, calls, group):
+    names = resources(stack)
+    for function in FUNCTIONS:
+        found = function_configuration(names, function)
+        key = access_key(found["FunctionArn"], found["Role"])
+        made = {*logged_calls(key), *recorded_calls(calls, key, group)}
+        yield Role(function, found["Role"], grants(found["Role"]), made)
+    arn = names["InvalidateStateMachine"]
+    # A scenario may have deleted it.
+    if any(machine["stateMachineArn"] == arn for machine in stepfunctions.list_state_machines()["stateMachines"]):
+        machine = stepfunctions.describe_state_machine(stateMachineArn=arn)
+        yield Role(STATE_MACHINE, machine["roleArn"], grants(machine["roleArn"]), set(invocations(machine)))
+
+
+def by_aws(who, action, resource):
+    for users, actions, part, reason in BY_AWS:
+        if who in users and action in actions and part in resource:
+            return reason
+    return None
+
+
+def covering_grant(role, call):
+    """The grant that allows a call, or else the call itself."""
+    action, resource = call
+    matching = (grant for grant in sorted(role.grants) if grant[0] == action and fnmatchcase(resource, grant[1]))
+    return next(matching, call)
+
+
+def kind(stack, resource):
+    """A resource's ARN without what differs from stack to stack."""
+    resource = re.sub(":distribution/.*", ":distribution/<DistributionIds>", resource)
+    return re.sub("-[A-Za-z0-9]{13}$", "", resource.replace(stack, "<stack>"))
+
+
+def elsewhere(resource):
+    """A resource that the stack has nothing to do with."""
+    if ":execution:" in resource:
+        return resource.replace(":execution:", ":execution:another-")
+    return f"{resource}-another"
+
+
+def is_allowed(role_arn, action, resource):
+    request = {"PolicySourceArn": role_arn, "ActionNames": [action], "ResourceArns": [resource]}
+    [result] = iam.simulate_principal_policy(**request)["EvaluationResults"]
+    return result["EvalDecision"] == "allowed"
+
+
+def examine(stacks, calls, group):
+    allowed, used, to_simulate = set(), {}, set()
+    for stack in stacks:
+        for role in roles(stack, calls, group):
+            for action, resource in role.grants:
+                row = (role.who, action, kind(stack, resource))
+                allowed.add(row)
+                if reason := by_aws(role.who, action, resource):
+                    used.setdefault(row, reason)
+                    if resource != "*":
+                        to_simulate.add((role.arn, action, resource))
+            for action, resource in role.calls:
+                _, granted = covering_grant(role, (action, resource))
+                used[role.who, action, kind(stack, granted)] = "by itself"
+                to_simulate.add((role.arn, action, resource))
+
+    table = ["| role | action | resource | allowed | used |", "| --- | --- | --- | --- | --- |"]
+    problems = []
+    for row in sorted(allowed | used.keys()):
+        who, action, resource = row
+        is_granted, use = ("yes" if row in allowed else "NO"), used.get(row, "NO")
+        table.append(f"| {who} | `{action}` | `{resource}` | {is_granted} | {use} |")
+        if row not in allowed or row not in used:
+            problems.append(f"{who}: {action} on {resource}: allowed: {is_granted}; used: {use}")
+    for role_arn, action, resource in sorted(to_simulate):
+        for target, expected in [(resource, True), (elsewhere(resource), False)]:
+            if is_allowed(role_arn, action, target) != expected:
+                problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {action} on {target}")
+    return {"table": "\n".join(table), "problems": problems}
+
+
+def may_report(stack, group):
+    names = resources(stack)
+    resource = group if group == "*" else deployment_group(group)
+    reporting = [function_configuration(names, function)["Role"] for function in ["hook", "report-status"]]
+    [decision] = {is_allowed(role, REPORT, resource) for role in reporting}
+    return decision
+
+
+question = json.load(sys.stdin)
+json.dump(may_report(**question["may_report"]) if "may_report" in question else examine(**question), sys.stdout)

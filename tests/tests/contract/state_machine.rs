@@ -1,0 +1,93 @@
+//! The definition of the state machine.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+use serde_json::Value;
+use tests::{
+    command,
+    local_aws::{repository, tool},
+};
+use tokio::process::Command;
+
+use crate::{
+    definition,
+    files::read,
+    handlers::{FUNCTIONS, errors},
+    keys, states, strings, template,
+};
+
+/// `report-status` describes an execution only for the queue of pending reports.
+const NOT_IN_THE_STATE_MACHINE: &str = "ExecutionUnreadable";
+
+#[test]
+fn every_next_state_exists_and_every_state_is_the_next_of_one() {
+    fn check(machine: &Value) {
+        let mut targets = BTreeSet::from([machine["StartAt"].as_str().unwrap().to_owned()]);
+        for state in machine["States"].as_object().unwrap().values() {
+            let rules = ["Catch", "Choices"].map(|field| state[field].as_array());
+            let rules = rules.into_iter().flatten().flatten();
+            let next = rules.map(|rule| &rule["Next"]);
+            let next = next.chain([&state["Next"], &state["Default"]]);
+            targets.extend(next.filter_map(Value::as_str).map(str::to_owned));
+            if state["Type"] == "Map" {
+                check(&state["ItemProcessor"]);
+            }
+        }
+        assert_eq!(targets, keys(&machine["States"]));
+    }
+    check(&definition());
+}
+
+#[test]
+fn retry_and_catch_of_every_task_name_exactly_the_errors_of_its_function() {
+    let mut states = states();
+    states.retain(|_, (state, _)| state["Type"] == "Task");
+    for (function, tasks) in FUNCTIONS {
+        let mut errors: BTreeSet<_> = errors(function).iter().copied().collect();
+        errors.remove(NOT_IN_THE_STATE_MACHINE);
+        for task in tasks {
+            let Some((state, catch)) = states.remove(*task) else {
+                panic!("{task} of {function} is not a task");
+            };
+            for (what, rules) in [("Retry", &state["Retry"]), ("Catch", &catch)] {
+                let rules = rules.as_array().unwrap().iter();
+                let lists: Vec<_> = rules.map(|rule| strings(&rule["ErrorEquals"])).collect();
+                let (last, ours) = lists.split_last().unwrap();
+                assert_eq!(last, &["States.ALL"], "the last {what} of {task}");
+                let named = ours.concat();
+                let distinct: BTreeSet<_> = named.iter().copied().collect();
+                assert_eq!(named.len(), distinct.len(), "{what} of {task}: {named:?}");
+                assert_eq!(distinct, errors, "{what} of {task}, errors of {function}");
+            }
+        }
+    }
+    assert!(states.is_empty(), "tasks of no function: {states:?}");
+}
+
+#[test]
+fn every_placeholder_in_the_definition_has_a_substitution_that_is_used() {
+    let placeholder = Regex::new(r"\$\{([A-Za-z]+)\}").unwrap();
+    let text = read("statemachine/invalidate.asl.json");
+    let used = placeholder.captures_iter(&text);
+    let used: BTreeSet<_> = used.map(|found| found[1].to_owned()).collect();
+    let machine = &template()["Resources"]["InvalidateStateMachine"]["Properties"];
+    assert_eq!(used, keys(&machine["DefinitionSubstitutions"]));
+}
+
+/// The local AWS evaluates an expression only in an execution that enters its state.
+#[tokio::test]
+async fn every_expression_in_the_definition_is_jsonata() {
+    const PARSE: &str = r#"
+import json, sys, jsonata
+values = [json.load(open(sys.argv[1]))]
+for value in values:
+    if isinstance(value, dict): values.extend(value.values())
+    elif isinstance(value, list): values.extend(value)
+    elif str(value).startswith("{%"): jsonata.Jsonata(value.removeprefix("{%").removesuffix("%}"))
+"#;
+    let mut python = Command::new(tool("ministack", "python"));
+    let definition = repository().join("statemachine/invalidate.asl.json");
+    let parse = python.args(["-c", PARSE]).arg(definition);
+    command::run(parse).await.unwrap();
+}

@@ -1,0 +1,193 @@
+//! The template: names, variables, patterns and permissions.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use regex::Regex;
+use serde_json::json;
+use shared::{
+    failure_action::FailureAction,
+    invalidation::{DistributionId, Path},
+};
+use tests::local_aws::repository;
+
+use crate::{handlers::FUNCTIONS, keys, template};
+
+#[test]
+fn the_execution_ended_rule_is_for_every_end_but_success() {
+    let rule = &template()["Resources"]["ExecutionEndedRule"]["Properties"];
+    let statuses = &rule["EventPattern"]["detail"]["status"];
+    assert_eq!(*statuses, json!(["FAILED", "TIMED_OUT", "ABORTED"]));
+}
+
+#[test]
+fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be_set() {
+    const NAMES: &str = "AlarmName FunctionName LogGroupName Name QueueName RoleName";
+    // They name a resource that they are for.
+    const REFER: [&str; 2] = ["AWS::Lambda::EventSourceMapping", "AWS::Logs::MetricFilter"];
+    let template = template();
+    let mut named = BTreeMap::new();
+    for (resource, definition) in template["Resources"].as_object().unwrap() {
+        let properties = &definition["Properties"];
+        let fixed = NAMES.split(' ').filter_map(|name| properties.get(name));
+        if !REFER.contains(&definition["Type"].as_str().unwrap()) {
+            named.extend(fixed.map(|name| (resource.as_str(), name.to_string())));
+        }
+    }
+    let machine = ["InvalidateStateMachine", "StateMachineLogGroup"];
+    assert!(named.keys().eq(["HookFunction"].iter().chain(&machine)));
+    for (resource, name) in &named {
+        assert!(name.contains("HasHookFunctionName"), "{resource}: {name}");
+    }
+    // Lambda limits a function's name to 64 characters.
+    let description = template["Parameters"]["HookFunctionName"]["Description"].as_str();
+    let longest = 64 - "CodeDeployHook_".len();
+    let limit = format!("the stack's name may then have {longest} characters");
+    assert!(description.unwrap().contains(&limit), "{description:?}");
+}
+
+#[test]
+fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
+    let stems = |folder: &str| -> BTreeSet<String> {
+        let files = fs::read_dir(repository().join(folder)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let stem = |name: String| name.split('.').next().unwrap().to_owned();
+        names.map(stem).collect()
+    };
+    let expected = BTreeSet::from(FUNCTIONS.map(|(stem, _)| stem.to_owned()));
+    assert_eq!(stems("sam/events"), expected);
+    let mut folders = stems("functions");
+    assert!(folders.remove("shared"));
+    assert_eq!(folders, expected);
+    let template = template();
+    for stem in &folders {
+        let capitalized = |word: &str| word[..1].to_uppercase() + &word[1..];
+        let pascal: String = stem.split('-').map(capitalized).collect();
+        let function = &template["Resources"][format!("{pascal}Function")];
+        let folder = format!("../functions/{stem}");
+        assert_eq!(function["Properties"]["CodeUri"], folder);
+    }
+}
+
+#[test]
+fn the_template_sets_exactly_the_variables_that_each_function_reads() {
+    let hook = RefCell::new(BTreeSet::from([
+        FailureAction::ON_INVALIDATION_FAILURE.to_owned(),
+        hook::settings::PENDING_REPORTS_QUEUE_URL.to_owned(),
+    ]));
+    let _ = hook::settings::InvalidationSettings::parse(|variable| {
+        hook.borrow_mut().insert(variable.to_owned());
+        None
+    });
+    let report = [
+        FailureAction::ON_INVALIDATION_FAILURE,
+        FailureAction::ON_INVALIDATION_TIMEOUT,
+        "STATE_MACHINE_ARN",
+    ];
+    for (function, variables) in [
+        ("HookFunction", hook.into_inner()),
+        ("CreateInvalidationFunction", BTreeSet::new()),
+        ("CheckInvalidationFunction", BTreeSet::new()),
+        ("ReportStatusFunction", report.map(str::to_owned).into()),
+    ] {
+        let properties = &template()["Resources"][function]["Properties"];
+        let set = properties.pointer("/Environment/Variables").map(keys);
+        assert_eq!(set.unwrap_or_default(), variables, "{function}");
+    }
+}
+
+#[test]
+fn the_patterns_of_the_template_accept_what_the_code_accepts() {
+    let template = template();
+    let pattern = |parameter: &str| {
+        let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str();
+        Regex::new(pattern.unwrap()).unwrap()
+    };
+    let (ids, paths) = (pattern("DistributionIds"), pattern("Paths"));
+    let tried = "E2QWRUHAPOMQZL EDFDVBD6EXAMPLE E2 e2qwruhapomqzl E2QWRUHAPOM-ZL * \
+        arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL";
+    for id in tried.split(' ').chain([""]) {
+        let accepted = DistributionId::try_from(id.to_owned()).is_ok();
+        assert_eq!(ids.is_match(id), accepted, "{id:?}");
+    }
+    let tried = r#"/ /* /index.html /images/* /a%20b /a?b=c&d=e /@scope/~x /a(1)!$'+;:= index.html * /a*b /** /a%2 /a%zz
+        /ä /a"b /[id] /{x} /a|b /a^b /a`b /a\b /#tag /<x>"#;
+    let tried = tried.split_whitespace().chain(["", "/a b"]);
+    let bytes = 0..=u8::MAX;
+    let encoded = bytes.flat_map(|byte| [format!("/a%{byte:02X}b"), format!("/a%{byte:02x}b")]);
+    for path in tried.map(str::to_owned).chain(encoded) {
+        let accepted = Path::try_from(path.clone()).is_ok();
+        assert_eq!(paths.is_match(&path), accepted, "{path:?}");
+    }
+    // The comma is the one exception: it separates the list before the pattern is applied.
+    assert!(Path::try_from("/a,b".to_owned()).is_ok());
+}
+
+#[test]
+fn the_template_is_only_for_the_two_partitions_with_cloudfront_and_knows_their_arns() {
+    let template = template();
+    let rule = &template["Rules"]["CloudFrontExists"]["Assertions"][0]["Assert"];
+    let partitions = json!([["aws", "aws-cn"], { "!Ref": "AWS::Partition" }]);
+    assert_eq!(*rule, json!({ "!Contains": partitions }));
+    for function in ["CreateInvalidationFunction", "CheckInvalidationFunction"] {
+        let policies = template["Resources"][function]["Properties"]["Policies"].to_string();
+        for partition in ["aws", "aws-cn"] {
+            let arn = format!("arn:{partition}:cloudfront::*:distribution/");
+            assert_eq!(policies.matches(&arn).count(), 2, "{policies}");
+        }
+    }
+}
+
+#[test]
+fn execution_logs_never_have_data_and_the_role_may_write_them_only_where_they_are_on() {
+    let template = template();
+    let machine = &template["Resources"]["InvalidateStateMachine"]["Properties"];
+    let logging = &machine["Logging"]["!If"];
+    assert_eq!(logging[0], "LogsExecutions");
+    assert_eq!(logging[1]["IncludeExecutionData"], false);
+    assert_eq!(logging[2], json!({ "Level": "OFF" }));
+    let mut allowing = 0;
+    let statements = machine["Policies"][0]["Statement"].as_array().unwrap();
+    for statement in statements
+        .iter()
+        .filter(|s| s.to_string().contains("logs:"))
+    {
+        assert_eq!(statement["!If"][0], "LogsExecutions");
+        assert_eq!(statement["!If"][2], json!({ "!Ref": "AWS::NoValue" }));
+        allowing += 1;
+    }
+    assert_eq!(allowing, 1);
+    let log_group = &template["Resources"]["StateMachineLogGroup"];
+    assert_eq!(log_group["Condition"], "LogsExecutions");
+}
+
+/// The local AWS leaves both out of the roles that it creates.
+#[test]
+fn every_role_has_the_permissions_boundary_and_the_path() {
+    let template = template();
+    let globals = &template["Globals"]["Function"];
+    let boundary = &globals["PermissionsBoundary"]["!If"];
+    assert_eq!(boundary[1], json!({ "!Ref": "PermissionsBoundaryArn" }));
+    assert_eq!(globals["RolePath"], json!({ "!Ref": "RolePath" }));
+    for (name, resource) in template["Resources"].as_object().unwrap() {
+        let properties = &resource["Properties"];
+        match resource["Type"].as_str().unwrap() {
+            // SAM creates a role for each, with the boundary and the path from Globals.
+            "AWS::Serverless::Function" => {
+                assert_eq!(properties.get("Role"), None, "{name}");
+                assert_eq!(properties.get("PermissionsBoundary"), None, "{name}");
+            }
+            "AWS::Serverless::StateMachine" => {
+                assert_eq!(
+                    properties["PermissionsBoundary"],
+                    globals["PermissionsBoundary"]
+                );
+                assert_eq!(properties["RolePath"], globals["RolePath"]);
+            }
+            other => assert_ne!(other, "AWS::IAM::Role", "{name}"),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Timeouts: all of them have to fit into the hour that CodeDeploy waits.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::aws::{FUNCTION_TIMEOUT, OPERATION_TIMEOUT};
+
+use crate::{definition, states, template};
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+#[test]
+fn every_way_to_a_report_fits_into_the_hour() {
+    let (template, definition) = (template(), definition());
+    let hook = &template["Resources"]["HookFunction"]["Properties"];
+    let hour = 3600;
+    let machine = number(&definition["TimeoutSeconds"]);
+    let longest_wait = number(&template["Parameters"]["MaxWaitSeconds"]["MaxValue"]);
+    let late_start = number(&hook["EventInvokeConfig"]["MaximumEventAgeInSeconds"]);
+    let function = number(&template["Globals"]["Function"]["Timeout"]);
+    assert_eq!(function, FUNCTION_TIMEOUT.as_secs());
+    let hook = number(&hook["Timeout"]);
+    assert_eq!(hook, hook::execution::HOOK_TIMEOUT.as_secs());
+    // Time to report before the state machine times out.
+    assert!(longest_wait + 2 * 60 < machine);
+    // Time for the queue of pending reports, even after a late start.
+    assert!(late_start + hook + machine + 60 < hour);
+    for (name, (state, _)) in states() {
+        if state["Type"] == "Task" {
+            let task = number(&state["TimeoutSeconds"]);
+            assert!(task > function, "{name} times out before its function");
+        }
+    }
+}
+
+/// Each call for as long as its timeout allows.
+#[test]
+fn the_longest_sequence_of_calls_fits_into_the_timeout_of_its_function() {
+    let start = hook::execution::START_TIMEOUT;
+    // Start, report, send to the queue.
+    let hook = start + 2 * OPERATION_TIMEOUT;
+    assert!(hook < hook::execution::HOOK_TIMEOUT, "{hook:?}");
+    // Create, list, and get all that is listed at the same time.
+    assert!(3 * OPERATION_TIMEOUT < FUNCTION_TIMEOUT);
+    // Describe, report.
+    assert!(2 * OPERATION_TIMEOUT < FUNCTION_TIMEOUT);
+    // A shorter disturbance must not leave a deployment without its execution.
+    assert!(start > Duration::from_secs(20), "{start:?}");
+}
+
+#[test]
+fn the_queue_repeats_for_most_of_the_hour_and_never_while_the_function_runs() {
+    let template = template();
+    let resources = &template["Resources"];
+    let queue = &resources["PendingReportsQueue"]["Properties"];
+    let pause = number(&queue["VisibilityTimeout"]);
+    let times = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
+    assert!(pause > number(&template["Globals"]["Function"]["Timeout"]));
+    assert!((40 * 60..=60 * 60).contains(&(pause * times)));
+    // report-status reads one record of an event.
+    let mapping = &resources["PendingReportsMapping"]["Properties"];
+    assert_eq!(mapping["BatchSize"], 1);
+}
