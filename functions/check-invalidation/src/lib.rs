@@ -134,13 +134,14 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         Some(_) => (Status::InProgress, None),
         None => summary::end(&invalidations, deadline),
     };
+    let (error, cause) = failure.unzip();
     tracing::info!(
         execution_name,
         status = ?status,
+        error_name = error,
         "checked the invalidations: {}",
         summary::all(&invalidations)
     );
-    let (error, cause) = failure.unzip();
     Ok(Output {
         status,
         invalidations,

@@ -217,7 +217,7 @@ async fn create(
     input: &Input,
     target: &Target,
 ) -> Result<CloudFrontInvalidation, Error> {
-    // No response is assumed, and so a retry, where there is no invalidation to wait for.
+    // A response without an invalidation counts as none, so that the state machine retries.
     let unusable = |reason: &dyn fmt::Display| Error::CloudFrontUnavailable {
         target: target.clone(),
         source: AwsFailure::unusable(reason),
