@@ -1,5 +1,5 @@
-# What `sam local invoke` runs the functions in when they are to call a local AWS. Sam's own --env-vars sets only what the
-# template defines, and the template defines no endpoints: on AWS, nothing can send the functions' calls elsewhere.
+# The image in which `sam local invoke` runs the functions against a local AWS. SAM's --env-vars sets only variables that the
+# template defines, and the template defines no endpoints, so that on AWS nothing can redirect the functions' calls.
 ARG BASE=public.ecr.aws/lambda/provided:al2023
 FROM $BASE
 ARG AWS_ENDPOINT_URL

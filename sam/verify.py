@@ -1,9 +1,9 @@
 """Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`.
 
-It invalidates one harmless path in each of the stack's distributions, once or twice (of the thousand paths a month that are
-free), and stops one execution, which sets off ExecutionsAbortedAlarm once. It reports to no deployment and changes nothing else.
+It invalidates a path that no viewer requests in each of the stack's distributions, once or twice (1,000 paths a month are free),
+and stops one execution, after which ExecutionsAbortedAlarm fires. It reports to no deployment and changes nothing else.
 
-Every check is printed as a row, and for each that failed, what to do. Exits with 1 if any failed, or none passed.
+It prints one line for each check, and what to do if the check failed. It exits with 1 if a check failed, or if none passed.
 """
 
 import functools
@@ -16,22 +16,22 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 PATH = "/cloudfront-deploy-hook-verify"
-# What each function says of an event that it cannot have: it has started, and does nothing.
+# The error with which each function rejects an invalid event. It shows that the function starts, and has no other effect.
 FUNCTIONS = {
     "HookFunction": "InvalidHookEvent",
     "CreateInvalidationFunction": "InvalidInput",
     "CheckInvalidationFunction": "InvalidInput",
     "ReportStatusFunction": "InvalidInput",
 }
-# For a stopped execution to come to the log of report-status, in seconds; as a rule it takes ten.
-REPORT_PATIENCE = float(os.environ.get("VERIFY_REPORT_PATIENCE", "180"))
+# How many seconds may pass until report-status logs a stopped execution; usually it takes ten.
+REPORT_TIMEOUT = float(os.environ.get("VERIFY_REPORT_PATIENCE", "180"))
 POLL_SECONDS = 2
 NOT_AUTHORIZED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation")
-CHANGED = "It was changed outside of CloudFormation, so deploying the same template again does not repair it: "
+CHANGED = "It was changed outside of CloudFormation, and deploying the same template again does not restore it. Run: "
 
 session = boto3.Session(region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
 if not session.region_name:
-    sys.exit("verify: no region. Set AWS_REGION to the region of the stack.")
+    sys.exit("verify: no region is set. Set AWS_REGION to the region of the stack.")
 cloudformation = session.client("cloudformation")
 cloudwatch = session.client("cloudwatch")
 events = session.client("events")
@@ -46,20 +46,20 @@ class Skipped(Exception):
 
 
 class Failed(Exception):
-    """A check failed: what was found, and what to do."""
+    """A check failed: what was found, and what to do next."""
 
     def __init__(self, found, remedy):
         super().__init__(f"{found}\n    -> {remedy}")
 
 
 class Table:
-    """The checks, printed as they are made."""
+    """Prints the checks, and counts their results."""
 
     def __init__(self):
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
 
     def check(self, what, call, *arguments):
-        """Makes a check; says whether it passed."""
+        """Makes a check, and returns whether it passed."""
         result, detail = self.outcome(call, *arguments)
         self.counts[result] += 1
         print(f"{result:8} {what}{': ' if detail else ''}{detail}", flush=True)
@@ -76,13 +76,15 @@ class Table:
         except ClientError as error:
             if error.response["Error"]["Code"].startswith(NOT_AUTHORIZED):
                 return "skipped", f"your credentials are not authorized: {error}"
-            return "failed", f"{error}\n    -> See the error; a resource that is gone was deleted outside of CloudFormation"
+            remedy = "A resource that does not exist was deleted outside of CloudFormation: delete the stack and deploy it again"
+            return "failed", f"{error}\n    -> {remedy}"
         except (BotoCoreError, LookupError, ValueError) as error:
-            return "failed", f"{type(error).__name__}: {error}\n    -> Try again; if it stays, please report it"
+            remedy = "Run `make verify` again; if the check fails again, open an issue with this output"
+            return "failed", f"{type(error).__name__}: {error}\n    -> {remedy}"
 
 
 class Stack:
-    """What CloudFormation knows of the stack."""
+    """The stack, as CloudFormation describes it."""
 
     def __init__(self, name):
         [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
@@ -106,24 +108,24 @@ class Stack:
 def definition_is_valid(stack):
     definition = machines.describe_state_machine(stateMachineArn=stack.machine)["definition"]
     try:
-        answer = machines.validate_state_machine_definition(definition=definition, type="STANDARD")
+        response = machines.validate_state_machine_definition(definition=definition, type="STANDARD")
     except ClientError as error:
         if error.response["Error"]["Code"] in ("UnknownOperationException", "InternalFailure", "500"):
-            raise Skipped("this region's Step Functions has no ValidateStateMachineDefinition") from error
+            raise Skipped("Step Functions has no ValidateStateMachineDefinition in this region") from error
         raise
-    if answer["result"] != "OK":
-        raise Failed(json.dumps(answer["diagnostics"]), "Open an issue with this output: the definition is part of this project")
+    if response["result"] != "OK":
+        raise Failed(json.dumps(response["diagnostics"]), "Open an issue with this output: the definition is part of this project")
 
 
 def function_starts(stack, function):
-    answer = lambdas.invoke(FunctionName=stack.ids[function], Payload=b"[]")
-    payload = json.loads(answer["Payload"].read())
+    response = lambdas.invoke(FunctionName=stack.ids[function], Payload=b"[]")
+    payload = json.loads(response["Payload"].read())
     error = payload.get("errorType") if isinstance(payload, dict) else None
     if error != FUNCTIONS[function]:
         raise Failed(
-            f"it returned {json.dumps(payload)[:300]}",
-            "Runtime.InvalidEntrypoint or Runtime.ExitError: it was built for another architecture, or its code was changed "
-            "outside of CloudFormation; build and deploy again. Otherwise see its log",
+            f"instead of {FUNCTIONS[function]}, it returned {json.dumps(payload)[:300]}",
+            "If the error is Runtime.InvalidEntrypoint or Runtime.ExitError, the function was built for another architecture, or "
+            "its code was changed outside of CloudFormation: build and deploy again. Otherwise see its log",
         )
 
 
@@ -150,32 +152,34 @@ def rule_delivers(stack):
     try:
         state = events.describe_rule(Name=rule)["State"]
     except events.exceptions.ResourceNotFoundException as error:
-        raise Failed("there is no such rule", CHANGED + "delete the stack and deploy it again") from error
+        remedy = "It was deleted outside of CloudFormation: delete the stack and deploy it again"
+        raise Failed("the rule does not exist", remedy) from error
     if state != "ENABLED":
         raise Failed(f"the rule is {state}", CHANGED + f"aws events enable-rule --name {rule}")
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
     if not any(target.endswith(f":{queue}") for target in targets):
         target = f"Id=PendingReportsQueue,Arn={stack.arn_of('sqs', queue)}"
         remedy = CHANGED + f"aws events put-targets --rule {rule} --targets {target}"
-        raise Failed(f"its targets are {targets}, not {queue}", remedy)
+        raise Failed(f"the targets of the rule are {targets}; {queue} is missing", remedy)
 
 
-def stopped_execution_is_reported(stack, name):
+def stopped_execution_is_received(stack, name):
     execution = start(stack, stack.distributions[0], name)
     machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by make verify")
-    # By AWS's clock.
+    # From AWS's clock, which the log has, too.
     started = machines.describe_execution(executionArn=execution)["startDate"].timestamp()
     log, began = stack.ids["ReportStatusLogGroup"], time.monotonic()
-    while (waited := time.monotonic() - began) < REPORT_PATIENCE:
+    while (waited := time.monotonic() - began) < REPORT_TIMEOUT:
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=log, startTime=int(started * 1000), filterPattern=f'"{name}"'
         )
         if any(name in event["message"] for page in pages for event in page["events"]):
-            return f"report-status received its end after {waited:.0f} s"
+            return f"report-status received the event after {waited:.0f} s"
         time.sleep(POLL_SECONDS)
     raise Failed(
-        f"after {REPORT_PATIENCE:.0f} s the log of report-status does not mention {execution}",
-        "Check PendingReportsMapping (is it enabled?), the policy of PendingReportsQueue, and ReportsDeadLetterQueue",
+        f"after {REPORT_TIMEOUT:.0f} s the log of report-status does not mention {execution}",
+        "Check that PendingReportsMapping is enabled, that QueuesPolicy allows EventBridge to send messages to "
+        "PendingReportsQueue, and whether ReportsDeadLetterQueue has the event",
     )
 
 
@@ -187,27 +191,28 @@ def alarm_notifies(stack, alarm):
         raise Failed("its actions are disabled", f"aws cloudwatch enable-alarm-actions --alarm-names {found['AlarmName']}")
 
 
-def topic_reaches_somebody(topic):
+def topic_has_subscribers(topic):
     sns = session.client("sns", region_name=topic.split(":")[3])
     try:
         attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     except sns.exceptions.NotFoundException as error:
-        raise Failed("it does not exist", "Deploy the stack with another AlarmTopicArn") from error
+        raise Failed("the topic does not exist", "Deploy the stack with the ARN of an existing topic as AlarmTopicArn") from error
     key = attributes.get("KmsMasterKeyId", "")
     if key.endswith("alias/aws/sns"):
         raise Failed(
-            "it is encrypted with alias/aws/sns, which CloudWatch may not use",
-            "Encrypt it with a key of your own whose policy allows cloudwatch.amazonaws.com kms:Decrypt and kms:GenerateDataKey*",
+            "the topic is encrypted with alias/aws/sns, which CloudWatch cannot use",
+            "Encrypt it with a customer managed key whose policy allows kms:Decrypt and kms:GenerateDataKey* for "
+            "cloudwatch.amazonaws.com",
         )
     subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     confirmed = [s for s in subscriptions if s["SubscriptionArn"].startswith("arn:")]
     if not confirmed:
-        raise Failed("nobody has a confirmed subscription to it", "Subscribe to it, and confirm the subscription")
-    return f"{len(confirmed)} subscription(s)" + (f", encrypted with {key}: its policy was not checked" if key else "")
+        raise Failed("the topic has no confirmed subscription", "Subscribe to the topic, and confirm the subscription")
+    return f"{len(confirmed)} subscription(s)" + (f"; the policy of its key {key} is not checked" if key else "")
 
 
 def permissions(stack):
-    """Whose role, what, on what; and whether it must be allowed."""
+    """The function or state machine, the action, the resource, and whether its role must allow that."""
     application, group = (
         stack.parameters[name].replace("*", "any") for name in ("CodeDeployApplication", "CodeDeployDeploymentGroup")
     )
@@ -247,17 +252,17 @@ def role_is(role, action, resource, allowed):
         "ContextKeyType": "string",
         "ContextKeyValues": [region],
     }
-    answer = iam.simulate_principal_policy(
+    response = iam.simulate_principal_policy(
         PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource], ContextEntries=[context]
     )
-    result = answer["EvaluationResults"][0]
+    result = response["EvaluationResults"][0]
     decision = result["EvalDecision"]
     if (decision == "allowed") != allowed:
         if missing := result.get("MissingContextValues"):
-            raise Skipped(f"{decision}, but policies ask for {missing}, which the simulator does not know")
+            raise Skipped(f"{decision}, but policies depend on {missing}, which the policy simulator does not have")
         raise Failed(
             f"{decision} for {role}",
-            "Look for a policy that was added to the role, a permissions boundary or a service control policy",
+            "Check for policies that were added to the role, a permissions boundary and service control policies",
         )
 
 
@@ -265,21 +270,21 @@ def verify(name):
     stack, table = Stack(name), Table()
     run = f"verify-{int(time.time())}"
     table.check("the state machine's definition is valid", definition_is_valid, stack)
-    # All of them, whatever comes of one.
+    # All functions are checked, even if one fails.
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
     if all(starting):
         for distribution in stack.distributions:
-            what = f"distribution {distribution} is invalidated"
+            what = f"an invalidation of distribution {distribution} completes"
             table.check(what, invalidation_completes, stack, distribution, f"{run}-{distribution}")
     else:
-        print("         (no execution is started, because not every function is known to start)")
+        print("         (no execution is started, because not every function starts)")
     delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)
     if all(starting) and delivers:
-        table.check("a stopped execution is reported", stopped_execution_is_reported, stack, f"{run}-stopped")
+        table.check("a stopped execution is reported", stopped_execution_is_received, stack, f"{run}-stopped")
     for alarm in stack.alarms:
-        table.check(f"{alarm} notifies", alarm_notifies, stack, alarm)
+        table.check(f"{alarm} notifies its topic", alarm_notifies, stack, alarm)
     if topic := stack.parameters["AlarmTopicArn"]:
-        table.check(f"{topic} reaches somebody", topic_reaches_somebody, topic)
+        table.check(f"{topic} has subscribers", topic_has_subscribers, topic)
     for who, action, resource, allowed in permissions(stack):
         what = f"{who} {'may' if allowed else 'may not'} {action} on {resource}"
         table.check(what, lambda: role_is(role(stack, who), action, resource, allowed))
@@ -289,8 +294,8 @@ def verify(name):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: make verify STACK=<the stack's name>, with AWS credentials and a region in the environment")
+        sys.exit("usage: make verify STACK=<name of the stack>, with AWS credentials and AWS_REGION in the environment")
     try:
         sys.exit(not verify(sys.argv[1]))
     except (BotoCoreError, ClientError, KeyError) as error:
-        sys.exit(f"verify: {error}\nIs this a stack of this project? Check its name, the region (AWS_REGION) and your credentials.")
+        sys.exit(f"verify: {error}\nCheck the stack's name, that it is a stack of this project, AWS_REGION and your credentials.")

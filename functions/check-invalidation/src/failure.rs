@@ -1,107 +1,71 @@
-//! Why an invalidation's status could not be learned.
+//! Why the status of an invalidation is not known.
 
+use aws_sdk_cloudfront::{error::SdkError, operation::get_invalidation::GetInvalidationError};
 use shared::{
     aws::AwsFailure,
     errors::{MAX_MESSAGE_CHARACTERS, shorten},
-    invalidation::{Created, DistributionId, Failed, Invalidation},
+    invalidation::{Created, Failed, Invalidation},
 };
 
-/// Why an invalidation's status could not be learned. The variants' names are the error names in the rows, and of the
+/// Why the status of an invalidation is not known. The names of the variants are the error names in the rows, and of the
 /// execution.
-#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Debug, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Failure {
-    /// The invalidation is gone, though it was created a while ago.
-    #[error(
-        "CloudFront does not find invalidation {invalidation_id} of distribution {distribution_id}: {source}. Was the distribution deleted? If not, start a new execution with the same input"
-    )]
-    InvalidationNotFound {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// CloudFront's response.
-        source: AwsFailure,
-    },
+    /// CloudFront does not find the invalidation, although it was created a minute ago or earlier.
+    InvalidationNotFound(AwsFailure),
     /// The function's role isn't authorized.
-    #[error(
-        "not authorized to get the status of invalidation {invalidation_id} of distribution {distribution_id}: {source}. The function's role covers the distributions of the DistributionIds parameter; check that no permissions boundary or service control policy denies it"
-    )]
-    AccessDenied {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// CloudFront's response.
-        source: AwsFailure,
-    },
-    /// CloudFront rejects the request.
-    #[error(
-        "GetInvalidation was rejected for invalidation {invalidation_id} of distribution {distribution_id}: {source}. {}",
-        source.remedy().unwrap_or("See the invalidation in the CloudFront console")
-    )]
-    CloudFrontRejected {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// CloudFront's response.
-        source: AwsFailure,
-    },
-    /// The last status check, after the deadline, failed.
-    #[error(
-        "the status of invalidation {invalidation_id} of distribution {distribution_id} is not known: the last status check, at the deadline, failed: {reason}. See the invalidation in the CloudFront console; CloudFront processes it whether or not this execution runs"
-    )]
-    InvalidationStatusUnknown {
-        /// The distribution.
-        distribution_id: DistributionId,
-        /// The invalidation.
-        invalidation_id: String,
-        /// What the last status check met.
-        reason: String,
-    },
+    AccessDenied(AwsFailure),
+    /// CloudFront rejected the request.
+    CloudFrontRejected(AwsFailure),
+    /// The last status check, at the deadline, failed for this reason.
+    InvalidationStatusUnknown(String),
 }
 
 impl Failure {
-    /// The failure that CloudFront's error is.
-    pub(crate) fn new(source: AwsFailure, created: &Created) -> Self {
-        let distribution_id = created.distribution_id.clone();
-        let invalidation_id = created.invalidation_id.clone();
-        match source.code() {
-            Some("NoSuchInvalidation" | "NoSuchDistribution") => Self::InvalidationNotFound {
-                distribution_id,
-                invalidation_id,
-                source,
-            },
-            Some("AccessDenied") => Self::AccessDenied {
-                distribution_id,
-                invalidation_id,
-                source,
-            },
-            _ => Self::CloudFrontRejected {
-                distribution_id,
-                invalidation_id,
-                source,
-            },
+    pub(crate) fn new(error: &SdkError<GetInvalidationError>) -> Self {
+        let failure = AwsFailure::from(error);
+        match error.as_service_error() {
+            Some(error) if error.is_no_such_invalidation() || error.is_no_such_distribution() => {
+                Self::InvalidationNotFound(failure)
+            }
+            Some(error) if error.is_access_denied() => Self::AccessDenied(failure),
+            _ => Self::CloudFrontRejected(failure),
         }
     }
 
-    pub(crate) fn unknown(reason: String, created: &Created) -> Self {
-        Self::InvalidationStatusUnknown {
-            distribution_id: created.distribution_id.clone(),
-            invalidation_id: created.invalidation_id.clone(),
-            reason,
-        }
-    }
-
-    /// The row of an invalidation that met it.
+    /// The row of an invalidation with this failure.
     pub(crate) fn row(&self, created: Created) -> Invalidation {
         let name: &'static str = self.into();
         Invalidation::Failed(Failed {
+            error: name.to_owned(),
+            cause: shorten(&self.cause(&created), MAX_MESSAGE_CHARACTERS),
             distribution_id: created.distribution_id.into(),
             invalidation_id: Some(created.invalidation_id),
             path_count: created.path_count,
-            error: name.to_owned(),
-            cause: shorten(&self.to_string(), MAX_MESSAGE_CHARACTERS),
         })
+    }
+
+    fn cause(&self, created: &Created) -> String {
+        let which = format!(
+            "invalidation {} of distribution {}",
+            created.invalidation_id, created.distribution_id
+        );
+        match self {
+            Self::InvalidationNotFound(failure) => format!(
+                "CloudFront does not find {which}: {failure}. If the distribution was not deleted, start a new execution with the same input"
+            ),
+            Self::AccessDenied(failure) => format!(
+                "the check-invalidation function isn't authorized to get the status of {which}: {failure}. Its role covers the distributions in the stack's DistributionIds parameter; check that no permissions boundary or service control policy denies access"
+            ),
+            Self::CloudFrontRejected(failure) => format!(
+                "CloudFront rejected GetInvalidation for {which}: {failure}. {}",
+                failure
+                    .remedy()
+                    .unwrap_or("See the invalidation in the CloudFront console")
+            ),
+            Self::InvalidationStatusUnknown(reason) => format!(
+                "the status of {which} is not known: the last status check, at the deadline, failed: {reason}. See the invalidation in the CloudFront console; CloudFront processes it whether or not this execution runs"
+            ),
+        }
     }
 }

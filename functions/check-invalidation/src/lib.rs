@@ -1,16 +1,18 @@
-//! The state `CheckInvalidations`: asks CloudFront for the status of the invalidations in progress, and says how the
-//! execution goes on: wait and check again, or end as completed, timed out or failed.
+//! The state `CheckInvalidations`: gets the status of the invalidations in progress, and decides whether the execution waits and
+//! checks again, or ends because all invalidations are completed, timed out or failed.
 //!
-//! What fails for one invalidation is recorded in its row and never stops the others. A status check that CloudFront does
-//! not answer is no failure: the invalidation stays in progress, with that error in its row, until a later check or the
-//! deadline.
+//! A failure of one invalidation is recorded in its row and never stops the others. If CloudFront is not available for a status
+//! check, the invalidation stays in progress, with that error in its row, until a later check or the deadline.
 
 mod failure;
 mod summary;
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_cloudfront::Client;
+use aws_sdk_cloudfront::{
+    Client, error::SdkError, operation::get_invalidation::GetInvalidationError,
+    types::Invalidation as CloudFrontInvalidation,
+};
 use aws_smithy_types::DateTime;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Diagnostic;
@@ -27,11 +29,11 @@ use tokio::time::Instant;
 
 pub use failure::Failure;
 
-/// For so long after its creation CloudFront may not know an invalidation everywhere (it is eventually consistent).
+/// How long after its creation CloudFront may not find an invalidation (it is eventually consistent).
 const GRACE: Duration = Duration::from_mins(1);
-/// How many invalidations are asked about at the same time.
+/// How many `GetInvalidation` calls are made at the same time.
 const CHECKS_AT_A_TIME: usize = 10;
-/// No check starts later than this, so that the last one ends before the function does, however slowly CloudFront responds.
+/// No check starts later than this, so that the last one ends before the function times out, however slowly CloudFront responds.
 const LAST_START: Duration = FUNCTION_TIMEOUT
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(Duration::from_secs(3));
@@ -39,7 +41,7 @@ const LAST_START: Duration = FUNCTION_TIMEOUT
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    /// For the log: it begins with the deployment's id. None in an event made manually.
+    /// For the log. It begins with the deployment's id; missing in an event that was written manually.
     execution_name: Option<String>,
     #[serde(deserialize_with = "document::non_empty_list")]
     invalidations: Vec<Invalidation>,
@@ -47,20 +49,20 @@ struct Input {
     deadline: DateTime,
 }
 
-/// How the execution goes on.
+/// What the execution does next.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
     /// Of all invalidations together.
     pub status: Status,
-    /// The rows of the input, brought up to date.
+    /// The rows of the input, with the new statuses.
     pub invalidations: Vec<Invalidation>,
-    /// How long to wait before the next status check, in seconds; 0 when there is none.
+    /// How long to wait before the next status check, in seconds; 0 if there is none.
     pub wait_seconds: u64,
     /// The name of the error that the execution is to fail with, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The cause that goes with it: what failed, why, and what to do.
+    /// The cause of that error: what failed, why, and what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
@@ -78,7 +80,7 @@ pub enum Status {
     Failed,
 }
 
-/// Why nothing could be checked. The variants' names are the error names that the state machine knows.
+/// Why nothing was checked. `Retry` and `Catch` in the state machine match the names of the variants.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
     /// The input is invalid.
@@ -88,14 +90,14 @@ pub enum Error {
 
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        errors::report(&error)
+        errors::diagnostic(&error)
     }
 }
 
-/// Asks CloudFront about the invalidations in progress.
+/// Gets the status of the invalidations in progress.
 ///
 /// # Errors
-/// When the input is invalid. What CloudFront says of an invalidation is never an error here, but in its row.
+/// When the input is invalid. CloudFront's errors are recorded in the rows.
 pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Output, Error> {
     let Input {
         execution_name,
@@ -108,36 +110,38 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         .map(async |invalidation| match invalidation {
             Invalidation::InProgress(created) => {
                 let age = timestamp::between(created.created_at, now);
-                let seen = if began.elapsed() < LAST_START {
+                let found = if began.elapsed() < LAST_START {
                     check(client, &created, age).await
                 } else {
-                    Seen::Unknown("there was no time left to check it".to_owned())
+                    Found::Nothing("there was no time left to check it".to_owned())
                 };
-                record(seen, created, age, time_left.is_zero())
+                record(found, created, age, time_left.is_zero())
             }
             ended => ended,
         })
         .buffered(CHECKS_AT_A_TIME)
         .collect()
         .await;
-    tracing::info!(
-        execution_name,
-        "checked the invalidations: {}",
-        summary::all(&invalidations)
-    );
     let wait = invalidations
         .iter()
         .filter_map(|invalidation| match invalidation {
             Invalidation::InProgress(created) => Some(created.created_at),
             _ => None,
         })
-        .map(|created_at| schedule::next_look(timestamp::between(created_at, now)))
+        .map(|created_at| schedule::next_check(timestamp::between(created_at, now)))
         .min();
     let (status, failure) = match wait {
         Some(_) => (Status::InProgress, None),
         None => summary::end(&invalidations, deadline),
     };
     let (error, cause) = failure.unzip();
+    tracing::info!(
+        execution_name,
+        status = ?status,
+        error_name = error,
+        "checked the invalidations: {}",
+        summary::all(&invalidations)
+    );
     Ok(Output {
         status,
         invalidations,
@@ -147,73 +151,68 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
     })
 }
 
-/// What a status check showed.
-enum Seen {
+/// What a status check found.
+enum Found {
     Completed,
-    /// And what is odd about it, if anything is.
+    /// The undocumented status that CloudFront returned, if it was one.
     InProgress(Option<String>),
-    /// CloudFront did not say, for this reason.
-    Unknown(String),
+    /// CloudFront returned no status, for this reason; a later check may get one.
+    Nothing(String),
     Failed(Failure),
 }
 
-async fn check(client: &Client, created: &Created, age: Duration) -> Seen {
+async fn check(client: &Client, created: &Created, age: Duration) -> Found {
     let response = client
         .get_invalidation()
         .distribution_id(created.distribution_id.as_str())
         .id(&created.invalidation_id)
         .send()
-        .await
-        .map_err(AwsFailure::from)
-        .and_then(|response| {
-            response.invalidation.ok_or_else(|| {
-                AwsFailure::unusable("GetInvalidation's response has no Invalidation")
-            })
-        });
-    match response {
-        Ok(found) => match found.status() {
-            "Completed" => Seen::Completed,
-            "InProgress" => Seen::InProgress(None),
-            unknown => Seen::InProgress(Some(format!(
-                "CloudFront says {unknown:?}, which is not a documented status; treated as in progress"
-            ))),
-        },
-        Err(failure) if may_pass(&failure, age) => Seen::Unknown(failure.to_string()),
-        Err(failure) => Seen::Failed(Failure::new(failure, created)),
+        .await;
+    let invalidation = match response {
+        Ok(response) => response.invalidation,
+        Err(error) if may_pass(&error, age) => {
+            return Found::Nothing(AwsFailure::from(error).to_string());
+        }
+        Err(error) => return Found::Failed(Failure::new(&error)),
+    };
+    match invalidation.as_ref().map(CloudFrontInvalidation::status) {
+        Some("Completed") => Found::Completed,
+        Some("InProgress") => Found::InProgress(None),
+        Some(other) => Found::InProgress(Some(format!(
+            "CloudFront returned the status {other:?}, which is not documented; treated as in progress"
+        ))),
+        None => Found::Nothing("GetInvalidation's response has no Invalidation".to_owned()),
     }
 }
 
-/// Whether a later status check may be answered.
-fn may_pass(failure: &AwsFailure, age: Duration) -> bool {
-    failure.is_transient() || (failure.code() == Some("NoSuchInvalidation") && age < GRACE)
+/// Whether a later status check may succeed.
+fn may_pass(error: &SdkError<GetInvalidationError>, age: Duration) -> bool {
+    let is_not_found = error
+        .as_service_error()
+        .is_some_and(GetInvalidationError::is_no_such_invalidation);
+    (is_not_found && age < GRACE) || AwsFailure::from(error).is_transient()
 }
 
-/// The row after a status check. After the deadline none stays in progress: one that CloudFront said is in progress has
-/// timed out, and of one that it said nothing about nobody knows, which is a failure.
-fn record(seen: Seen, created: Created, age: Duration, is_last: bool) -> Invalidation {
+/// The row after a status check. None stays in progress after the last check, at the deadline: an invalidation that CloudFront
+/// says is in progress has timed out, and one without a status has failed.
+fn record(found: Found, created: Created, age: Duration, is_last: bool) -> Invalidation {
     let created = Created {
         elapsed_seconds: age.as_secs(),
         last_error: None,
         ..created
     };
-    match seen {
-        Seen::Completed => Invalidation::Completed(created),
-        Seen::InProgress(last_error) => {
-            let created = Created {
-                last_error,
-                ..created
-            };
-            if is_last {
-                Invalidation::TimedOut(created)
-            } else {
-                Invalidation::InProgress(created)
-            }
+    let (outcome, last_error): (fn(Created) -> Invalidation, _) = match found {
+        Found::Completed => (Invalidation::Completed, None),
+        Found::InProgress(undocumented) if is_last => (Invalidation::TimedOut, undocumented),
+        Found::InProgress(undocumented) => (Invalidation::InProgress, undocumented),
+        Found::Nothing(reason) if is_last => {
+            return Failure::InvalidationStatusUnknown(reason).row(created);
         }
-        Seen::Unknown(reason) if is_last => Failure::unknown(reason, &created).row(created),
-        Seen::Unknown(reason) => Invalidation::InProgress(Created {
-            last_error: Some(reason),
-            ..created
-        }),
-        Seen::Failed(failure) => failure.row(created),
-    }
+        Found::Nothing(reason) => (Invalidation::InProgress, Some(reason)),
+        Found::Failed(failure) => return failure.row(created),
+    };
+    outcome(Created {
+        last_error,
+        ..created
+    })
 }

@@ -1,16 +1,12 @@
-//! The Lambda behind the state `CheckInvalidations`.
+//! The Lambda function of the state `CheckInvalidations`.
 
 use std::time::SystemTime;
 
 use check_invalidation::handle;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     shared::logs::init();
     let cloudfront = aws_sdk_cloudfront::Client::new(&shared::aws::config().await);
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&cloudfront, event.payload, SystemTime::now())
-    }))
-    .await
+    shared::handler::run(async |event| handle(&cloudfront, event, SystemTime::now()).await).await
 }

@@ -1,23 +1,23 @@
-//! All invalidations of an execution in a few words: for the log, and for the end of the execution.
+//! Summarizes the invalidations of an execution, for the log and for the error of the execution.
 
 use aws_smithy_types::DateTime;
 use shared::{errors::shorten, invalidation::Invalidation};
 
 use crate::Status;
 
-/// The longest cause of an execution, in characters. Step Functions takes 32,768; the rows have all of it.
+/// The longest cause of an execution, in characters. Step Functions accepts 32,768; the rows have the causes in full.
 const MAX_CAUSE_CHARACTERS: usize = 8_000;
 
-/// Each of them, in a sentence.
+/// One sentence for each invalidation.
 pub(crate) fn all(invalidations: &[Invalidation]) -> String {
     let sentences: Vec<_> = invalidations.iter().map(describe).collect();
     sentences.join("; ")
 }
 
-/// How invalidations of which none is in progress have ended, and the error and cause that the execution is to fail with,
-/// if it is.
+/// The status of invalidations of which none is in progress, and the error and cause that the execution is to fail with, if it
+/// is.
 ///
-/// A failure counts for more than a timeout. Several different errors are `MultipleErrors`.
+/// A failure outweighs a timeout. Different errors are summarized as `MultipleErrors`.
 pub(crate) fn end(
     invalidations: &[Invalidation],
     deadline: DateTime,

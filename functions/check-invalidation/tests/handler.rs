@@ -111,7 +111,7 @@ async fn completed_needs_every_invalidation_completed() {
 }
 
 #[tokio::test]
-async fn a_completed_invalidation_is_not_asked_about_again() {
+async fn a_completed_invalidation_is_not_checked_again() {
     let aws = StandIn::start().await.unwrap();
     let mut done = accepted(&aws, DISTRIBUTION).await;
     done["status"] = json!("Completed");
@@ -123,20 +123,20 @@ async fn a_completed_invalidation_is_not_asked_about_again() {
         .await
         .unwrap();
 
-    let looks: Vec<_> = aws
+    let checks: Vec<_> = aws
         .calls()
         .into_iter()
         .filter(|call| call.operation == Operation::GetInvalidation)
         .map(|call| (call.subject, call.request))
         .collect();
     assert_eq!(
-        looks,
+        checks,
         [(OTHER.to_owned(), Request::Invalidation(pending_id))]
     );
 }
 
 #[tokio::test]
-async fn a_status_check_that_is_not_answered_is_recorded_and_the_others_count() {
+async fn a_failed_status_check_is_recorded_and_the_others_count() {
     let aws = StandIn::start().await.unwrap();
     let rows = [
         accepted(&aws, DISTRIBUTION).await,
@@ -208,13 +208,13 @@ async fn an_unknown_status_is_in_progress_and_says_so() {
     let last_error = text_at(&rows_of(&output)[0], "lastError");
     assert!(last_error.contains("Archiving"), "{last_error}");
 
-    // CloudFront has answered: this is a timeout, not a status that nobody knows.
+    // CloudFront returned a status, so the status is not unknown.
     let output = check(&aws, &rows, now, now).await.unwrap();
     assert_eq!(output.status, Status::TimedOut);
 }
 
 #[tokio::test]
-async fn a_last_check_that_is_not_answered_is_a_failure_and_no_timeout() {
+async fn a_failed_last_status_check_is_a_failure_and_no_timeout() {
     let aws = StandIn::start().await.unwrap();
     aws.invalidations_take(OTHER, None);
     let rows = [
@@ -251,7 +251,7 @@ async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
         "distributionId": "not-an-id",
         "pathCount": 1,
         "error": "InvalidInput",
-        "cause": "the path is wrong",
+        "cause": "the path is invalid",
     });
     let denied = Fault::new("AccessDenied", 403, "No.");
     aws.inject(Operation::GetInvalidation, DISTRIBUTION, 1, denied);
@@ -277,7 +277,7 @@ async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
     let cause = output.cause.unwrap();
     for part in [
         "2 of 3 distributions",
-        "the path is wrong",
+        "the path is invalid",
         "permissions boundary",
     ] {
         assert!(cause.contains(part), "{part} is not in {cause}");
@@ -286,7 +286,7 @@ async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
 }
 
 #[tokio::test]
-async fn fifty_endless_causes_make_one_that_step_functions_takes() {
+async fn fifty_long_causes_make_one_that_step_functions_accepts() {
     let aws = StandIn::start().await.unwrap();
     let failed = json!({
         "status": "Failed",

@@ -1,67 +1,79 @@
-//! The invalidation that an earlier attempt has created, where CloudFront does not return it by itself.
+//! Finds the invalidation that an earlier attempt created, for when CloudFront does not return it.
 
 use std::time::Duration;
 
-use aws_sdk_cloudfront::{Client, types::Invalidation};
-use aws_smithy_types::DateTime;
+use aws_sdk_cloudfront::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        create_invalidation::CreateInvalidationError, get_invalidation::GetInvalidationError,
+        list_invalidations::ListInvalidationsError,
+    },
+    types::Invalidation,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::aws::{AwsFailure, OPERATION_TIMEOUT};
 use tokio::time::timeout;
 
+use crate::{Error, Input, LOOK_UP, Target};
+
 /// How many of a distribution's newest invalidations are listed: as many as one call returns.
 pub const NEWEST: i32 = 100;
-/// How many of those that were created since the execution began are asked about at the same time.
-const CHECKS_AT_A_TIME: usize = 20;
+/// How many `GetInvalidation` calls are made at the same time.
+const CALLS_AT_A_TIME: usize = 20;
 /// By how much the clocks of CloudFront and Step Functions may differ.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
-/// Whether CloudFront has this caller reference from an earlier request. It documents the first code for a batch with
-/// other paths; the second has been seen for the same one (aws-cdk#3878).
-pub fn is_caller_reference_used(failure: &AwsFailure) -> bool {
-    match failure.code() {
-        Some("InvalidationBatchAlreadyExists") => true,
-        Some("InvalidArgument") => failure
-            .message()
-            .is_some_and(|message| message.to_lowercase().contains("caller reference")),
-        _ => false,
-    }
+/// Whether CloudFront knows the caller reference from an earlier request. It documents the first code for a request with other
+/// paths; the second has been seen for the same paths (aws-cdk#3878).
+pub fn is_caller_reference_used(error: &SdkError<CreateInvalidationError>) -> bool {
+    let is_about_caller_reference =
+        |message: &str| message.to_lowercase().contains("caller reference");
+    error.code() == Some("InvalidationBatchAlreadyExists")
+        || error.as_service_error().is_some_and(|error| {
+            error.is_invalid_argument() && error.message().is_some_and(is_about_caller_reference)
+        })
 }
 
-/// Finds the invalidation with this caller reference among those that were created since the execution began. The list does
-/// not have the references; each invalidation has its own. Asking about all of them takes no longer than one call may.
+/// Finds the invalidation with the input's caller reference among those that were created since the execution started. The
+/// list does not have the caller references, so each invalidation is got; all of that may take as long as one call.
 ///
 /// # Errors
-/// When CloudFront could not be asked.
+/// When CloudFront does not return the invalidations.
 pub async fn find(
     client: &Client,
-    distribution_id: &str,
-    caller_reference: &str,
-    execution_began: DateTime,
-) -> Result<Option<Invalidation>, AwsFailure> {
+    input: &Input,
+    target: &Target,
+) -> Result<Option<Invalidation>, Error> {
     let newest = client
         .list_invalidations()
-        .distribution_id(distribution_id)
+        .distribution_id(input.distribution_id.as_str())
         .max_items(NEWEST)
         .send()
-        .await?;
-    let earliest = execution_began.as_secs_f64() - CLOCK_TOLERANCE.as_secs_f64();
+        .await
+        .map_err(|error| {
+            let is_denied = ListInvalidationsError::is_access_denied;
+            let is_missing = ListInvalidationsError::is_no_such_distribution;
+            explain(&error, target, is_denied, is_missing)
+        })?;
+    let earliest = input.execution_start_time.as_secs_f64() - CLOCK_TOLERANCE.as_secs_f64();
     let summaries = newest
         .invalidation_list
         .and_then(|list| list.items)
         .unwrap_or_default()
         .into_iter()
         .filter(|summary| summary.create_time.as_secs_f64() >= earliest)
-        // The oldest of them first: this execution created its own when it began.
+        // The oldest first: this execution created its invalidation soon after its start.
         .rev();
     let search = async {
         let mut found = stream::iter(summaries)
-            .map(|summary| get(client, distribution_id, summary.id))
-            .buffered(CHECKS_AT_A_TIME);
+            .map(|summary| get(client, summary.id, target))
+            .buffered(CALLS_AT_A_TIME);
         while let Some(found) = found.try_next().await? {
             let ours = found.filter(|invalidation| {
                 invalidation
                     .invalidation_batch()
-                    .is_some_and(|batch| batch.caller_reference() == caller_reference)
+                    .is_some_and(|batch| batch.caller_reference() == input.caller_reference)
             });
             if ours.is_some() {
                 return Ok(ours);
@@ -71,25 +83,58 @@ pub async fn find(
     };
     timeout(OPERATION_TIMEOUT, search)
         .await
-        .unwrap_or_else(|_| Err(AwsFailure::unusable("GetInvalidation took too long")))
+        .unwrap_or_else(|_| {
+            Err(Error::CloudFrontUnavailable {
+                target: target.clone(),
+                source: AwsFailure::unusable("GetInvalidation took too long"),
+            })
+        })
 }
 
-/// The invalidation; none where CloudFront lists it, but does not know it everywhere yet.
-async fn get(
-    client: &Client,
-    distribution_id: &str,
-    id: String,
-) -> Result<Option<Invalidation>, AwsFailure> {
-    let found = client
+/// The invalidation; none if CloudFront lists it but does not find it yet (it is eventually consistent).
+async fn get(client: &Client, id: String, target: &Target) -> Result<Option<Invalidation>, Error> {
+    let response = client
         .get_invalidation()
-        .distribution_id(distribution_id)
+        .distribution_id(target.distribution_id.as_str())
         .id(id)
         .send()
-        .await
-        .map_err(AwsFailure::from);
-    match found {
-        Ok(found) => Ok(found.invalidation),
-        Err(failure) if failure.code() == Some("NoSuchInvalidation") => Ok(None),
-        Err(failure) => Err(failure),
+        .await;
+    match response {
+        Ok(response) => Ok(response.invalidation),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(GetInvalidationError::is_no_such_invalidation) =>
+        {
+            Ok(None)
+        }
+        Err(error) => {
+            let is_denied = GetInvalidationError::is_access_denied;
+            let is_missing = GetInvalidationError::is_no_such_distribution;
+            Err(explain(&error, target, is_denied, is_missing))
+        }
+    }
+}
+
+fn explain<E>(
+    error: &SdkError<E>,
+    target: &Target,
+    is_denied: fn(&E) -> bool,
+    is_missing: fn(&E) -> bool,
+) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let source = AwsFailure::from(error);
+    let target = target.clone();
+    match error.as_service_error() {
+        _ if source.is_transient() => Error::CloudFrontUnavailable { target, source },
+        Some(error) if is_denied(error) => Error::AccessDenied { target, source },
+        Some(error) if is_missing(error) => Error::DistributionNotFound { target, source },
+        _ => Error::CloudFrontRejected {
+            advice: source.remedy().unwrap_or(LOOK_UP),
+            target,
+            source,
+        },
     }
 }

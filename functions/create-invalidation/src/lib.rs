@@ -1,7 +1,7 @@
-//! The state `CreateInvalidation`: asks CloudFront to invalidate the paths of one distribution, once.
+//! The state `CreateInvalidation`: creates one invalidation for one distribution.
 //!
-//! The caller reference is the same on every retry, so CloudFront recognizes a repeated request; where it rejects it
-//! instead, the invalidation that the first request created is looked up.
+//! The caller reference is the same on every retry, so CloudFront recognizes a repeated request. If it rejects the repeated
+//! request, the function finds the invalidation that the first request created.
 
 mod earlier;
 
@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, fmt, time::SystemTime};
 
 use aws_sdk_cloudfront::{
     Client,
+    error::{BuildError, SdkError},
+    operation::create_invalidation::CreateInvalidationError,
     types::{Invalidation as CloudFrontInvalidation, InvalidationBatch, Paths},
 };
 use aws_smithy_types::DateTime;
@@ -23,11 +25,14 @@ use shared::{
     schedule, timestamp,
 };
 
-/// What one item of the state machine's Map asks for.
+/// What to do about an error that this function does not expect.
+const LOOK_UP: &str = "See the error in the CloudFront API reference; if this function's request is wrong, open an issue";
+
+/// One item of the state machine's Map.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    /// For the log: it begins with the deployment's id. None in an event made manually.
+    /// For the log. It begins with the deployment's id; missing in an event that was written manually.
     execution_name: Option<String>,
     /// No invalidation of this execution is older.
     #[serde(with = "timestamp")]
@@ -37,7 +42,7 @@ struct Input {
     paths: BTreeSet<Path>,
     #[serde(deserialize_with = "document::non_empty_text")]
     caller_reference: String,
-    /// After this nothing is created any more: nobody would wait for it.
+    /// No invalidation is created after this: the execution would not wait for it.
     #[serde(with = "timestamp")]
     deadline: DateTime,
 }
@@ -46,13 +51,13 @@ struct Input {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// The row that the states after this one pass on.
+    /// The row for the states after this one.
     pub invalidation: Invalidation,
     /// How long to wait before the first status check, in seconds.
     pub wait_seconds: u64,
 }
 
-/// What was to be invalidated, as an error says it.
+/// What was to be invalidated, as error messages show it.
 #[derive(Debug, Clone)]
 pub struct Target {
     distribution_id: DistributionId,
@@ -74,15 +79,15 @@ impl fmt::Display for Target {
     }
 }
 
-/// Why there is no invalidation. The variants' names are the error names that the state machine knows.
+/// Why no invalidation was created. `Retry` and `Catch` in the state machine match the names of the variants.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
     /// The input is invalid.
     #[error("{0}. Fix the execution input and start a new execution")]
     InvalidInput(#[from] InvalidDocument),
-    /// CloudFront's quota of invalidations in progress is used up for now. Retried until the deadline.
+    /// The distribution has as many invalidations in progress as CloudFront allows. Retried until the deadline.
     #[error(
-        "CloudFront has too many invalidations in progress to accept one of {target}: {source}. It is retried until the deadline"
+        "CloudFront has too many invalidations in progress to accept one for {target}: {source}. The state machine retries until the deadline"
     )]
     CloudFrontBusy {
         /// What was to be invalidated.
@@ -92,17 +97,17 @@ pub enum Error {
     },
     /// CloudFront throttles, fails or does not respond. Retried for about eight minutes.
     #[error(
-        "CloudFront could not accept an invalidation of {target}: {source}. See the AWS Health Dashboard; when CloudFront responds again, start a new execution with the same input"
+        "CloudFront did not create an invalidation for {target}: {source}. See the AWS Health Dashboard; when CloudFront is available again, start a new execution with the same input"
     )]
     CloudFrontUnavailable {
         /// What was to be invalidated.
         target: Target,
-        /// What came back, if anything did.
+        /// CloudFront's response, if there was one.
         source: AwsFailure,
     },
     /// There is no such distribution in this account, or it has tenants only.
     #[error(
-        "CloudFront does not find {target} in this account: {source}. Correct the stack's DistributionIds parameter; a multi-tenant distribution cannot be invalidated as a whole, and this stack does not invalidate tenants"
+        "CloudFront does not find {target} in this account: {source}. Correct the stack's DistributionIds parameter, or the execution input. A multi-tenant distribution can be invalidated only tenant by tenant, which this stack does not do"
     )]
     DistributionNotFound {
         /// What was to be invalidated.
@@ -112,7 +117,7 @@ pub enum Error {
     },
     /// The function's role isn't authorized.
     #[error(
-        "not authorized to invalidate {target}: {source}. Check that the distribution is in this account and in the stack's DistributionIds parameter, and that no permissions boundary or service control policy denies it"
+        "the create-invalidation function isn't authorized to invalidate {target}: {source}. Check that the distribution is in this account and in the stack's DistributionIds parameter, and that no permissions boundary or service control policy denies access"
     )]
     AccessDenied {
         /// What was to be invalidated.
@@ -121,19 +126,18 @@ pub enum Error {
         source: AwsFailure,
     },
     /// CloudFront rejects the batch, or the request.
-    #[error(
-        "CloudFront rejected an invalidation of {target}: {source}. {}",
-        advice(source)
-    )]
+    #[error("CloudFront rejected an invalidation for {target}: {source}. {advice}")]
     CloudFrontRejected {
         /// What was to be invalidated.
         target: Target,
         /// CloudFront's response.
         source: AwsFailure,
+        /// What to do about it.
+        advice: &'static str,
     },
-    /// The caller reference is in use, but no invalidation of this execution has it.
+    /// CloudFront knows the caller reference, but no invalidation of this execution has it. Retried for about a minute.
     #[error(
-        "CloudFront says that the caller reference {caller_reference} was used before for distribution {distribution_id}, but none of its newest {} invalidations that were created since the execution began has it: {source}. Start a new execution with the same input: its name makes a new caller reference",
+        "CloudFront says that caller reference {caller_reference} was already used for distribution {distribution_id}, but of its newest {} invalidations none that was created since the execution started has it: {source}. Start a new execution with the same input: a new execution uses a new caller reference",
         earlier::NEWEST
     )]
     CallerReferenceUsed {
@@ -144,9 +148,9 @@ pub enum Error {
         /// CloudFront's response.
         source: AwsFailure,
     },
-    /// The deadline passed before CloudFront accepted it.
+    /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation of {target} before the deadline {deadline}: as a rule, because too many are in progress. If something else invalidates this distribution, wait for that and start a new execution with the same input. If nothing else does, the batch alone exceeds CloudFront's quotas: use fewer paths, or one wildcard such as /* in place of several"
+        "CloudFront did not accept an invalidation for {target} before the deadline {deadline}, usually because too many invalidations are in progress. If something else invalidates this distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise these paths alone exceed CloudFront's quotas: use fewer paths, or one wildcard such as /* in place of several"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.
@@ -158,20 +162,11 @@ pub enum Error {
 
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        errors::report(&error)
+        errors::diagnostic(&error)
     }
 }
 
-/// What to do about a batch that CloudFront rejects.
-fn advice(failure: &AwsFailure) -> &'static str {
-    failure.remedy().unwrap_or(match failure.code() {
-        Some("BatchTooLarge") => "One invalidation cannot have so many paths: use fewer, or wildcards",
-        Some("InvalidArgument") => "Correct the stack's Paths parameter, or the paths of the execution input",
-        _ => "Look the error up in the CloudFront API reference, CreateInvalidation; if it is about this function's request, please report it",
-    })
-}
-
-/// Creates the invalidation, or finds the one that an earlier attempt has created.
+/// Creates the invalidation, or finds the one that an earlier attempt created.
 ///
 /// # Errors
 /// When the input is invalid, the deadline has passed, or CloudFront does not accept it.
@@ -188,13 +183,7 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
             deadline: input.deadline,
         });
     }
-    let accepted = match create(client, &input).await {
-        Ok(accepted) => accepted,
-        Err(failure) if earlier::is_caller_reference_used(&failure) => {
-            find_earlier(client, &input, failure, target.clone()).await?
-        }
-        Err(failure) => return Err(explain(failure, target)),
-    };
+    let accepted = create(client, &input, &target).await?;
     let age = timestamp::between(accepted.create_time, now);
     let is_completed = accepted.status() == "Completed";
     let created = Created {
@@ -210,7 +199,7 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         distribution_id = created.distribution_id.as_str(),
         invalidation_id = created.invalidation_id,
         path_count = created.path_count,
-        "created invalidation {} of {target}",
+        "created invalidation {} for {target}",
         created.invalidation_id,
     );
     Ok(Output {
@@ -219,58 +208,79 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         } else {
             Invalidation::InProgress(created)
         },
-        wait_seconds: schedule::whole_seconds(schedule::next_look(age)),
+        wait_seconds: schedule::whole_seconds(schedule::next_check(age)),
     })
 }
 
-/// Where CloudFront's response lacks the invalidation, there is nothing to wait for: that counts as no response.
-async fn create(client: &Client, input: &Input) -> Result<CloudFrontInvalidation, AwsFailure> {
-    let paths = Paths::builder()
-        .quantity(i32::try_from(input.paths.len()).unwrap_or(i32::MAX))
-        .set_items(Some(
-            input.paths.iter().cloned().map(String::from).collect(),
-        ))
-        .build()
-        .map_err(AwsFailure::unusable)?;
-    let batch = InvalidationBatch::builder()
-        .paths(paths)
-        .caller_reference(&input.caller_reference)
-        .build()
-        .map_err(AwsFailure::unusable)?;
-    client
-        .create_invalidation()
-        .distribution_id(input.distribution_id.as_str())
-        .invalidation_batch(batch)
-        .send()
-        .await?
-        .invalidation
-        .ok_or_else(|| AwsFailure::unusable("CreateInvalidation's response has no Invalidation"))
-}
-
-async fn find_earlier(
+async fn create(
     client: &Client,
     input: &Input,
-    conflict: AwsFailure,
-    target: Target,
+    target: &Target,
 ) -> Result<CloudFrontInvalidation, Error> {
-    let distribution_id = input.distribution_id.as_str();
-    let began = input.execution_start_time;
-    earlier::find(client, distribution_id, &input.caller_reference, began)
-        .await
-        .map_err(|failure| explain(failure, target))?
-        .ok_or_else(|| Error::CallerReferenceUsed {
-            distribution_id: input.distribution_id.clone(),
-            caller_reference: input.caller_reference.clone(),
-            source: conflict,
-        })
+    // A response without an invalidation counts as none, so that the state machine retries.
+    let unusable = |reason: &dyn fmt::Display| Error::CloudFrontUnavailable {
+        target: target.clone(),
+        source: AwsFailure::unusable(reason),
+    };
+    let response = client
+        .create_invalidation()
+        .distribution_id(input.distribution_id.as_str())
+        .invalidation_batch(batch(input).map_err(|error| unusable(&error))?)
+        .send()
+        .await;
+    match response {
+        Ok(response) => response
+            .invalidation
+            .ok_or_else(|| unusable(&"CreateInvalidation's response has no Invalidation")),
+        Err(error) if earlier::is_caller_reference_used(&error) => {
+            earlier::find(client, input, target)
+                .await?
+                .ok_or_else(|| Error::CallerReferenceUsed {
+                    distribution_id: input.distribution_id.clone(),
+                    caller_reference: input.caller_reference.clone(),
+                    source: error.into(),
+                })
+        }
+        Err(error) => Err(explain(&error, target.clone())),
+    }
 }
 
-fn explain(source: AwsFailure, target: Target) -> Error {
-    match source.code() {
-        Some("TooManyInvalidationsInProgress") => Error::CloudFrontBusy { target, source },
+fn batch(input: &Input) -> Result<InvalidationBatch, BuildError> {
+    let paths = input.paths.iter().cloned().map(String::from).collect();
+    InvalidationBatch::builder()
+        .paths(
+            Paths::builder()
+                .quantity(i32::try_from(input.paths.len()).unwrap_or(i32::MAX))
+                .set_items(Some(paths))
+                .build()?,
+        )
+        .caller_reference(&input.caller_reference)
+        .build()
+}
+
+fn explain(error: &SdkError<CreateInvalidationError>, target: Target) -> Error {
+    let source = AwsFailure::from(error);
+    match error.as_service_error() {
+        Some(error) if error.is_too_many_invalidations_in_progress() => {
+            Error::CloudFrontBusy { target, source }
+        }
         _ if source.is_transient() => Error::CloudFrontUnavailable { target, source },
-        Some("NoSuchDistribution") => Error::DistributionNotFound { target, source },
-        Some("AccessDenied") => Error::AccessDenied { target, source },
-        _ => Error::CloudFrontRejected { target, source },
+        Some(error) if error.is_no_such_distribution() => {
+            Error::DistributionNotFound { target, source }
+        }
+        Some(error) if error.is_access_denied() => Error::AccessDenied { target, source },
+        error => Error::CloudFrontRejected {
+            advice: source.remedy().unwrap_or(match error {
+                Some(error) if error.is_batch_too_large() => {
+                    "One invalidation cannot have so many paths: use fewer paths, or wildcards"
+                }
+                Some(error) if error.is_invalid_argument() => {
+                    "Correct the stack's Paths parameter, or the paths of the execution input"
+                }
+                _ => LOOK_UP,
+            }),
+            target,
+            source,
+        },
     }
 }

@@ -44,7 +44,7 @@ async fn fails_with(fault: Fault) -> Diagnostic {
 }
 
 #[tokio::test]
-async fn asks_for_the_sorted_paths_with_the_callers_reference() {
+async fn sends_the_sorted_paths_with_the_caller_reference() {
     let aws = StandIn::start().await.unwrap();
     aws.invalidations_take(DISTRIBUTION, None);
 
@@ -70,7 +70,7 @@ async fn asks_for_the_sorted_paths_with_the_callers_reference() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_the_first_invalidation_whichever_way_cloudfront_answers_it() {
+async fn a_repeated_request_gets_the_first_invalidation_even_if_cloudfront_rejects_it() {
     for rejects_known_caller_reference in [false, true] {
         let aws = StandIn::start().await.unwrap();
         aws.set_behavior(
@@ -159,7 +159,7 @@ async fn throttling_and_server_errors_are_unavailable() {
 }
 
 #[tokio::test]
-async fn no_answer_is_unavailable() {
+async fn no_response_is_unavailable() {
     let aws = StandIn::start().await.unwrap();
     let client = Client::new(&aws.client_config());
     drop(aws);
@@ -249,7 +249,7 @@ async fn nothing_is_created_after_the_deadline() {
         matches!(error, Error::InvalidationNotCreated { .. }),
         "{error:?}"
     );
-    // A batch that never fits is not helped by the same input.
+    // If the batch alone exceeds the quotas, a new execution with the same input fails, too.
     let advice = error.to_string();
     for part in ["paths: 2, of which wildcards: 1", "use fewer paths"] {
         assert!(advice.contains(part), "{advice}");
@@ -258,7 +258,7 @@ async fn nothing_is_created_after_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_input_is_named_by_its_field() {
+async fn an_invalid_field_of_the_input_is_named() {
     let aws = StandIn::start().await.unwrap();
     for (field, value, problem) in [
         ("distributionId", json!("not-an-id"), "distribution id"),
@@ -284,15 +284,15 @@ async fn a_mistake_in_the_input_is_named_by_its_field() {
 }
 
 #[tokio::test]
-async fn no_error_is_too_long_for_a_cause_that_a_catch_parses() {
+async fn no_error_is_too_long_for_a_cause_that_a_catch_can_parse() {
     let aws = StandIn::start().await.unwrap();
-    let endless = "\u{1f4a5}".repeat(100_000);
-    let refused = Fault::new("AccessDenied", 403, &endless);
-    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, refused);
+    let long = "\u{1f4a5}".repeat(100_000);
+    let denied = Fault::new("AccessDenied", 403, &long);
+    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, denied);
     let mut wrong_path = input();
-    wrong_path["paths"] = json!([format!("/{endless}")]);
+    wrong_path["paths"] = json!([format!("/{long}")]);
     let mut wrong_id = input();
-    wrong_id["distributionId"] = json!(endless);
+    wrong_id["distributionId"] = json!(long);
     for input in [input(), wrong_path, wrong_id] {
         let diagnostic: Diagnostic = create(&aws, input).await.unwrap_err().into();
         let cause = json!({ "errorMessage": diagnostic.error_message }).to_string();

@@ -1,9 +1,9 @@
-//! The execution that invalidates for a hook.
+//! Starts the execution of a hook.
 
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_sfn::Client;
+use aws_sdk_sfn::{Client, operation::start_execution::StartExecutionError};
 use aws_smithy_runtime_api::client::{
     interceptors::context::InterceptorContext,
     retries::classifiers::{ClassifyRetry, RetryAction},
@@ -16,36 +16,36 @@ use shared::{
 
 use crate::settings::{InvalidationBatch, InvalidationSettings};
 
-/// What the hook function has for one invocation (`HookFunction.Timeout` in the template): longer than the others, because a
-/// deployment must not fail because Step Functions had a bad twenty seconds.
+/// The timeout of the hook function (`HookFunction.Timeout` in the template): longer than the others', so that a deployment does
+/// not fail because Step Functions is not available for twenty seconds.
 pub const HOOK_TIMEOUT: Duration = Duration::from_secs(45);
-/// Of that, all that the report per `OnInvalidationFailure` and the message to the queue do not need.
+/// The part of it that the report per `OnInvalidationFailure` and the message to the queue do not need.
 pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(Duration::from_secs(1));
-/// As many as fit, with up to half a second, one, two and then three seconds between them.
+/// As many attempts as fit, up to half a second, one, two and then three seconds apart.
 const START_ATTEMPTS: u32 = 15;
 const START_BACKOFF: Duration = Duration::from_millis(500);
-const START_LONGEST_BACKOFF: Duration = Duration::from_secs(3);
+const START_MAX_BACKOFF: Duration = Duration::from_secs(3);
 
-/// What an execution is started with: all it needs, and the same for the same hook.
+/// The input of an execution: all that it needs, and the same for the same hook.
 #[derive(Debug, Serialize)]
 struct ExecutionInput<'a> {
     hook: &'a Hook,
     invalidations: &'a [InvalidationBatch],
 }
 
-/// Whether this delivery of the event started the execution.
+/// Whether this invocation started the execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// It did.
     Started,
-    /// An earlier one had; the execution runs, or has ended.
+    /// An earlier invocation did; the execution is running, or has ended.
     AlreadyStarted,
 }
 
-/// Step Functions would not or could not start the execution.
+/// Step Functions did not start the execution.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "Step Functions did not start execution {name} of {state_machine_arn}: {source}. {}",
@@ -59,14 +59,14 @@ pub struct StartError {
 
 fn advice(failure: &AwsFailure) -> &'static str {
     failure.remedy().unwrap_or(if failure.is_transient() {
-        "See the AWS Health Dashboard. If the execution exists all the same, it invalidates; otherwise start one manually"
+        "See the AWS Health Dashboard. If the execution does not exist, start one manually"
     } else {
-        "Check that the state machine exists and that the function's role may start it; then start an execution manually, or repeat the deployment"
+        "Check that the state machine exists and that the function's role is authorized to start it; then start an execution manually, or repeat the deployment"
     })
 }
 
-/// The SDK does not retry a successful response that it can't parse. Here the same call can do no harm: the execution's name
-/// is the same.
+/// Retries a successful response that can't be parsed, which the SDK does not. The execution's name is the same, so a second
+/// request starts no second execution.
 #[derive(Debug)]
 struct UnparsableResponse;
 
@@ -90,7 +90,7 @@ impl ClassifyRetry for UnparsableResponse {
     }
 }
 
-/// A client that is as patient as the function's time allows.
+/// A client that retries for as long as the function's timeout allows.
 #[must_use]
 pub fn client(config: &SdkConfig) -> Client {
     let timeouts = config
@@ -106,16 +106,16 @@ pub fn client(config: &SdkConfig) -> Client {
                 RetryConfig::standard()
                     .with_max_attempts(START_ATTEMPTS)
                     .with_initial_backoff(START_BACKOFF)
-                    .with_max_backoff(START_LONGEST_BACKOFF),
+                    .with_max_backoff(START_MAX_BACKOFF),
             )
             .build(),
     )
 }
 
-/// Starts the hook's execution, unless it has been before.
+/// Starts the hook's execution, unless it was started before.
 ///
 /// # Errors
-/// When Step Functions does not take it, after the SDK's own retries.
+/// When Step Functions rejected the request or did not respond, after the SDK's retries.
 pub async fn start(
     client: &Client,
     settings: &InvalidationSettings,
@@ -126,26 +126,28 @@ pub async fn start(
         hook,
         invalidations: &settings.invalidations,
     };
-    let failure = client
+    let response = client
         .start_execution()
         .state_machine_arn(&settings.state_machine_arn)
         .name(name)
         .input(serde_json::json!(input).to_string())
         .send()
-        .await
-        .err()
-        .map(AwsFailure::from);
-    match failure {
-        None => Ok(Start::Started),
-        // Step Functions returns a running execution of the same name and input as if it had just started it, and
-        // this error for a closed one. Either way this hook has its execution.
-        Some(failure) if failure.code() == Some("ExecutionAlreadyExists") => {
+        .await;
+    match response {
+        Ok(_) => Ok(Start::Started),
+        // For a running execution with the same name and input, Step Functions returns success; for one that has ended, this
+        // error. Either way the hook has its execution.
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(StartExecutionError::is_execution_already_exists) =>
+        {
             Ok(Start::AlreadyStarted)
         }
-        Some(source) => Err(StartError {
+        Err(error) => Err(StartError {
             name: name.to_owned(),
             state_machine_arn: settings.state_machine_arn.clone(),
-            source,
+            source: error.into(),
         }),
     }
 }

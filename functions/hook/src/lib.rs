@@ -1,8 +1,9 @@
-//! Takes CodeDeploy's hook event and starts the execution that invalidates, waits and reports.
+//! CodeDeploy's hook: starts the execution that creates the invalidations, waits for them and reports the status.
 //!
-//! Where it cannot, it reports to CodeDeploy itself, per `OnInvalidationFailure`: a deployment never waits for an execution
-//! that does not exist. Where CodeDeploy does not accept that, it puts the event into the queue of pending reports. Only where
-//! even that fails does it fail: Lambda retries an asynchronous invocation, and then puts the event into the same queue.
+//! If it cannot start the execution, it reports a status itself, per `OnInvalidationFailure`, so that no deployment waits for an
+//! execution that does not exist. If CodeDeploy does not accept that status, it sends the event to the queue of pending reports.
+//! If SQS does not accept the message either, the function fails: Lambda retries an asynchronous invocation, and then sends the
+//! event to the same queue.
 
 pub mod execution;
 pub mod pending_report;
@@ -27,11 +28,11 @@ use crate::{
 
 /// The AWS services this function calls.
 pub struct Clients {
-    /// For `StartExecution`.
+    /// Step Functions, which every invocation calls.
     pub sfn: aws_sdk_sfn::Client,
-    /// For what is done when no execution could be started. These clients are made then: hardly any invocation needs them,
-    /// and every start would wait for them.
-    pub others: SdkConfig,
+    /// For the clients that are made when they are needed: hardly any invocation needs them, and every cold start would take
+    /// longer.
+    pub config: SdkConfig,
 }
 
 impl Clients {
@@ -40,64 +41,72 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             sfn: execution::client(config),
-            others: config.clone(),
+            config: config.clone(),
         }
+    }
+
+    fn codedeploy(&self) -> aws_sdk_codedeploy::Client {
+        aws_sdk_codedeploy::Client::new(&self.config)
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
     }
 }
 
-/// What became of the hook.
+/// What the function did for the hook.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome")]
 pub enum Outcome {
-    /// An execution invalidates and will report.
+    /// There is an execution, which reports when it ends.
     #[serde(rename_all = "camelCase")]
     Started {
         /// The execution's name.
         execution_name: String,
-        /// Whether an earlier delivery of the same event had started it.
+        /// Whether an earlier invocation with the same event started it.
         already_started: bool,
     },
-    /// None could be started; CodeDeploy has a status.
+    /// No execution could be started; CodeDeploy has a status.
     #[serde(rename_all = "camelCase")]
     Reported {
-        /// The status that was recorded; none when the hook was already completed.
+        /// The status that CodeDeploy recorded; none if the hook was already completed.
         reported_status: Option<HookStatus>,
-        /// Why no execution could be started, and what to do.
+        /// Why no execution could be started, and what to do next.
         reason: String,
     },
-    /// None could be started, and CodeDeploy did not accept a status: `report-status` repeats it.
+    /// No execution could be started, and CodeDeploy did not accept a status; `report-status` repeats the report.
     #[serde(rename_all = "camelCase")]
     Queued {
-        /// Why, and what to do.
+        /// Why, and what to do next.
         reason: String,
     },
 }
 
-/// Why the hook was left without an execution, a status and a message in the queue.
+/// Why the hook has no execution, no status and no message in the queue.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// No deployment is known: the event lacks what a report needs.
+    /// The event does not have the ids that a report needs.
     #[error(
-        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both strings; to try the function manually, start from sam/events/hook.json"
+        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both strings. To invoke the function manually, use an event such as sam/events/hook.json"
     )]
     InvalidHookEvent(#[from] InvalidDocument),
-    /// Neither CodeDeploy nor the queue accepted anything.
+    /// Neither CodeDeploy accepted a status, nor SQS a message.
     #[error(
-        "no status could be reported for deployment {deployment_id}: {reason}. The queue of pending reports did not accept it either: {source}. Lambda retries if it was invoked asynchronously; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)"
+        "no status could be reported for deployment {deployment_id}: {reason}. The event could not be sent to the queue of pending reports either: {source}. Lambda retries an asynchronous invocation; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
     )]
     StatusNotReported {
         /// The deployment that waits.
         deployment_id: String,
-        /// Why a report was needed here, and what became of it.
+        /// Why no execution could be started, and why CodeDeploy did not accept the status.
         reason: String,
-        /// What SQS said.
+        /// SQS's response, if there was one.
         source: AwsFailure,
     },
 }
 
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        errors::report(&error)
+        errors::diagnostic(&error)
     }
 }
 
@@ -105,17 +114,17 @@ impl From<Error> for Diagnostic {
 #[derive(Debug, thiserror::Error)]
 enum NotStarted {
     #[error(
-        "invalid configuration of the hook function: {0}. Its environment variables are not as the stack sets them: set them again in the Lambda console, or deploy the stack with other parameters"
+        "invalid environment variables of the hook function: {0}. Set them again in the Lambda console, or deploy the stack with other parameters"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
-/// Starts the hook's execution, or sees to it that CodeDeploy gets a status where that cannot be.
+/// Starts the hook's execution. If it cannot, reports a status to CodeDeploy, or sends the event to the queue of pending reports.
 ///
 /// # Errors
-/// When there is no deployment to report to, or neither CodeDeploy nor the queue accepted anything.
+/// When the event is invalid, or none of that was possible.
 pub async fn handle(
     clients: &Clients,
     settings: &Settings,
@@ -139,7 +148,8 @@ async fn start(clients: &Clients, settings: &Settings, hook: &Hook) -> Result<Ou
         deployment_id = hook.deployment_id,
         execution_name,
         execution_started = true,
-        "execution {execution_name} invalidates for deployment {}",
+        already_started,
+        "execution {execution_name} was started for deployment {}",
         hook.deployment_id,
     );
     Ok(Outcome::Started {
@@ -157,25 +167,25 @@ async fn report(
 ) -> Result<Outcome, Error> {
     let deployment_id = hook.deployment_id.as_str();
     let status = settings.on_invalidation_failure.status();
-    let codedeploy = aws_sdk_codedeploy::Client::new(&clients.others);
-    let outcome = codedeploy::report(&codedeploy, hook, status).await;
+    let outcome = codedeploy::report(&clients.codedeploy(), hook, status).await;
     let (reported_status, reason) = match &outcome {
         Ok(ReportOutcome::Accepted) => (Some(status), not_started.to_owned()),
         Ok(ReportOutcome::AlreadyCompleted) => (
             None,
-            format!("{not_started}; the hook was already completed"),
+            format!("{not_started}. The hook was already completed"),
         ),
         Err(failure) => (
             None,
-            format!("{not_started}; and status {status} could not be reported: {failure}"),
+            format!("{not_started}. Status {status} could not be reported: {failure}"),
         ),
     };
-    // `execution_started` is what the alarm ExecutionNotStarted counts.
+    // ExecutionNotStartedAlarm counts the lines in which `execution_started` is false.
     tracing::error!(
+        execution_name = shared::execution::name(hook),
         deployment_id,
         execution_started = false,
         reported_status = reported_status.map(HookStatus::as_str),
-        "nothing is invalidated for deployment {deployment_id}: {reason}",
+        "no execution was started for deployment {deployment_id}: {reason}",
     );
     if outcome.is_ok() {
         return Ok(Outcome::Reported {
@@ -184,7 +194,7 @@ async fn report(
         });
     }
     let queue_url = &settings.pending_reports_queue_url;
-    match pending_report::send(&clients.others, queue_url, event, &reason).await {
+    match pending_report::send(&clients.sqs(), queue_url, event, &reason).await {
         Ok(()) => Ok(Outcome::Queued { reason }),
         Err(source) => Err(Error::StatusNotReported {
             deployment_id: deployment_id.to_owned(),

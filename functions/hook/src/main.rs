@@ -1,15 +1,13 @@
-//! The entry Lambda, `CodeDeployHook_<stack>`: the one an appspec's `Hooks` section names.
+//! The Lambda function `CodeDeployHook_<stack>`, which the `Hooks` section of an appspec names.
 
 use hook::{Clients, handle, settings::Settings};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use shared::failure_action::{FailureAction, log_invalid};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     shared::logs::init();
+    log_invalid(&[FailureAction::ON_INVALIDATION_FAILURE]);
     let settings = Settings::from_env();
     let clients = Clients::new(&shared::aws::config().await);
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, &settings, event.payload)
-    }))
-    .await
+    shared::handler::run(async |event| handle(&clients, &settings, event).await).await
 }

@@ -1,4 +1,4 @@
-//! The hook function's settings: environment variables that the template fills from its parameters.
+//! The hook function's settings: environment variables with the values of the stack's parameters.
 
 use std::{collections::BTreeSet, env, fmt};
 
@@ -11,23 +11,23 @@ use shared::{
 /// The variable with the URL of the queue of pending reports.
 pub const PENDING_REPORTS_QUEUE_URL: &str = "PENDING_REPORTS_QUEUE_URL";
 
-/// What the hook function was deployed with.
+/// The settings of the hook function.
 #[derive(Debug)]
 pub struct Settings {
-    /// What to invalidate, or everything that is wrong with these settings: the report to CodeDeploy must not depend on them.
+    /// What to invalidate, or why that is not known. The report to CodeDeploy must not depend on it.
     pub invalidation: Result<InvalidationSettings, InvalidSettings>,
-    /// The queue of pending reports. Empty if the variable is missing; then SQS rejects what is sent there.
+    /// The queue of pending reports. Empty if the variable is missing; SQS then rejects the message.
     pub pending_reports_queue_url: String,
     /// What happens to the deployment when no execution can be started.
     pub on_invalidation_failure: FailureAction,
 }
 
-/// What to invalidate, and which state machine does it.
+/// What to invalidate, and with which state machine.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidationSettings {
     /// The state machine to start.
     pub state_machine_arn: String,
-    /// A batch for each distribution.
+    /// One batch for each distribution.
     pub invalidations: Vec<InvalidationBatch>,
 }
 
@@ -37,11 +37,11 @@ pub struct InvalidationSettings {
 pub struct InvalidationBatch {
     /// The distribution.
     pub distribution_id: DistributionId,
-    /// The paths; sorted, so that a batch is the same however the setting is ordered.
+    /// The paths, sorted: their order in the setting must not make a different batch.
     pub paths: BTreeSet<Path>,
 }
 
-/// Everything that is wrong with the settings.
+/// All problems in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidSettings(Vec<String>);
 
@@ -52,7 +52,7 @@ impl fmt::Display for InvalidSettings {
 }
 
 impl Settings {
-    /// Reads the settings from the environment.
+    /// Reads the settings from the environment; see [`FailureAction::from_env`].
     #[must_use]
     pub fn from_env() -> Self {
         Self {
@@ -66,10 +66,10 @@ impl Settings {
 }
 
 impl InvalidationSettings {
-    /// Reads the settings with `variable`, which returns an environment variable's value.
+    /// Parses the settings; `variable` returns the value of an environment variable.
     ///
     /// # Errors
-    /// All the problems there are, each with the variable it is in.
+    /// When any of them is invalid. The error names all problems, each with its variable.
     pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut problems = Vec::new();
         let state_machine_arn = variable("STATE_MACHINE_ARN").unwrap_or_default();
@@ -95,7 +95,7 @@ impl InvalidationSettings {
     }
 }
 
-/// Reads a comma-separated list; what is wrong with it goes to `problems`.
+/// Parses a comma-separated list, and adds its problems to `problems`.
 fn parse_list<T>(
     name: &str,
     variable: impl Fn(&str) -> Option<String>,

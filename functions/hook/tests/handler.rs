@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use shared::{codedeploy::HookStatus, failure_action::FailureAction};
 use stand_in::{Fault, Operation, StandIn};
 
-const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
+const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
 const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/111122223333/pending-reports";
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 
@@ -39,19 +39,19 @@ fn settings(distributions: &str, paths: &str, on_invalidation_failure: FailureAc
     }
 }
 
-fn good_settings() -> Settings {
+fn valid_settings() -> Settings {
     settings("E2QWRUHAPOMQZL", "/*", FailureAction::FailDeployment)
 }
 
-/// CodeDeploy, and a Step Functions that gives these answers, one to each call.
+/// The CodeDeploy stand-in, and a Step Functions that returns these responses, one to each call.
 struct Aws {
     stand_in: StandIn,
     sfn: StaticReplayClient,
 }
 
 impl Aws {
-    async fn new(sfn_answers: &[(u16, Value)]) -> Self {
-        let events = sfn_answers.iter().map(|(status, body)| {
+    async fn new(sfn_responses: &[(u16, Value)]) -> Self {
+        let events = sfn_responses.iter().map(|(status, body)| {
             ReplayEvent::new(
                 http::Request::new(SdkBody::empty()),
                 http::Response::builder()
@@ -70,7 +70,7 @@ impl Aws {
         Self::new(&[(200, json!({ "executionArn": "arn", "startDate": 0 }))]).await
     }
 
-    async fn refusing(code: &str) -> Self {
+    async fn rejecting(code: &str) -> Self {
         Self::new(&[(400, json!({ "__type": code, "message": "No." }))]).await
     }
 
@@ -82,7 +82,7 @@ impl Aws {
             .build();
         let clients = Clients {
             sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
-            others: config,
+            config,
         };
         handle(&clients, settings, event).await
     }
@@ -138,7 +138,7 @@ async fn starts_one_execution_with_all_it_needs() {
 }
 
 #[tokio::test]
-async fn the_same_event_asks_for_the_same_execution_and_another_for_another() {
+async fn the_same_event_starts_the_same_execution_and_another_event_another_one() {
     let mut names = Vec::new();
     let mut other_hook = event();
     other_hook["LifecycleEventHookExecutionId"] = json!("another");
@@ -146,7 +146,7 @@ async fn the_same_event_asks_for_the_same_execution_and_another_for_another() {
     other_deployment["DeploymentId"] = json!("d-ZZZZZZZZZ");
     for event in [event(), event(), other_hook, other_deployment] {
         let aws = Aws::started().await;
-        aws.handle(&good_settings(), event).await.unwrap();
+        aws.handle(&valid_settings(), event).await.unwrap();
         names.push(aws.start_requests()[0]["name"].as_str().unwrap().to_owned());
     }
     assert_eq!(names[0], names[1]);
@@ -156,13 +156,13 @@ async fn the_same_event_asks_for_the_same_execution_and_another_for_another() {
 }
 
 #[tokio::test]
-async fn any_deployment_id_makes_a_name_that_step_functions_takes() {
+async fn any_deployment_id_makes_a_name_that_step_functions_accepts() {
     let long = "d-".repeat(100);
     for id in [long.as_str(), "d-ä/ö:ü", "d-\u{1F980}"] {
         let aws = Aws::started().await;
         let mut event = event();
         event["DeploymentId"] = json!(id);
-        aws.handle(&good_settings(), event).await.unwrap();
+        aws.handle(&valid_settings(), event).await.unwrap();
         let name = aws.start_requests()[0]["name"].as_str().unwrap().to_owned();
         assert!(name.len() <= 80, "{name}");
         assert!(
@@ -174,9 +174,9 @@ async fn any_deployment_id_makes_a_name_that_step_functions_takes() {
 
 #[tokio::test]
 async fn an_execution_that_exists_is_not_started_again() {
-    let aws = Aws::refusing("ExecutionAlreadyExists").await;
+    let aws = Aws::rejecting("ExecutionAlreadyExists").await;
 
-    let outcome = aws.handle(&good_settings(), event()).await.unwrap();
+    let outcome = aws.handle(&valid_settings(), event()).await.unwrap();
 
     assert!(
         matches!(
@@ -198,7 +198,7 @@ async fn a_response_that_cannot_be_parsed_is_retried() {
     let mut config = aws.stand_in.client_config().into_builder();
     config.set_http_client(Some(aws.sfn.clone().into_shared()));
 
-    let outcome = handle(&Clients::new(&config.build()), &good_settings(), event()).await;
+    let outcome = handle(&Clients::new(&config.build()), &valid_settings(), event()).await;
 
     assert!(
         matches!(
@@ -219,7 +219,7 @@ async fn without_an_execution_the_failure_action_is_reported() {
         (FailureAction::FailDeployment, HookStatus::Failed),
         (FailureAction::ContinueDeployment, HookStatus::Succeeded),
     ] {
-        let aws = Aws::refusing("StateMachineDoesNotExist").await;
+        let aws = Aws::rejecting("StateMachineDoesNotExist").await;
         let settings = settings("E2QWRUHAPOMQZL", "/*", action);
 
         let outcome = aws.handle(&settings, event()).await.unwrap();
@@ -238,7 +238,7 @@ async fn without_an_execution_the_failure_action_is_reported() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_all_named_and_the_failure_action_is_reported_at_once() {
+async fn invalid_settings_are_all_named_and_the_failure_action_is_reported_at_once() {
     let aws = Aws::new(&[]).await;
     let settings = settings(
         "not-an-id,E2QWRUHAPOMQZL",
@@ -281,8 +281,8 @@ async fn empty_settings_are_rejected() {
 }
 
 #[tokio::test]
-async fn a_hook_that_is_already_completed_is_good_enough() {
-    let aws = Aws::refusing("StateMachineDoesNotExist").await;
+async fn a_hook_that_is_already_completed_is_no_error() {
+    let aws = Aws::rejecting("StateMachineDoesNotExist").await;
     let already = Fault::new(
         "LifecycleEventAlreadyCompletedException",
         400,
@@ -295,7 +295,7 @@ async fn a_hook_that_is_already_completed_is_good_enough() {
         already,
     );
 
-    let outcome = aws.handle(&good_settings(), event()).await.unwrap();
+    let outcome = aws.handle(&valid_settings(), event()).await.unwrap();
 
     assert!(
         matches!(
@@ -311,7 +311,7 @@ async fn a_hook_that_is_already_completed_is_good_enough() {
 
 /// No execution could be started, and CodeDeploy does not accept the status.
 async fn without_a_report() -> Aws {
-    let aws = Aws::refusing("StateMachineDoesNotExist").await;
+    let aws = Aws::rejecting("StateMachineDoesNotExist").await;
     let broken = Fault::new("InternalFailure", 500, "Oops.");
     aws.stand_in.inject(
         Operation::PutLifecycleEventHookExecutionStatus,
@@ -326,7 +326,7 @@ async fn without_a_report() -> Aws {
 async fn a_status_that_codedeploy_does_not_accept_is_left_to_the_queue_of_pending_reports() {
     let aws = without_a_report().await;
 
-    let outcome = aws.handle(&good_settings(), event()).await.unwrap();
+    let outcome = aws.handle(&valid_settings(), event()).await.unwrap();
 
     let Outcome::Queued { reason } = outcome else {
         panic!("{outcome:?}");
@@ -349,7 +349,7 @@ async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries()
     aws.stand_in
         .inject(Operation::SendMessage, DEPLOYMENT, 1, denied);
 
-    let error = aws.handle(&good_settings(), event()).await.unwrap_err();
+    let error = aws.handle(&valid_settings(), event()).await.unwrap_err();
 
     let diagnostic = Diagnostic::from(error);
     assert_eq!(diagnostic.error_type, "StatusNotReported");
@@ -365,7 +365,7 @@ async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries()
 }
 
 #[tokio::test]
-async fn an_event_without_a_hook_is_rejected_by_its_field() {
+async fn an_invalid_field_of_the_event_is_named() {
     for (wrong, field) in [
         (
             json!({ "LifecycleEventHookExecutionId": "x" }),
@@ -388,7 +388,7 @@ async fn an_event_without_a_hook_is_rejected_by_its_field() {
         (json!(null), "not a JSON object"),
     ] {
         let aws = Aws::new(&[]).await;
-        let error = aws.handle(&good_settings(), wrong).await.unwrap_err();
+        let error = aws.handle(&valid_settings(), wrong).await.unwrap_err();
         let diagnostic = Diagnostic::from(error);
         assert_eq!(diagnostic.error_type, "InvalidHookEvent");
         assert!(diagnostic.error_message.contains(field), "{diagnostic:?}");

@@ -1,10 +1,11 @@
-//! The states `ReportSucceeded` and `ReportFailed`: reports to CodeDeploy how the invalidations ended.
+//! The states `ReportSucceeded` and `ReportFailed`: reports the status of a hook to CodeDeploy.
 //!
-//! What the state machine could not report ends here too, through a queue that repeats it for most of the hour: the ends of
-//! executions (EventBridge), and hook events for which no execution could be started. That CodeDeploy's hook is already
-//! completed is fine everywhere.
+//! It also reports what the state machine could not report. The queue of pending reports delivers that once a minute for most
+//! of CodeDeploy's hour: executions that did not succeed (from EventBridge), and hook events for which no execution could be
+//! started. A hook that is already completed is not an error.
 
 pub mod event;
+pub mod report;
 
 use aws_config::SdkConfig;
 use lambda_runtime::Diagnostic;
@@ -18,15 +19,14 @@ use shared::{
     failure_action::FailureAction,
 };
 
-use crate::event::Report;
+use crate::{event::Event, report::Report};
 
 /// The AWS services this function calls.
 pub struct Clients {
-    /// For the report.
+    /// CodeDeploy, which every invocation calls.
     pub codedeploy: aws_sdk_codedeploy::Client,
-    /// To describe an execution, where an event does not say enough of it. The client is made then: hardly any invocation
-    /// needs it, and every start would wait for it.
-    pub sfn: SdkConfig,
+    /// For the clients that are made when they are needed.
+    pub config: SdkConfig,
 }
 
 impl Clients {
@@ -35,8 +35,13 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             codedeploy: aws_sdk_codedeploy::Client::new(config),
-            sfn: config.clone(),
+            config: config.clone(),
         }
+    }
+
+    /// Step Functions. Hardly any invocation needs it, and every cold start would take longer.
+    fn sfn(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.config)
     }
 }
 
@@ -45,9 +50,9 @@ impl Clients {
 pub enum InvalidationResult {
     /// CloudFront has said `Completed` for every one.
     Completed,
-    /// One failed, or nobody can say.
+    /// At least one failed, or its status is not known.
     Failed,
-    /// None failed, but one was still in progress at the deadline.
+    /// None failed, but at least one was still in progress at the deadline.
     TimedOut,
 }
 
@@ -61,7 +66,7 @@ pub struct FailureActions {
 }
 
 impl FailureActions {
-    /// Reads both from the environment.
+    /// Reads both from the environment; see [`FailureAction::from_env`].
     #[must_use]
     pub fn from_env() -> Self {
         Self {
@@ -102,37 +107,37 @@ impl FailureActions {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// The deployment whose hook it was; none when no deployment waits.
+    /// The deployment; none if no deployment waits.
     pub deployment_id: Option<String>,
-    /// The status that was recorded; none when no deployment waits, or its hook was already completed.
+    /// The status that CodeDeploy recorded; none if no deployment waits, or its hook was already completed.
     pub reported_status: Option<HookStatus>,
-    /// All of it in a sentence.
+    /// The same in a sentence.
     pub summary: String,
 }
 
-/// Why nothing was reported. The variants' names are the error names that the state machine knows.
+/// Why no status was reported. `Retry` and `Catch` in the state machine match the names of the variants.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// The event is none that this function knows.
+    /// The event is none of those that reach this function.
     #[error(
-        "{0}. Start executions without `hook`, or with both of its ids (to try the function, see sam/events); if a deployment waits, report manually (docs/failures.md)"
+        "{0}. If a deployment waits, report manually (docs/TROUBLESHOOTING.md). Start an execution without `hook`, or with both of its ids; sam/events has valid events for this function"
     )]
     InvalidInput(#[from] InvalidDocument),
     /// CodeDeploy throttles, fails or does not respond. Retried.
     #[error(
-        "CodeDeploy could not accept status {status} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)"
+        "CodeDeploy did not accept status {status} for deployment {deployment_id}: {source}. See the AWS Health Dashboard; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
     )]
     CodeDeployUnavailable {
         /// The deployment that waits.
         deployment_id: String,
         /// The status that was to be reported.
         status: HookStatus,
-        /// What came back, if anything did.
+        /// CodeDeploy's response, if there was one.
         source: AwsFailure,
     },
     /// CodeDeploy rejects the status. Not retryable.
     #[error(
-        "CodeDeploy rejected status {status} for deployment {deployment_id}: {source}. {}; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)",
+        "CodeDeploy rejected status {status} for deployment {deployment_id}: {source}. {}; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)",
         source.remedy().unwrap_or("Check the hook's ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters")
     )]
     CodeDeployRejected {
@@ -143,29 +148,29 @@ pub enum Error {
         /// CodeDeploy's response.
         source: AwsFailure,
     },
-    /// Step Functions does not say what has to be known about an execution.
+    /// Step Functions did not describe an execution that has to be known.
     #[error(
-        "execution {execution_arn} could not be described: {source}. If a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/failures.md)"
+        "Step Functions did not describe {execution_arn}: {source}. If a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
     )]
     ExecutionUnreadable {
         /// The execution.
         execution_arn: String,
-        /// What Step Functions said.
+        /// Step Functions' response, if there was one.
         source: AwsFailure,
     },
 }
 
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        errors::report(&error)
+        errors::diagnostic(&error)
     }
 }
 
-/// Reports to CodeDeploy what the event and the failure actions say. `state_machine_arn` names the machine whose executions
-/// invalidate.
+/// Reports the status that follows from the event and the failure actions. `state_machine_arn` is the state machine that the hook
+/// function starts.
 ///
 /// # Errors
-/// When nothing could be reported, and a deployment waits.
+/// When the event is invalid, or a deployment waits and no status could be reported.
 pub async fn handle(
     clients: &Clients,
     actions: FailureActions,
@@ -173,13 +178,14 @@ pub async fn handle(
     event: Value,
 ) -> Result<Output, Error> {
     let Report {
+        execution_name,
         hook,
         result,
-        was_started,
-    } = event::read(&clients.sfn, state_machine_arn, &event).await?;
+        execution_started,
+    } = Report::new(clients, state_machine_arn, Event::parse(&event)?).await?;
     let Some(hook) = hook else {
         let summary = "No deployment waits for this execution; nothing to report.".to_owned();
-        tracing::info!("{summary}");
+        tracing::info!(execution_name, "{summary}");
         return Ok(Output {
             deployment_id: None,
             reported_status: None,
@@ -204,11 +210,12 @@ pub async fn handle(
             ),
         ),
     };
-    // `execution_started` is what the alarm ExecutionNotStarted counts.
+    // ExecutionNotStartedAlarm counts the lines in which `execution_started` is false.
     tracing::info!(
+        execution_name,
         deployment_id,
         result = ?result,
-        execution_started = was_started,
+        execution_started,
         reported_status = reported_status.map(HookStatus::as_str),
         "{summary}"
     );

@@ -1,17 +1,19 @@
-//! The Lambda behind the states `ReportSucceeded` and `ReportFailed`, and behind the queue of pending reports.
+//! The Lambda function of the states `ReportSucceeded` and `ReportFailed`, and of the queue of pending reports.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use report_status::{Clients, FailureActions, handle};
+use shared::failure_action::{FailureAction, log_invalid};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     shared::logs::init();
+    log_invalid(&[
+        FailureAction::ON_INVALIDATION_FAILURE,
+        FailureAction::ON_INVALIDATION_TIMEOUT,
+    ]);
     let actions = FailureActions::from_env();
-    // Without it no execution is found, and the status is per OnInvalidationFailure.
+    // If it is missing, no execution is found, and the status is per OnInvalidationFailure.
     let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();
     let clients = Clients::new(&shared::aws::config().await);
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, actions, &state_machine_arn, event.payload)
-    }))
-    .await
+    shared::handler::run(async |event| handle(&clients, actions, &state_machine_arn, event).await)
+        .await
 }

@@ -12,8 +12,9 @@ use stand_in::{Behavior, Call, Fault, Operation, Request, StandIn};
 
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
-const EXECUTION: &str = "arn:aws:states:eu-central-1:111122223333:execution:purge:d-A1B2C3D4E-0";
-const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
+const EXECUTION: &str =
+    "arn:aws:states:eu-central-1:111122223333:execution:invalidate:d-A1B2C3D4E-0";
+const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
 /// They differ, so that a status shows which of the two decided.
 const ACTIONS: FailureActions = FailureActions {
     on_invalidation_failure: FailureAction::FailDeployment,
@@ -42,7 +43,7 @@ fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Va
     }))
 }
 
-/// As the queue passes it on, the first time.
+/// As the queue delivers it the first time.
 fn message(body: &Value) -> Value {
     json!({ "Records": [{
         "eventSource": "aws:sqs",
@@ -74,7 +75,7 @@ fn execution_input() -> Value {
     json!({ "hook": hook(), "invalidations": [] })
 }
 
-/// Handles the event where `DescribeExecution` answers with this.
+/// Handles the event with this response to `DescribeExecution`.
 async fn handle_with(
     aws: &StandIn,
     event: Value,
@@ -91,7 +92,7 @@ async fn handle_with(
     let config = aws.client_config();
     let clients = Clients {
         codedeploy: aws_sdk_codedeploy::Client::new(&config),
-        sfn: config.into_builder().http_client(replay).build(),
+        config: config.into_builder().http_client(replay).build(),
     };
     handle(&clients, ACTIONS, STATE_MACHINE, event).await
 }
@@ -147,7 +148,7 @@ async fn a_failure_and_a_timeout_have_a_failure_action_each() {
 }
 
 #[tokio::test]
-async fn nothing_is_reported_where_no_deployment_waits() {
+async fn nothing_is_reported_if_no_deployment_waits() {
     let aws = StandIn::start().await.unwrap();
     let ended = status_change("FAILED", None, Some(&json!({ "invalidations": [] })));
     let garbage = status_change("FAILED", None, Some(&json!("what is this?")));
@@ -159,7 +160,7 @@ async fn nothing_is_reported_where_no_deployment_waits() {
 }
 
 #[tokio::test]
-async fn a_second_report_is_fine_whichever_way_codedeploy_takes_it() {
+async fn a_second_report_is_no_error_even_if_codedeploy_rejects_it() {
     for accepts_repeated_status in [false, true] {
         let aws = StandIn::start().await.unwrap();
         aws.set_behavior(
@@ -177,8 +178,8 @@ async fn a_second_report_is_fine_whichever_way_codedeploy_takes_it() {
 }
 
 #[tokio::test]
-async fn the_end_of_an_execution_is_reported_as_its_error_and_the_failure_actions_say() {
-    for (status, error, answer) in [
+async fn an_ended_execution_is_reported_per_its_error_and_the_failure_actions() {
+    for (status, error, reported) in [
         ("ABORTED", None, "Failed"),
         ("FAILED", Some("States.Runtime"), "Failed"),
         ("FAILED", Some("InvalidationTimedOut"), "Succeeded"),
@@ -189,12 +190,12 @@ async fn the_end_of_an_execution_is_reported_as_its_error_and_the_failure_action
         report_to(&aws, status_change(status, error, Some(&execution_input())))
             .await
             .unwrap();
-        assert_eq!(aws.statuses(DEPLOYMENT), [answer], "{status} {error:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), [reported], "{status} {error:?}");
     }
 }
 
 #[tokio::test]
-async fn an_error_that_the_event_does_not_say_is_described() {
+async fn an_error_that_the_event_does_not_have_is_described() {
     for (error, status) in [
         ("InvalidationTimedOut", "Succeeded"),
         ("InvalidatedButNotReported", "Succeeded"),
@@ -213,10 +214,10 @@ async fn an_error_that_the_event_does_not_say_is_described() {
 }
 
 #[tokio::test]
-async fn where_the_error_stays_unknown_the_failure_action_for_a_failure_counts() {
+async fn without_a_known_error_the_status_is_per_on_invalidation_failure() {
     let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
     let failing = json!({ "__type": "InternalFailure", "message": "Oops." });
-    for (receipts, answer, answers) in [
+    for (receipts, response, reported) in [
         ("1", (400, &denied), vec!["Failed"]),
         ("14", (500, &failing), vec![]),
         ("15", (500, &failing), vec!["Failed"]),
@@ -224,11 +225,15 @@ async fn where_the_error_stays_unknown_the_failure_action_for_a_failure_counts()
         let aws = StandIn::start().await.unwrap();
         let mut event = status_change("FAILED", None, Some(&execution_input()));
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
-        let (status, body) = answer;
+        let (status, body) = response;
 
         let outcome = handle_with(&aws, event, (status, body.clone())).await;
 
-        assert_eq!(aws.statuses(DEPLOYMENT), answers, "{receipts}: {outcome:?}");
+        assert_eq!(
+            aws.statuses(DEPLOYMENT),
+            reported,
+            "{receipts}: {outcome:?}"
+        );
     }
 }
 
@@ -263,7 +268,7 @@ async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_i
     let missing = json!({ "__type": "ExecutionDoesNotExist", "message": "No." });
     let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
     let running = running_execution();
-    for (execution, answers) in [
+    for (execution, reported) in [
         ((400, missing), vec!["Failed"]),
         ((400, denied), vec!["Failed"]),
         ((200, running), vec![]),
@@ -272,12 +277,12 @@ async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_i
         handle_with(&aws, failed_invocation(), execution.clone())
             .await
             .unwrap();
-        assert_eq!(aws.statuses(DEPLOYMENT), answers, "{execution:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), reported, "{execution:?}");
     }
 }
 
 #[tokio::test]
-async fn whether_the_execution_was_started_is_asked_again_where_step_functions_fails() {
+async fn whether_the_execution_was_started_is_checked_again_if_step_functions_is_not_available() {
     let aws = StandIn::start().await.unwrap();
     let error = report_to(&aws, failed_invocation()).await.unwrap_err();
     assert!(
@@ -288,15 +293,15 @@ async fn whether_the_execution_was_started_is_asked_again_where_step_functions_f
 }
 
 #[tokio::test]
-async fn where_step_functions_fails_for_long_a_status_is_better_than_none() {
-    for (receipts, answers) in [("14", vec![]), ("15", vec!["Failed"])] {
+async fn if_step_functions_stays_unavailable_the_status_is_reported_without_it() {
+    for (receipts, reported) in [("14", vec![]), ("15", vec!["Failed"])] {
         let aws = StandIn::start().await.unwrap();
         let mut event = failed_invocation();
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
 
         let outcome = report_to(&aws, event).await;
 
-        assert_eq!(aws.statuses(DEPLOYMENT), answers, "{outcome:?}");
+        assert_eq!(aws.statuses(DEPLOYMENT), reported, "{outcome:?}");
     }
 }
 
@@ -334,7 +339,7 @@ async fn what_is_retryable_and_what_is_not_have_names_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_input_is_named_by_its_field() {
+async fn an_invalid_field_of_the_input_is_named() {
     let aws = StandIn::start().await.unwrap();
     for (event, field) in [
         (json!({ "hook": hook() }), "result"),

@@ -1,6 +1,6 @@
-//! AWS clients, set up once for all functions, and what their failures mean.
+//! The configuration of all AWS clients, and the errors of their calls.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt::Display, time::Duration};
 
 use aws_config::{
     BehaviorVersion, SdkConfig,
@@ -22,23 +22,23 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::errors::shorten;
 
-/// For TCP and TLS. CloudFront's API is in us-east-1 only: from Sydney a round trip takes 200 to 250 ms, a connection
-/// three of them, and a 128 MB function has a fourteenth of a processor to do the arithmetic.
+/// For TCP and TLS. CloudFront's API is in us-east-1 only: from Sydney a round trip takes 200 to 250 ms and a connection
+/// three round trips, and a 128 MB function has a fourteenth of a vCPU for the cryptography.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection, the request, and a response that takes a second.
+/// For one attempt: a connection, the request, and a response that takes a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For all attempts of one call.
+/// For all attempts of one call together.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
-/// What each function but the hook has for one invocation (`Globals.Function.Timeout` in the template): enough for the longest sequence
-/// of calls that one makes, each for as long as it may take.
+/// The timeout of each function but the hook (`Globals.Function.Timeout` in the template): longer than the longest sequence of
+/// calls that a function makes, each of which may take [`OPERATION_TIMEOUT`].
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Short faults are retried here; what lasts longer is the state machine's to wait for.
+/// The SDK retries short faults; the state machine retries what lasts longer.
 const MAX_ATTEMPTS: u32 = 3;
 
-/// Reads region, credentials and endpoints from the environment, as every AWS SDK does, and sets the timeouts.
+/// Reads the region, credentials and endpoints from the environment, and sets the timeouts and retries.
 ///
-/// Lambda puts region and credentials into the environment, so the other places where the SDK would look (a profile, a
-/// container's or an instance's metadata) are not made ready.
+/// Lambda sets the region and credentials in the environment, so the SDK's other providers (profiles, container and instance
+/// metadata) are left out.
 pub async fn config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(EnvironmentVariableRegionProvider::new())
@@ -55,8 +55,8 @@ pub async fn config() -> SdkConfig {
         .await
 }
 
-/// One connector for all clients, made while the function initializes: by itself the SDK makes one for each client and
-/// another at the first call, each with all the authorities that the machine trusts.
+/// One connector for all clients, made while the function initializes. By default the SDK makes one for each client and
+/// another at the first call, and each loads all trusted root certificates.
 ///
 /// TLS is rustls on `ring`: the SDK's default provider spends about 300 ms of a 128 MB function's first call on
 /// gathering entropy.
@@ -73,123 +73,110 @@ fn https() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// How much of a service's message an error shows, in characters.
+/// The longest description of a failed call, in characters.
 const SHOWN_CHARACTERS: usize = 600;
 
-/// A call to AWS that failed, in one line an engineer can act on: `AccessDenied: User … is not authorized (HTTP 403)`.
+/// A call to AWS that failed, in one line: `AccessDenied: User … is not authorized (HTTP 403)`. The SDK's error is not kept:
+/// its `Debug` output has whole responses.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct AwsFailure {
-    code: Option<String>,
-    message: Option<String>,
-    transient: bool,
     text: String,
-    source: Box<dyn Error + Send + Sync>,
+    transient: bool,
+    remedy: Option<&'static str>,
 }
 
 impl AwsFailure {
-    /// The service's name for the error, for example `NoSuchDistribution`; none where no service responded.
-    #[must_use]
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-
-    /// The service's message; none where no service responded.
-    #[must_use]
-    pub fn message(&self) -> Option<&str> {
-        self.message.as_deref()
-    }
-
-    /// Whether the same call may succeed later: throttled, a 5xx, no response, or one that can't be parsed.
+    /// Whether the same call may succeed later: it was throttled, or got a 5xx, no response, or one that can't be parsed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.transient
     }
 
-    /// What to do about an error that is not about the request itself: the credentials or the clock it was signed with.
+    /// What to do about an error that is not about the request itself, but about its credentials or its time.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
-        match self.code.as_deref()? {
-            "ExpiredToken" | "ExpiredTokenException" => Some(
-                "The credentials have expired: on AWS, start a new execution with the same input; on your machine, sign in again",
-            ),
-            "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => Some(
-                "The credentials are not valid. If the function's role was deleted and created again, assign it again: aws lambda update-function-configuration --function-name … --role …",
-            ),
-            "RequestExpired" | "RequestTimeTooSkewed" => Some(CHECK_THE_CLOCK),
-            "SignatureDoesNotMatch" | "InvalidSignatureException"
-                if self.message.as_deref().is_some_and(is_about_time) =>
-            {
-                Some(CHECK_THE_CLOCK)
-            }
-            _ => None,
-        }
+        self.remedy
     }
 
-    /// A response that lacks what was asked for; the next one may have it.
-    pub fn unusable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let source = reason.into();
+    /// A response that lacks what a caller needs; the next one may have it.
+    pub fn unusable(reason: impl Display) -> Self {
         Self {
-            code: None,
-            message: None,
+            text: reason.to_string(),
             transient: true,
-            text: source.to_string(),
-            source,
+            remedy: None,
         }
     }
 }
 
 impl<E> From<SdkError<E, HttpResponse>> for AwsFailure
 where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
-        let code = error.code().map(str::to_owned);
-        let message = error.message().map(str::to_owned);
-        let (transient, text) = match &error {
+        Self::from(&error)
+    }
+}
+
+impl<E> From<&SdkError<E, HttpResponse>> for AwsFailure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    fn from(error: &SdkError<E, HttpResponse>) -> Self {
+        let (code, message) = (error.code(), error.message());
+        let (transient, text) = match error {
             SdkError::ServiceError(response) => {
                 let status = response.raw().status();
-                let throttled_or_transient = code.as_deref().is_some_and(|code| {
+                let throttled_or_transient = code.is_some_and(|code| {
                     THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code)
                 });
                 (
                     throttled_or_transient || !status.is_client_error(),
                     format!(
                         "{}: {} (HTTP {status})",
-                        code.as_deref().unwrap_or("an error without a code"),
-                        message.as_deref().unwrap_or("no message"),
+                        code.unwrap_or("no error code"),
+                        message.unwrap_or("no message"),
                     ),
                 )
             }
             SdkError::ConstructionFailure(_) => (
                 false,
-                format!("the request could not be built: {}", causes(&error)),
+                format!("the request could not be built: {}", causes(error)),
             ),
             SdkError::ResponseError(_) => (
                 true,
-                format!("a response that can't be parsed: {}", causes(&error)),
+                format!("the response can't be parsed: {}", causes(error)),
             ),
-            _ => (true, format!("no response: {}", causes(&error))),
+            _ => (true, format!("no response: {}", causes(error))),
         };
         Self {
-            code,
-            message,
-            transient,
             text: shorten(&text, SHOWN_CHARACTERS),
-            source: error.into(),
+            transient,
+            remedy: code.and_then(|code| remedy(code, message.unwrap_or_default())),
         }
     }
 }
 
-const CHECK_THE_CLOCK: &str =
-    "The request's time is too far from AWS's: check the clock of the machine that sent it";
-
-/// `Signature expired: … is now earlier than …`, or `Signature not yet current: …`.
-fn is_about_time(message: &str) -> bool {
-    message.contains("Signature expired") || message.contains("not yet current")
+fn remedy(code: &str, message: &str) -> Option<&'static str> {
+    const CHECK_THE_CLOCK: &str = "The time of the request is too far from AWS's time: check the clock of the machine that sent it";
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" => Some(
+            "The credentials have expired. On AWS, start a new execution with the same input; on your machine, sign in again",
+        ),
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => Some(
+            "The credentials are not valid. If the function's role was deleted and created again, assign it to the function again: `aws lambda update-function-configuration --function-name … --role …`",
+        ),
+        "RequestExpired" | "RequestTimeTooSkewed" => Some(CHECK_THE_CLOCK),
+        "SignatureDoesNotMatch" | "InvalidSignatureException"
+            if message.contains("Signature expired") || message.contains("not yet current") =>
+        {
+            Some(CHECK_THE_CLOCK)
+        }
+        _ => None,
+    }
 }
 
-/// The error and what it came from, without the bodies that `Debug` would show.
+/// The error and its sources. Not with `Debug`, which shows whole responses.
 fn causes(error: &dyn Error) -> String {
     std::iter::successors(Some(error), |error| (*error).source())
         .map(ToString::to_string)

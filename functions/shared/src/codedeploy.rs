@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use aws_sdk_codedeploy::{Client, types::LifecycleEventStatus};
+use aws_sdk_codedeploy::{
+    Client,
+    operation::put_lifecycle_event_hook_execution_status::PutLifecycleEventHookExecutionStatusError as ReportError,
+    types::LifecycleEventStatus,
+};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::{aws::AwsFailure, hook::Hook};
@@ -33,38 +38,40 @@ impl fmt::Display for HookStatus {
     }
 }
 
-/// What became of a report that CodeDeploy did not reject.
+/// What a report led to, if CodeDeploy did not reject it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportOutcome {
     /// The hook now has this status.
     Accepted,
-    /// The hook was completed before: by an earlier attempt, an engineer, or its own timeout. Nothing is left to do.
+    /// The hook was already completed: by an earlier report, by an engineer, or by its own timeout. Nothing is left to do.
     AlreadyCompleted,
 }
 
 /// Reports the hook's status to CodeDeploy.
 ///
 /// # Errors
-/// When CodeDeploy rejected it or did not respond. That the hook was already completed is not an error.
+/// When CodeDeploy rejected it or did not respond. A hook that was already completed is not an error.
 pub async fn report(
     client: &Client,
     hook: &Hook,
     status: HookStatus,
 ) -> Result<ReportOutcome, AwsFailure> {
-    let failure = client
+    let response = client
         .put_lifecycle_event_hook_execution_status()
         .deployment_id(&hook.deployment_id)
-        .lifecycle_event_hook_execution_id(hook.lifecycle_event_hook_execution_id.reveal())
+        .lifecycle_event_hook_execution_id(hook.lifecycle_event_hook_execution_id.expose_secret())
         .status(LifecycleEventStatus::from(status.as_str()))
         .send()
-        .await
-        .err()
-        .map(AwsFailure::from);
-    match failure {
-        None => Ok(ReportOutcome::Accepted),
-        Some(failure) if failure.code() == Some("LifecycleEventAlreadyCompletedException") => {
+        .await;
+    match response {
+        Ok(_) => Ok(ReportOutcome::Accepted),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(ReportError::is_lifecycle_event_already_completed_exception) =>
+        {
             Ok(ReportOutcome::AlreadyCompleted)
         }
-        Some(failure) => Err(failure),
+        Err(error) => Err(error.into()),
     }
 }

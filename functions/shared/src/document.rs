@@ -1,23 +1,23 @@
-//! Reading the JSON documents that functions are invoked with.
+//! Parses the JSON documents that functions are invoked with.
 
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::errors::shorten;
 
-/// How much of a wrong field's path, and of what is wrong with it, an error shows, in characters.
+/// The longest field path, and the longest problem, that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 400;
 
-/// A document that does not have the shape its reader needs.
+/// A document that a function cannot parse.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidDocument {
-    /// It is a list, a text, a number or nothing at all.
+    /// It is an array, a string, a number or null.
     #[error("{what} is not a JSON object")]
     NotAnObject {
         /// The document.
         what: &'static str,
     },
-    /// A field is missing, of the wrong type or has a value that cannot be.
+    /// A field is missing, has the wrong type or an invalid value.
     #[error("{what} is invalid at `{}`: {}", shorten(path, SHOWN_CHARACTERS), shorten(&source.to_string(), SHOWN_CHARACTERS))]
     Field {
         /// The document.
@@ -29,15 +29,15 @@ pub enum InvalidDocument {
     },
 }
 
-/// Reads a document; `what` names it in the error, for example `the hook event`.
+/// Parses a document; `what` names it in the error, for example `the hook event`.
 ///
 /// # Errors
-/// The first mistake in it.
+/// When it is invalid; the error names the first invalid field.
 pub fn parse<T: DeserializeOwned>(
     what: &'static str,
     document: &Value,
 ) -> Result<T, InvalidDocument> {
-    // serde would take a list for a struct's fields in order.
+    // serde would accept an array as a struct's fields in order.
     if !document.is_object() {
         return Err(InvalidDocument::NotAnObject { what });
     }
@@ -48,22 +48,22 @@ pub fn parse<T: DeserializeOwned>(
     })
 }
 
-/// Deserialises a text that says something.
+/// Deserializes a string.
 ///
 /// # Errors
-/// When it is not a text, or has nothing but white space.
+/// When it is not a string, or has nothing but white space.
 pub fn non_empty_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.trim().is_empty() {
-        return Err(de::Error::custom("it is empty"));
+        return Err(de::Error::custom("it must not be empty"));
     }
     Ok(text)
 }
 
-/// Deserialises a list with at least one item.
+/// Deserializes a list.
 ///
 /// # Errors
-/// When it is not such a list, or has no item.
+/// When it is not such a list, or has no items.
 pub fn non_empty_list<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -72,7 +72,7 @@ where
 {
     let list = T::deserialize(deserializer)?;
     if (&list).into_iter().next().is_none() {
-        return Err(de::Error::custom("it is empty"));
+        return Err(de::Error::custom("it must not be empty"));
     }
     Ok(list)
 }

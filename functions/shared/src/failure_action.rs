@@ -1,4 +1,4 @@
-//! What an invalidation that did not complete does to the deployment: the user's choice, never a side effect.
+//! What happens to the deployment when an invalidation did not complete: what the user has configured, never a side effect.
 
 use std::env;
 
@@ -7,29 +7,32 @@ use serde::{Deserialize, Serialize};
 use crate::codedeploy::HookStatus;
 
 /// What happens to the deployment when the invalidation did not complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureAction {
     /// `Failed` is reported: the deployment fails, and may roll back.
+    #[default]
     FailDeployment,
-    /// `Succeeded` is reported: the deployment continues; the execution fails all the same.
+    /// `Succeeded` is reported: the deployment continues, although the execution fails.
     ContinueDeployment,
 }
 
-/// A variable whose value is not a failure action.
+/// An environment variable whose value is not a failure action.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is {value:?}: it must be FailDeployment or ContinueDeployment")]
+#[error(
+    "the environment variable {variable} is {value:?}; it must be FailDeployment or ContinueDeployment. Until it is fixed, FailDeployment is used. Set it again in the Lambda console, or deploy the stack with other parameters"
+)]
 pub struct InvalidFailureAction {
     variable: &'static str,
     value: String,
 }
 
 impl FailureAction {
-    /// The variable that decides for an invalidation that failed.
+    /// The variable with the action for an invalidation that failed.
     pub const ON_INVALIDATION_FAILURE: &'static str = "ON_INVALIDATION_FAILURE";
-    /// The variable that decides for an invalidation that was still in progress at the deadline.
+    /// The variable with the action for an invalidation that was still in progress at the deadline.
     pub const ON_INVALIDATION_TIMEOUT: &'static str = "ON_INVALIDATION_TIMEOUT";
 
-    /// Reads a failure action.
+    /// Parses a failure action.
     ///
     /// # Errors
     /// When the variable is missing or its value is not one of the two names.
@@ -47,14 +50,11 @@ impl FailureAction {
         }
     }
 
-    /// Reads a failure action from the environment. A wrong setting must not keep CodeDeploy waiting, so it is logged and
-    /// counts as [`FailureAction::FailDeployment`].
+    /// Reads a failure action from the environment. An invalid one must not keep CodeDeploy waiting, so
+    /// [`FailureAction::FailDeployment`] is used in its place; [`log_invalid`] logs it.
     #[must_use]
     pub fn from_env(variable: &'static str) -> Self {
-        Self::parse(variable, env::var(variable).ok()).unwrap_or_else(|error| {
-            tracing::error!("{error}; until it is fixed, FailDeployment is used");
-            Self::FailDeployment
-        })
+        Self::parse(variable, env::var(variable).ok()).unwrap_or_default()
     }
 
     /// The status that is reported to CodeDeploy.
@@ -66,12 +66,21 @@ impl FailureAction {
         }
     }
 
-    /// The value as the template's parameter has it.
+    /// The value of the template's parameter.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FailDeployment => "FailDeployment",
             Self::ContinueDeployment => "ContinueDeployment",
+        }
+    }
+}
+
+/// Logs each of these environment variables whose value is not a failure action.
+pub fn log_invalid(variables: &[&'static str]) {
+    for variable in variables {
+        if let Err(error) = FailureAction::parse(variable, env::var(variable).ok()) {
+            tracing::error!("{error}");
         }
     }
 }
@@ -93,7 +102,7 @@ mod tests {
         }
         for wrong in [None, Some(""), Some("continue"), Some("faildeployment")] {
             let error = parse(wrong).unwrap_err().to_string();
-            assert!(error.starts_with("ON_INVALIDATION_FAILURE is "), "{error}");
+            assert!(error.contains("ON_INVALIDATION_FAILURE is "), "{error}");
         }
     }
 

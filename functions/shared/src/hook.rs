@@ -1,40 +1,21 @@
-//! The CodeDeploy hook that waits for an answer.
+//! The CodeDeploy hook that waits for a status.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::document;
 
-/// A CodeDeploy lifecycle hook that waits, for at most an hour, to be told `Succeeded` or `Failed`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A run of a CodeDeploy lifecycle hook. It waits, for at most an hour, for the status `Succeeded` or `Failed`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hook {
     /// CodeDeploy's id of the deployment, for example `d-A1B2C3D4E`.
     #[serde(deserialize_with = "document::non_empty_text")]
     pub deployment_id: String,
-    /// Names this run of the hook.
-    pub lifecycle_event_hook_execution_id: HookExecutionId,
-}
-
-/// CodeDeploy's id of one hook run, about 300 base64 characters. Whoever holds it can answer for the hook, so neither
-/// `Debug` nor any log line shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HookExecutionId(#[serde(deserialize_with = "document::non_empty_text")] String);
-
-impl HookExecutionId {
-    /// The id itself, for a request to CodeDeploy.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for HookExecutionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HookExecutionId(…)")
-    }
+    /// CodeDeploy's id of this run of the hook, about 300 base64 characters. Whoever has it can complete the hook, so its type
+    /// keeps it out of every `Debug` output.
+    #[serde(serialize_with = "expose", deserialize_with = "secret")]
+    pub lifecycle_event_hook_execution_id: SecretString,
 }
 
 /// The event that CodeDeploy invokes a hook function with.
@@ -43,7 +24,8 @@ impl fmt::Debug for HookExecutionId {
 pub struct HookEvent {
     #[serde(deserialize_with = "document::non_empty_text")]
     deployment_id: String,
-    lifecycle_event_hook_execution_id: HookExecutionId,
+    #[serde(deserialize_with = "secret")]
+    lifecycle_event_hook_execution_id: SecretString,
 }
 
 impl From<HookEvent> for Hook {
@@ -55,12 +37,21 @@ impl From<HookEvent> for Hook {
     }
 }
 
+/// For the execution's input, from which the report is made.
+fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose_secret())
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    document::non_empty_text(deserializer).map(SecretString::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_hook_id_is_not_in_any_debug_output() {
+    fn the_hook_id_is_in_the_document_and_not_in_any_debug_output() {
         let secret = "eyJlbmNyeXB0ZWQ=";
         let event =
             serde_json::json!({ "DeploymentId": "d-1", "LifecycleEventHookExecutionId": secret });
@@ -68,6 +59,7 @@ mod tests {
         assert!(!format!("{event:?}").contains(secret));
         let hook = Hook::from(event);
         assert!(!format!("{hook:?}").contains(secret));
-        assert_eq!(hook.lifecycle_event_hook_execution_id.reveal(), secret);
+        let document = serde_json::to_value(hook).unwrap();
+        assert_eq!(document["lifecycleEventHookExecutionId"], secret);
     }
 }

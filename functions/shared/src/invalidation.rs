@@ -1,4 +1,4 @@
-//! CloudFront invalidations: what can be invalidated, and the state of an invalidation.
+//! CloudFront invalidations: what can be invalidated, and the status of an invalidation.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::{errors::shorten, timestamp};
 
 /// The longest path CloudFront accepts, in characters (Developer Guide, "Specify the objects to invalidate").
 const MAX_PATH_CHARACTERS: usize = 4_000;
-/// How much of a wrong id or path an error shows, in characters.
+/// The longest id or path that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 100;
 
 /// The id of a CloudFront distribution, for example `E2QWRUHAPOMQZL`.
@@ -18,7 +18,7 @@ const SHOWN_CHARACTERS: usize = 100;
 pub struct DistributionId(String);
 
 impl DistributionId {
-    /// The id as CloudFront writes it.
+    /// The id as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -31,10 +31,10 @@ impl fmt::Display for DistributionId {
     }
 }
 
-/// A text that cannot be a distribution's id.
+/// A string that is not a distribution id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a distribution id: those are capital letters and digits, like E2QWRUHAPOMQZL"
+    "{0:?} is not a distribution id: it must be capital letters and digits, such as E2QWRUHAPOMQZL"
 )]
 pub struct InvalidDistributionId(String);
 
@@ -71,9 +71,9 @@ pub enum InvalidPath {
     /// It is relative, or empty.
     #[error("the path {0:?} does not start with /")]
     NoLeadingSlash(String),
-    /// CloudFront knows the wildcard only as the last character.
+    /// It has a wildcard that is not the last character.
     #[error(
-        "the path {0:?} has a * before its end: CloudFront accepts it only as the last character"
+        "the path {0:?} has a * that is not the last character: CloudFront accepts it only there"
     )]
     InnerWildcard(String),
     /// It is longer than CloudFront accepts.
@@ -88,7 +88,7 @@ pub enum InvalidPath {
     },
     /// It has a character that must be percent-encoded: one that is not ASCII, or that RFC 1738 calls unsafe.
     #[error(
-        "the path {path:?} has {character:?}, which must be percent-encoded, like a space as %20"
+        "the path {path:?} has {character:?}, which must be percent-encoded (a space, for example, as %20)"
     )]
     Unencoded {
         /// The path.
@@ -96,32 +96,32 @@ pub enum InvalidPath {
         /// The first such character.
         character: char,
     },
-    /// It has a `~`, raw or encoded. CloudFront rejects the one, and accepts the other and invalidates nothing.
+    /// It has a `~`, which CloudFront rejects, or `%7E`, which CloudFront accepts without invalidating anything.
     #[error(
-        "the path {path:?} has a ~, which CloudFront cannot invalidate, encoded or not: use the wildcard before it, {wildcard:?}"
+        "the path {path:?} has a ~, which CloudFront cannot invalidate, percent-encoded or not: use the wildcard {wildcard:?}"
     )]
     Tilde {
         /// The path.
         path: String,
-        /// What to write instead.
+        /// The wildcard that covers it.
         wildcard: String,
     },
-    /// It has an encoding of a character that is never encoded in a URL. CloudFront would accept it and invalidate nothing.
+    /// It has a percent-encoded character that must not be encoded. CloudFront accepts it without invalidating anything.
     #[error(
-        "the path {path:?} has {encoding}, with which CloudFront would invalidate nothing: write {character:?} instead"
+        "the path {path:?} has {encoding}, with which CloudFront would invalidate nothing: use {character:?} instead"
     )]
     Overencoded {
         /// The path.
         path: String,
         /// The encoding, for example `%41`.
         encoding: String,
-        /// The character that it stands for.
+        /// The character that it encodes.
         character: char,
     },
 }
 
 impl Path {
-    /// Whether it stands for all objects whose path starts with it.
+    /// Whether it matches all paths that start with what is before its `*`.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         self.0.ends_with('*')
@@ -177,10 +177,11 @@ enum Problem {
     Overencoded(String, char),
 }
 
-/// Checks the first character of `rest`, which is what is left of a path.
+/// Checks the first character of `rest`, the remaining part of a path.
 ///
-/// AWS: encode non-ASCII characters and RFC 1738's unsafe ones, and nothing else (Developer Guide, "Specify the objects to
-/// invalidate"). RFC 1738's reserved characters are accepted either way: some origins tell `+` from `%2B`.
+/// AWS: percent-encode non-ASCII characters and the unsafe ones of RFC 1738, and nothing else (Developer Guide, "Specify the
+/// objects to invalidate"). The reserved characters of RFC 1738 are accepted in both forms: some origins distinguish `+` from
+/// `%2B`.
 fn check_character(rest: &str, character: char) -> Result<(), Problem> {
     match character {
         '~' => Err(Problem::Tilde),
@@ -201,17 +202,17 @@ fn check_character(rest: &str, character: char) -> Result<(), Problem> {
     }
 }
 
-/// A distribution's invalidation as the state machine's states pass it on: a row in their input and output.
+/// The invalidation of one distribution, as a row in the input and output of the state machine's states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status")]
 pub enum Invalidation {
-    /// Edge locations may still serve the old objects. Any status of CloudFront's that is not `Completed` counts as this.
+    /// Edge locations may still serve the old objects. A status of CloudFront's that is not documented counts as this.
     InProgress(Created),
     /// CloudFront has said `Completed`.
     Completed(Created),
-    /// CloudFront said that it was still in progress when the deadline had passed.
+    /// CloudFront said at the deadline that it was still in progress.
     TimedOut(Created),
-    /// It could not be created, or its status could not be learned.
+    /// It was not created, or its status is not known.
     Failed(Failed),
 }
 
@@ -230,25 +231,25 @@ pub struct Created {
     pub created_at: DateTime,
     /// Its age at the last status check, in seconds.
     pub elapsed_seconds: u64,
-    /// Why the last status check did not say how far it is, if so.
+    /// Why the last status check did not return a documented status, if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
-/// A distribution that was not invalidated, as far as is known.
+/// A distribution for which no completed invalidation is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failed {
-    /// The distribution, or what the execution's input has in its place.
+    /// The distribution id, or what the execution input has in its place.
     pub distribution_id: String,
     /// CloudFront's id for the invalidation; none if it was not created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalidation_id: Option<String>,
-    /// How many paths it was to invalidate.
+    /// How many paths were to be invalidated.
     pub path_count: usize,
     /// The error's name.
     pub error: String,
-    /// What happened, to what, and what to do.
+    /// What happened, to what, and what to do next.
     pub cause: String,
 }
 
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_what_cloudfront_accepts() {
+    fn a_path_that_cloudfront_accepts_is_accepted() {
         for path in [
             "/",
             "/*",
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_would_invalidate_nothing_is_rejected_with_what_to_write_instead() {
+    fn a_path_that_would_invalidate_nothing_is_rejected_with_what_to_use_instead() {
         for path in ["/static/runtime~main.js", "/static/runtime%7Emain.js"] {
             let reason = parse(path).unwrap_err().to_string();
             assert!(reason.contains(r#""/static/runtime*""#), "{reason}");

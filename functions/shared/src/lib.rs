@@ -1,7 +1,5 @@
-//! What crosses the functions' boundaries: the documents they exchange, the settings more than one of them reads, the
-//! shape of their errors, and how they talk to AWS.
-//!
-//! Nothing here belongs to a single function; what only one of them needs lives in that one.
+//! What more than one function uses: the documents they exchange, the settings they share, the form of their errors and logs,
+//! and their AWS clients. What only one function uses is in that function's crate.
 
 pub mod aws;
 pub mod codedeploy;
@@ -9,6 +7,7 @@ pub mod document;
 pub mod errors;
 pub mod execution;
 pub mod failure_action;
+pub mod handler;
 pub mod hook;
 pub mod invalidation;
 pub mod logs;

@@ -1,4 +1,4 @@
-//! The functions' logs: one JSON line for each step, which reads alone.
+//! The functions' logs: one JSON object a line.
 
 use std::env;
 
@@ -10,24 +10,24 @@ use lambda_runtime::tracing::subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The runtime logs a handler's error with all it came from, raw response bodies included. [`crate::errors::report`] logs it
-/// in words.
-const SILENCED: &str = "lambda_runtime::layers::panic";
+/// The log target with which the runtime logs a handler's error once more. [`crate::handler::run`] has logged it, with the ids
+/// of its execution and deployment. `functions/report-status/tests/logs.rs` fails if the runtime uses another target.
+const RUNTIME_ERRORS: &str = "lambda_runtime::layers::panic";
 
-/// Logs from here on, each line with the ids of its request and its X-Ray trace, at the level that the function's
-/// `LoggingConfig` says (`AWS_LAMBDA_LOG_LEVEL`), or INFO. What is deployed has no lines below INFO (`tracing` in the
-/// workspace's `Cargo.toml`).
+/// Starts logging. Each line has the ids of its request and its X-Ray trace. The level is that of the function's
+/// `LoggingConfig` (`AWS_LAMBDA_LOG_LEVEL`), or INFO; lines below INFO are not compiled into a release build (`tracing` in
+/// the workspace's `Cargo.toml`).
 pub fn init() {
     let level = match env::var("AWS_LAMBDA_LOG_LEVEL").as_deref() {
-        // Lambda's only level that tracing does not have; nothing here is that bad.
+        // The only level of Lambda's that tracing does not have. No line here is that severe.
         Ok("FATAL") => LevelFilter::OFF,
         Ok(level) => level.parse().unwrap_or(LevelFilter::INFO),
         Err(_) => LevelFilter::INFO,
     };
-    // Not an EnvFilter: its regular expressions are 0.16 MB of a zip.
+    // Not an EnvFilter: its regular expressions add 0.16 MB to a zip.
     let filter = Targets::new()
         .with_default(level)
-        .with_target(SILENCED, LevelFilter::OFF);
+        .with_target(RUNTIME_ERRORS, LevelFilter::OFF);
     let lines = fmt::layer()
         .json()
         .flatten_event(true)

@@ -1,0 +1,177 @@
+//! Decides what to report, and asks Step Functions for what an event does not say.
+
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use shared::{execution, hook::Hook};
+
+use crate::{
+    Clients, Error, InvalidationResult,
+    event::{self, EndedExecution, Event, StateInput},
+};
+
+/// What to report, and for which hook.
+#[derive(Debug)]
+pub struct Report {
+    /// The execution, where it is known.
+    pub execution_name: Option<String>,
+    /// The hook that waits; none if there is nothing to report.
+    pub hook: Option<Hook>,
+    /// How the invalidations ended.
+    pub result: InvalidationResult,
+    /// Whether an execution was started for the hook.
+    pub execution_started: bool,
+}
+
+impl Report {
+    /// Decides what to report.
+    ///
+    /// # Errors
+    /// When Step Functions does not describe an execution that has to be known.
+    pub async fn new(
+        clients: &Clients,
+        state_machine_arn: &str,
+        event: Event,
+    ) -> Result<Self, Error> {
+        match event {
+            Event::StateInput(StateInput {
+                execution_name,
+                hook,
+                result,
+            }) => Ok(Self {
+                execution_name,
+                hook,
+                result,
+                execution_started: true,
+            }),
+            Event::ExecutionEnded {
+                execution,
+                may_repeat,
+            } => Self::of_ended_execution(clients, execution, may_repeat).await,
+            Event::HookFailed { hook, may_repeat } => {
+                Self::of_failed_hook(clients, state_machine_arn, hook, may_repeat).await
+            }
+        }
+    }
+
+    /// The hook function may have started the execution before it failed. That execution reports, or has reported.
+    async fn of_failed_hook(
+        clients: &Clients,
+        state_machine_arn: &str,
+        hook: Hook,
+        may_repeat: bool,
+    ) -> Result<Self, Error> {
+        let execution_name = execution::name(&hook);
+        let executions = state_machine_arn.replacen(":stateMachine:", ":execution:", 1);
+        let execution_arn = format!("{executions}:{execution_name}");
+        let execution = describe_if_possible(clients, &execution_arn, may_repeat).await?;
+        let execution_started = execution.is_some();
+        if execution_started {
+            tracing::info!(
+                execution_name,
+                deployment_id = hook.deployment_id,
+                "the hook function failed after it had started execution {execution_name}, which reports",
+            );
+        }
+        Ok(Self {
+            execution_name: Some(execution_name),
+            hook: (!execution_started).then_some(hook),
+            result: InvalidationResult::Failed,
+            execution_started,
+        })
+    }
+
+    async fn of_ended_execution(
+        clients: &Clients,
+        execution: EndedExecution,
+        may_repeat: bool,
+    ) -> Result<Self, Error> {
+        let EndedExecution {
+            execution_arn,
+            status,
+            mut input,
+            mut error,
+        } = execution;
+        let execution_name = name_in(&execution_arn).to_owned();
+        if input.is_none() {
+            let described = describe(clients, &execution_arn).await?;
+            (input, error) = (described.input, described.error);
+        }
+        // An execution with an invalid input was not started by the hook function, so no deployment waits for it.
+        let hook = event::hook_of(&input.unwrap_or_default()).unwrap_or_else(|problem| {
+            tracing::warn!(
+                execution_name,
+                "execution {execution_name} has no hook: {problem}"
+            );
+            None
+        });
+        if hook.is_some() && error.is_none() && status == "FAILED" {
+            error = describe_if_possible(clients, &execution_arn, may_repeat)
+                .await?
+                .and_then(|execution| execution.error);
+        }
+        tracing::warn!(
+            execution_name,
+            deployment_id = hook.as_ref().map(|hook| &hook.deployment_id),
+            execution_status = status,
+            error_name = error,
+            "execution {execution_name} ended with status {status}",
+        );
+        Ok(Self {
+            execution_name: Some(execution_name),
+            hook,
+            result: result_of(error.as_deref()),
+            execution_started: true,
+        })
+    }
+}
+
+/// How the invalidations of an execution with this error ended. An execution that timed out could not run its functions: the
+/// deadline for the invalidations is earlier, so theirs is not the timeout.
+fn result_of(error: Option<&str>) -> InvalidationResult {
+    match error {
+        Some("InvalidatedButNotReported") => InvalidationResult::Completed,
+        Some("InvalidationTimedOut") => InvalidationResult::TimedOut,
+        _ => InvalidationResult::Failed,
+    }
+}
+
+fn name_in(execution_arn: &str) -> &str {
+    execution_arn.rsplit(':').next().unwrap_or(execution_arn)
+}
+
+async fn describe(
+    clients: &Clients,
+    execution_arn: &str,
+) -> Result<DescribeExecutionOutput, Error> {
+    clients
+        .sfn()
+        .describe_execution()
+        .execution_arn(execution_arn)
+        .send()
+        .await
+        .map_err(|source| Error::ExecutionUnreadable {
+            execution_arn: execution_arn.to_owned(),
+            source: source.into(),
+        })
+}
+
+/// The execution; none if Step Functions rejects the request (usually the execution does not exist), or is still not available
+/// when the message may not be repeated: a deployment waits, and its hour passes.
+async fn describe_if_possible(
+    clients: &Clients,
+    execution_arn: &str,
+    may_repeat: bool,
+) -> Result<Option<DescribeExecutionOutput>, Error> {
+    match describe(clients, execution_arn).await {
+        Ok(execution) => Ok(Some(execution)),
+        Err(Error::ExecutionUnreadable { source, .. })
+            if !(may_repeat && source.is_transient()) =>
+        {
+            tracing::warn!(
+                execution_name = name_in(execution_arn),
+                "Step Functions did not describe {execution_arn}: {source}",
+            );
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
