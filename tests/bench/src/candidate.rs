@@ -1,72 +1,54 @@
-//! Who is measured.
+//! The Lambda functions that are measured.
 
 use std::{
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
+use strum::{Display, EnumString, VariantArray};
 use tests::{
     command,
     local_aws::{repository, tool},
 };
 use tokio::process::Command;
 
-/// One of the product's four functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The product's functions. `Display` writes the name of the folder, `Debug` what the resource's name begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Function {
-    /// The hook function.
     Hook,
-    /// `CreateInvalidation`.
     CreateInvalidation,
-    /// `CheckInvalidations`.
     CheckInvalidation,
-    /// `ReportSucceeded`.
     ReportStatus,
 }
 
 impl Function {
-    /// All, in the order of a run.
-    pub const ALL: [Self; 4] = [
-        Self::Hook,
-        Self::CreateInvalidation,
-        Self::CheckInvalidation,
-        Self::ReportStatus,
-    ];
-
-    /// As its folder is named.
-    pub fn name(self) -> &'static str {
-        match self {
+    /// An event from `sam/events`.
+    pub fn event(self) -> Result<String> {
+        let name = match self {
             Self::Hook => "hook",
             Self::CreateInvalidation => "create-invalidation",
-            Self::CheckInvalidation => "check-invalidation",
-            Self::ReportStatus => "report-status",
-        }
-    }
-
-    fn resource(self) -> &'static str {
-        match self {
-            Self::Hook => "HookFunction",
-            Self::CreateInvalidation => "CreateInvalidationFunction",
-            Self::CheckInvalidation => "CheckInvalidationFunction",
-            Self::ReportStatus => "ReportStatusFunction",
-        }
+            Self::CheckInvalidation => "check-invalidation.in-progress",
+            Self::ReportStatus => "report-status.succeeded",
+        };
+        let file = repository().join(format!("sam/events/{name}.json"));
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 }
 
-/// Something that answers Lambda events.
+/// In the order of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Candidate {
-    /// The floor: a hello world with the product's profile and logging.
+    /// Does nothing; the product's profile and logging.
     HelloWorld,
-    /// The product's, as it is deployed.
+    /// As deployed.
     Product(Function),
-    /// The same handler with the SDK's default features, and cargo's default profile.
+    /// The same handler with the SDK's default features and cargo's default profile.
     SdkDefaults(Function),
-    /// The blog post's function in Node.js, bundled.
+    /// What people write instead: creates an invalidation and reports `Succeeded` at once.
     Node,
-    /// The blog post's function in Python.
+    /// The same in Python.
     Python,
 }
 
@@ -74,25 +56,18 @@ impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HelloWorld => f.write_str("hello world (no AWS call)"),
-            Self::Product(function) => f.write_str(function.name()),
-            Self::SdkDefaults(function) => write!(f, "{}, SDK defaults", function.name()),
+            Self::Product(function) => write!(f, "{function}"),
+            Self::SdkDefaults(function) => write!(f, "{function}, SDK defaults"),
             Self::Node => f.write_str("Node.js, bundled"),
             Self::Python => f.write_str("Python, boto3"),
         }
     }
 }
 
-/// The events' deployment.
-pub const DEPLOYMENT: &str = "d-BENCH0000";
-/// The events' hook run.
-pub const HOOK_EXECUTION: &str = "aG9vay1leGVjdXRpb24=";
-/// The distribution of all.
-pub const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
-
 impl Candidate {
-    /// All.
     pub fn all() -> Vec<Self> {
-        let functions = |of: fn(Function) -> Self| Function::ALL.map(of);
+        let functions =
+            |candidate: fn(Function) -> Self| Function::VARIANTS.iter().copied().map(candidate);
         [Self::HelloWorld]
             .into_iter()
             .chain(functions(Self::Product))
@@ -101,107 +76,63 @@ impl Candidate {
             .collect()
     }
 
-    /// What starts it.
     pub fn command(self) -> Command {
-        match self {
-            Self::Node => {
-                let mut command = Command::new(target().join("bench/node"));
-                command.arg(self.artifact());
-                command
-            }
-            Self::Python => {
-                let mut command = Command::new(tool("boto3", "python"));
-                command
-                    .args(["-m", "awslambdaric", "blog_post.handler"])
-                    .current_dir(target().join("bench"));
-                command
-            }
-            _ => Command::new(self.artifact()),
-        }
-    }
-
-    /// What is uploaded of it.
-    fn artifact(self) -> PathBuf {
-        match self {
-            Self::HelloWorld => target().join("bench/hello-world/bootstrap"),
-            Self::Product(function) => target()
-                .join("sam-lambda")
-                .join(function.resource())
-                .join("bootstrap"),
-            Self::SdkDefaults(function) => {
-                target().join("sdk-defaults/release").join(function.name())
-            }
-            Self::Node => target().join("bench/index.js"),
-            Self::Python => target().join("bench/blog_post.py"),
-        }
-    }
-
-    /// What it is invoked with; `invalidation` is one in progress.
-    pub fn event(self, invalidation: &Value) -> Value {
-        let function = match self {
-            Self::HelloWorld => return json!({}),
-            Self::Product(function) | Self::SdkDefaults(function) => function,
-            Self::Node | Self::Python => Function::Hook,
+        let folder = target().join("bench");
+        let (program, arguments) = match self {
+            Self::Node => (folder.join("node"), vec!["index.js"]),
+            Self::Python => (
+                tool("boto3", "python"),
+                vec!["-m", "awslambdaric", "blog_post.handler"],
+            ),
+            _ => (self.artifact(), vec![]),
         };
-        match function {
-            Function::Hook => json!({
-                "DeploymentId": DEPLOYMENT,
-                "LifecycleEventHookExecutionId": HOOK_EXECUTION,
-            }),
-            Function::CreateInvalidation => json!({
-                "executionName": DEPLOYMENT,
-                "executionStartTime": "2026-11-23T12:00:00Z",
-                "distributionId": DISTRIBUTION,
-                "paths": ["/*"],
-                "callerReference": DEPLOYMENT,
-                "deadline": "2099-01-01T00:00:00Z",
-            }),
-            Function::CheckInvalidation => json!({
-                "executionName": DEPLOYMENT,
-                "invalidations": [invalidation],
-                "deadline": "2099-01-01T00:00:00Z",
-            }),
-            Function::ReportStatus => json!({
-                "hook": {
-                    "deploymentId": DEPLOYMENT,
-                    "lifecycleEventHookExecutionId": HOOK_EXECUTION,
-                },
-                "result": "Completed",
-            }),
-        }
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder);
+        command
     }
 
-    /// What is in its answer when it has done its work.
-    pub fn statuses(self) -> &'static str {
+    /// The file in its zip.
+    fn artifact(self) -> PathBuf {
+        target().join(match self {
+            Self::HelloWorld => "bench/hello-world/bootstrap".to_owned(),
+            Self::Product(function) => format!("sam-lambda/{function:?}Function/bootstrap"),
+            Self::SdkDefaults(function) => format!("sdk-defaults/release/{function}"),
+            Self::Node => "bench/index.js".to_owned(),
+            Self::Python => "bench/blog_post.py".to_owned(),
+        })
+    }
+
+    /// The function whose event it is invoked with.
+    pub fn function(self) -> Function {
         match self {
-            Self::HelloWorld => "world",
-            Self::Node | Self::Python => r#""Succeeded""#,
-            Self::Product(function) | Self::SdkDefaults(function) => match function {
-                Function::Hook => r#""outcome":"Started""#,
-                Function::CreateInvalidation => r#""invalidationId":""#,
-                Function::CheckInvalidation => r#""status":"InProgress""#,
-                Function::ReportStatus => r#""told":"Succeeded""#,
-            },
+            Self::Product(function) | Self::SdkDefaults(function) => function,
+            Self::HelloWorld | Self::Node | Self::Python => Function::Hook,
         }
     }
 
-    /// The size of its zip, in bytes, as SAM makes it.
-    ///
-    /// # Errors
-    /// When it has not been built.
+    /// What its response contains if it has done its work.
+    pub fn expected_response(self) -> &'static str {
+        match (self, self.function()) {
+            (Self::HelloWorld, _) => "world",
+            (Self::Node | Self::Python, _) => r#""Succeeded""#,
+            (_, Function::Hook) => r#""outcome":"Started""#,
+            (_, Function::CreateInvalidation) => r#""invalidationId":""#,
+            (_, Function::CheckInvalidation) => r#""status":"InProgress""#,
+            (_, Function::ReportStatus) => r#""reportedStatus":"Succeeded""#,
+        }
+    }
+
+    /// The size of its zip in bytes, as SAM makes it.
     pub async fn zip_size(self, folder: &Path) -> Result<u64> {
         let zip = folder.join("package.zip");
-        command::run(
-            Command::new("python3")
-                .args(["-m", "zipfile", "--create"])
-                .args([&zip, &self.artifact()]),
-        )
-        .await?;
+        let mut zipfile = Command::new("python3");
+        zipfile.args(["-m", "zipfile", "--create"]);
+        command::run(zipfile.args([&zip, &self.artifact()])).await?;
         Ok(zip.metadata()?.len())
     }
 }
 
-/// Where everything is built.
+/// The folder that everything is built in.
 pub fn target() -> PathBuf {
     repository().join("target")
 }

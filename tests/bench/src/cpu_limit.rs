@@ -1,14 +1,14 @@
-//! The processor as Lambda hands it out.
+//! The share of a processor that Lambda gives a function.
 
 use std::{fmt, fs, io, path::PathBuf, thread, time::Duration};
 
 /// "At 1,769 MB, a function has the equivalent of one vCPU", and less in proportion (Lambda Developer Guide, "Configure
 /// Lambda function memory").
-const MEGABYTES_OF_A_PROCESSOR: u32 = 1769;
+const MEGABYTES_PER_PROCESSOR: u32 = 1769;
 /// How often a function gets its share anew, in microseconds (measured on Lambda by arXiv:2506.01283).
 const PERIOD: u32 = 20_000;
 
-/// A function's memory, in MB, and with it its share of a processor.
+/// A function's memory in MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory(pub u32);
 
@@ -18,39 +18,32 @@ impl fmt::Display for Memory {
     }
 }
 
-/// A control group with that share. It is gone when this is dropped and its processes are.
+/// A control group with the share that comes with the memory. It is removed when this is dropped.
 pub struct CpuLimit(PathBuf);
 
 impl CpuLimit {
-    /// Makes it, under either version of control groups.
-    ///
-    /// # Errors
-    /// When this user may not.
+    /// Fails if this user isn't authorized to create control groups.
     pub fn new(memory: Memory) -> io::Result<Self> {
-        let name = format!("bench-{}-{}", std::process::id(), memory.0);
-        let quota = PERIOD * memory.0 / MEGABYTES_OF_A_PROCESSOR;
+        let quota = PERIOD * memory.0 / MEGABYTES_PER_PROCESSOR;
         let root = PathBuf::from("/sys/fs/cgroup");
-        if root.join("cgroup.controllers").exists() {
-            let limit = Self::create(root.join(name))?;
-            fs::write(limit.0.join("cpu.max"), format!("{quota} {PERIOD}"))?;
-            return Ok(limit);
+        let is_version_2 = root.join("cgroup.controllers").exists();
+        let (parent, settings) = if is_version_2 {
+            (root, vec![("cpu.max", format!("{quota} {PERIOD}"))])
+        } else {
+            let period = ("cpu.cfs_period_us", PERIOD.to_string());
+            let quota = ("cpu.cfs_quota_us", quota.to_string());
+            (root.join("cpu"), vec![period, quota])
+        };
+        let group = parent.join(format!("bench-{}-{}", std::process::id(), memory.0));
+        fs::create_dir(&group)?;
+        let limit = Self(group);
+        for (file, value) in settings {
+            fs::write(limit.0.join(file), value)?;
         }
-        let limit = Self::create(root.join("cpu").join(name))?;
-        fs::write(limit.0.join("cpu.cfs_period_us"), PERIOD.to_string())?;
-        fs::write(limit.0.join("cpu.cfs_quota_us"), quota.to_string())?;
         Ok(limit)
     }
 
-    fn create(folder: PathBuf) -> io::Result<Self> {
-        fs::create_dir(&folder)?;
-        Ok(Self(folder))
-    }
-
-    /// Holds a process to it from now on.
-    ///
-    /// # Errors
-    /// When it is gone.
-    pub fn hold(&self, process: u32) -> io::Result<()> {
+    pub fn apply_to(&self, process: u32) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), process.to_string())
     }
 }

@@ -1,20 +1,20 @@
-//! `make bench`: how fast, small and cheap the product is, beside what people would pick instead.
+//! `make bench`: how fast, small and cheap the product is, beside its alternatives.
 
 #![expect(
     clippy::cast_precision_loss,
     reason = "counts, bytes and seconds here are far below 2^52"
 )]
 
+mod aws_services;
 mod candidate;
 mod costs;
 mod cpu_limit;
-mod https;
 mod measure;
 mod plot;
 mod report;
 mod runtime_api;
 mod schedule;
-mod world;
+mod server;
 
 use std::{collections::BTreeMap, fs, path::Path, process::ExitCode};
 
@@ -22,11 +22,11 @@ use anyhow::Result;
 use tests::{guardian, local_aws::repository};
 
 use crate::{
+    aws_services::AwsServices,
     candidate::Candidate,
-    cpu_limit::{CpuLimit, Memory},
-    measure::{Figures, Sample, measure},
+    cpu_limit::CpuLimit,
+    measure::{Run, Sample, measure},
     report::{DEPLOYED, MEMORIES, Measured},
-    world::World,
 };
 
 /// Processes of each candidate, with and without a limit.
@@ -51,43 +51,19 @@ async fn run() -> Result<()> {
         zips.insert(candidate, candidate.zip_size(&folder).await?);
     }
     println!("starting each candidate {ROUNDS} times …");
-    let world = World::start(&folder).await?;
-    let mut runs = runs();
-    let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for round in 0..=ROUNDS {
-        // Whoever comes after one that fills the processor's caches is slower.
-        fastrand::Rng::with_seed(round as u64).shuffle(&mut runs);
-        for &(candidate, memory) in &runs {
-            let sample = sample(&world, candidate, memory, &folder).await?;
-            // The first round fills the page cache, and is not counted.
-            if round > 0 {
-                samples.entry((candidate, memory)).or_default().push(sample);
-            }
-        }
-    }
-    drop(world);
-    let (mut unlimited, mut limited) = (BTreeMap::new(), BTreeMap::new());
-    for ((candidate, memory), samples) in samples {
-        let figures = Figures::of(&samples);
-        match memory {
-            None => unlimited.insert(candidate, figures),
-            Some(memory) => limited.insert((memory, candidate), figures),
-        };
-    }
-    println!("letting deployments happen, to count what they use …");
+    let samples = samples(&folder).await?;
+    println!("running deployments, to count what they use …");
     let logs = folder.join("moto");
     if logs.exists() {
         fs::remove_dir_all(&logs)?;
     }
     fs::create_dir(&logs)?;
-    let costs = costs::count(&logs).await?;
     let measured = Measured {
         machine: machine(),
         rounds: ROUNDS,
         zips,
-        unlimited,
-        limited,
-        costs,
+        samples,
+        usage: costs::count(&logs).await?,
     };
     let docs = repository().join("docs/performance");
     let text = measured.text();
@@ -98,49 +74,43 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
-/// All of a round: everybody without a limit and as a function of the deployed memory, ours with more memory as well.
-fn runs() -> Vec<(Candidate, Option<Memory>)> {
-    let memories = memories();
-    let mut runs = Vec::new();
-    for candidate in Candidate::all() {
-        runs.push((candidate, None));
-        for &memory in memories {
-            if memory == DEPLOYED || matches!(candidate, Candidate::Product(_)) {
-                runs.push((candidate, Some(memory)));
+async fn samples(folder: &Path) -> Result<BTreeMap<Run, Vec<Sample>>> {
+    let services = AwsServices::start(folder).await?;
+    let log = folder.join("candidate.log");
+    let mut runs = runs();
+    let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for round in 0..=ROUNDS {
+        // A candidate is slower after one that fills the processor's caches.
+        fastrand::Rng::with_seed(round as u64).shuffle(&mut runs);
+        for &run in &runs {
+            let sample = measure(&services, run, &log).await?;
+            // The first round fills the page cache, and is not counted.
+            if round > 0 {
+                samples.entry(run).or_default().push(sample);
             }
         }
     }
-    runs
+    Ok(samples)
 }
 
-/// Those whose share of a processor this user may set.
-fn memories() -> &'static [Memory] {
-    match CpuLimit::new(DEPLOYED) {
-        Ok(_) => &MEMORIES,
-        Err(error) => {
-            println!(
-                "no figures with a limited processor, because a control group cannot be made ({error}); root may"
-            );
-            &[]
-        }
+/// All of a round: every candidate without a limit and with the deployed memory, the product with more memory too.
+fn runs() -> Vec<Run> {
+    let mut runs: Vec<_> = Candidate::all()
+        .into_iter()
+        .map(|candidate| (candidate, None))
+        .collect();
+    if let Err(error) = CpuLimit::new(DEPLOYED) {
+        println!("no figures with a limited processor: only root can limit it ({error})");
+        return runs;
     }
-}
-
-async fn sample(
-    world: &World,
-    candidate: Candidate,
-    memory: Option<Memory>,
-    folder: &Path,
-) -> Result<Sample> {
-    let log = folder.join("candidate.log");
-    measure(
-        candidate,
-        &world.invalidation,
-        &world.environment,
-        memory,
-        &log,
-    )
-    .await
+    for candidate in Candidate::all() {
+        let is_ours = matches!(candidate, Candidate::Product(_));
+        let memories = MEMORIES
+            .into_iter()
+            .filter(|memory| is_ours || *memory == DEPLOYED);
+        runs.extend(memories.map(|memory| (candidate, Some(memory))));
+    }
+    runs
 }
 
 fn machine() -> String {

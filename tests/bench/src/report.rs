@@ -1,180 +1,182 @@
-//! What was measured, in words and figures: for the terminal and for the docs.
+//! The measurements as text: for the terminal and for the docs.
 
 mod costs;
 mod targets;
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
+
+use strum::VariantArray;
 
 use crate::{
     candidate::{Candidate, Function},
-    costs::{Case, Use},
+    costs::{Case, Usage},
     cpu_limit::Memory,
-    measure::{Figures, Spread},
+    measure::{Run, Sample, quartiles},
     plot::Bars,
-    schedule::{Cost, Model, SUPPOSED},
+    schedule::{Cost, Model, SCENARIOS},
 };
 
 /// The memory that the template gives each function.
 pub const DEPLOYED: Memory = Memory(128);
-/// The ones that it could be.
 pub const MEMORIES: [Memory; 3] = [DEPLOYED, Memory(256), Memory(512)];
-/// Fixed intervals that the table of schedules shows, in seconds.
+/// The fixed intervals in the table of schedules, in seconds.
 const INTERVALS: [usize; 7] = [3, 5, 6, 7, 8, 10, 20];
 
-/// All that was measured.
+/// All measurements.
 pub struct Measured {
-    /// On which machine.
     pub machine: String,
-    /// How many processes of each candidate.
+    /// Processes of each candidate.
     pub rounds: usize,
-    /// The zips, in bytes.
+    /// Bytes.
     pub zips: BTreeMap<Candidate, u64>,
-    /// With all of a processor.
-    pub unlimited: BTreeMap<Candidate, Figures>,
-    /// With the share that goes with a function's memory; empty where no limit could be set.
-    pub limited: BTreeMap<(Memory, Candidate), Figures>,
-    /// Deployments.
-    pub costs: BTreeMap<Case, Use>,
+    /// With all of a processor, and with the shares that come with memory sizes if they could be set.
+    pub samples: BTreeMap<Run, Vec<Sample>>,
+    pub usage: BTreeMap<Case, Usage>,
 }
 
 impl Measured {
-    /// All of it, in Markdown.
+    /// All of it in Markdown.
     pub fn text(&self) -> String {
-        let mut text = format!(
+        let introduction = format!(
             "<!-- Written by `make bench`. -->\n# Measured\n\nOn {}. Each candidate was started {} times, in rounds with the others, in another order in each; figures are medians, in brackets the quartiles.\n",
             self.machine, self.rounds
         );
-        for (title, table) in [
+        let sections = [
             ("Cold starts", self.cold_starts()),
             ("Memory sizes", self.memories()),
-            ("When to look again", schedules()),
+            ("When to check again", schedules()),
             ("What a deployment costs", self.deployments()),
-            ("Targets", self.targets()),
-        ] {
-            write!(text, "\n## {title}\n\n{table}").expect("a String takes all");
-        }
-        text
+            ("Targets", self.targets_table()),
+        ]
+        .map(|(title, content)| format!("\n## {title}\n\n{content}"));
+        introduction + &sections.concat()
     }
 
-    /// For the plot.
+    /// For the plot of cold starts.
     pub fn bars(&self) -> Vec<Bars> {
-        let shown = [Candidate::HelloWorld]
-            .into_iter()
-            .chain(Function::ALL.map(Candidate::Product))
-            .chain([
-                Candidate::SdkDefaults(Function::CreateInvalidation),
-                Candidate::Node,
-                Candidate::Python,
-            ]);
-        shown
-            .map(|candidate| Bars {
-                name: candidate.to_string(),
-                ours: matches!(candidate, Candidate::Product(_)),
-                milliseconds: [
-                    self.unlimited.get(&candidate),
-                    self.limited.get(&(DEPLOYED, candidate)),
-                ]
-                .map(|figures| figures.map(|figures| milliseconds(figures.cold.median))),
-            })
-            .collect()
+        let defaults = Candidate::SdkDefaults(Function::CreateInvalidation);
+        let mut shown = Candidate::all();
+        shown.retain(|candidate| {
+            !matches!(candidate, Candidate::SdkDefaults(_)) || *candidate == defaults
+        });
+        let bars = shown.into_iter().map(|candidate| Bars {
+            name: candidate.to_string(),
+            ours: matches!(candidate, Candidate::Product(_)),
+            milliseconds: [None, Some(DEPLOYED)].map(|memory| {
+                let cold = self.median((candidate, memory), Sample::cold)?;
+                Some(milliseconds(cold))
+            }),
+        });
+        bars.collect()
+    }
+
+    fn quartiles<T: Copy + Ord>(&self, run: Run, value: fn(&Sample) -> T) -> Option<[T; 3]> {
+        Some(quartiles(self.samples.get(&run)?.iter().map(value)))
+    }
+
+    fn median<T: Copy + Ord>(&self, run: Run, value: fn(&Sample) -> T) -> Option<T> {
+        self.quartiles(run, value).map(|[_, median, _]| median)
+    }
+
+    fn cell(&self, run: Run, value: fn(&Sample) -> Duration) -> String {
+        let Some(quartiles) = self.quartiles(run, value) else {
+            return "–".to_owned();
+        };
+        let [low, median, high] = quartiles.map(milliseconds);
+        let digits = if median < 10.0 { 2 } else { 0 };
+        format!("{median:.digits$} ({low:.digits$}–{high:.digits$})")
+    }
+
+    fn is_limited(&self) -> bool {
+        self.samples.keys().any(|(_, memory)| memory.is_some())
     }
 
     fn cold_starts(&self) -> String {
-        let mut text = "\
+        let rows = self.zips.iter().map(|(&candidate, &zip)| {
+            let cell = |memory, value| self.cell((candidate, memory), value);
+            let peak = self.median((candidate, None), |sample| sample.peak);
+            format!(
+                "| {candidate} | {:.2} | {:.1} | {} | {} | {} | {} | {} | {} |",
+                megabytes(zip),
+                mebibytes(peak.unwrap_or_default()),
+                cell(None, |sample| sample.init),
+                cell(None, |sample| sample.first),
+                cell(None, Sample::cold),
+                cell(None, |sample| sample.warm),
+                cell(Some(DEPLOYED), Sample::cold),
+                cell(Some(DEPLOYED), |sample| sample.warm),
+            )
+        });
+        let header = "\
 *init*: from exec to the first request for an event. *first*: the first invocation, with its AWS calls over TLS. *128 MB*: the
 same, the processor limited after the initialization as a 128 MB function's. Times in milliseconds. Python's zip is its one file:
-Lambda brings the SDK.
+Lambda provides the SDK.
 
-| | zip, MB | peak, MiB | init | first | init + first | warm | 128 MB: init + first | 128 MB: warm |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
-"
-        .to_owned();
-        for (candidate, figures) in &self.unlimited {
-            let zip = megabytes(self.zips[candidate]);
-            let peak = mebibytes(figures.peak.median);
-            let limited = self.limited.get(&(DEPLOYED, *candidate));
-            let [cold, warm] = [
-                limited.map(|figures| spread(figures.cold)),
-                limited.map(|figures| spread(figures.warm)),
-            ]
-            .map(|cell| cell.unwrap_or_else(|| "–".to_owned()));
-            writeln!(
-                text,
-                "| {candidate} | {zip:.2} | {peak:.1} | {} | {} | {} | {} | {cold} | {warm} |",
-                spread(figures.init),
-                spread(figures.first),
-                spread(figures.cold),
-                spread(figures.warm),
-            )
-            .expect("a String takes all");
+| | zip, MB | peak, MiB | init | first | init + first | warm | 128 MB: init + first | 128 MB: warm |";
+        let table = table(header, rows);
+        if self.is_limited() {
+            return table;
         }
-        if self.limited.is_empty() {
-            text += "\nThe processor was not limited: that needs a control group, which only root may make.\n";
-        }
-        text
+        table
+            + "\nThe processor was not limited: that needs a control group, which only root can create.\n"
     }
 
     fn memories(&self) -> String {
-        let mut text = format!(
+        let columns = MEMORIES.map(|memory| format!(" {memory} | $ |")).concat();
+        let header = format!(
             "\
-A new process to its first answer in milliseconds, and what a million of them cost in Lambda's time, if AWS answers a call in
-{} ms.
+From the start of a process to its first response in milliseconds, and what a million of these cost in Lambda's time, if AWS
+responds to a call in {} ms.
 
-| |",
-            costs::AWS_ANSWERS_IN.as_millis()
+| |{columns}",
+            costs::AWS_RESPONSE_TIME.as_millis()
         );
-        for memory in MEMORIES {
-            write!(text, " {memory} | $ |").expect("a String takes all");
-        }
-        text += "\n| --- |";
-        text += &" --- | --- |".repeat(MEMORIES.len());
-        text += "\n";
-        for function in Function::ALL {
-            write!(text, "| {} |", function.name()).expect("a String takes all");
-            for memory in MEMORIES {
-                let key = (memory, Candidate::Product(function));
-                let cell = self.limited.get(&key).map_or_else(
-                    || " – | – |".to_owned(),
-                    |figures| {
-                        let billed = costs::billed(figures.cold.median, 1);
-                        let price = 1e6 * costs::lambda_price(billed, memory);
-                        format!(" {} | {price:.2} |", spread(figures.cold))
-                    },
-                );
-                text += &cell;
-            }
-            text += "\n";
-        }
-        text
+        let rows = Function::VARIANTS.iter().map(|&function| {
+            let cells = MEMORIES.map(|memory| {
+                let run = (Candidate::Product(function), Some(memory));
+                let price = self
+                    .median(run, Sample::cold)
+                    .map_or("–".to_owned(), |cold| {
+                        let price = 1e6 * costs::lambda_price(costs::billed(cold, 1), memory);
+                        format!("{price:.2}")
+                    });
+                format!(" {} | {price} |", self.cell(run, Sample::cold))
+            });
+            format!("| {function} |{}", cells.concat())
+        });
+        table(&header, rows)
     }
 }
 
 fn schedules() -> String {
-    let mut text = "\
-Of the model in `tests/bench/src/schedule.rs`: the mean time from `Completed` to the look that sees it, in seconds, and the mean
-number of looks. *bound*: no schedule that looks at whole seconds, as many times, has less delay.
-
-| purges | schedule | delay | looks | bound |
-| --- | --- | --- | --- | --- |
-"
-    .to_owned();
-    for (purges, model) in SUPPOSED {
-        let model = Model::new(model);
+    let mut rows = Vec::new();
+    for (scenario, slower) in SCENARIOS {
+        let model = Model::new(slower);
         let bound = model.bound();
-        let mut row = |schedule: &str, Cost { delay, looks }| {
-            let bound = bound.delay(looks);
-            writeln!(
-                text,
-                "| {purges} | {schedule} | {delay:.2} | {looks:.2} | {bound:.2} |"
-            )
-            .expect("a String takes all");
+        let mut row = |schedule: &str, Cost { delay, checks }| {
+            let bound = bound.delay(checks);
+            let costs = format!("{delay:.2} | {checks:.2} | {bound:.2}");
+            rows.push(format!("| {scenario} | {schedule} | {costs} |"));
         };
         row("**ours**", model.ours());
         for seconds in INTERVALS {
             row(&format!("every {seconds} s"), model.every(seconds));
         }
     }
-    text
+    let header = "\
+According to the model in `tests/bench/src/schedule.rs`: the mean time from `Completed` to the status check that finds it, in
+seconds, and the mean number of status checks. *bound*: no schedule with as many checks, at whole seconds, has less delay.
+
+| invalidations | schedule | delay | checks | bound |";
+    table(header, rows)
+}
+
+/// A Markdown table. The header's last line is its first row.
+fn table(header: &str, rows: impl IntoIterator<Item = String>) -> String {
+    let columns = header.lines().last().unwrap_or_default();
+    let separator = "| --- ".repeat(columns.matches('|').count() - 1) + "|";
+    let lines = [header.to_owned(), separator].into_iter().chain(rows);
+    lines.map(|line| line + "\n").collect()
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -187,10 +189,4 @@ fn megabytes(bytes: u64) -> f64 {
 
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
-}
-
-fn spread(times: Spread<Duration>) -> String {
-    let [low, median, high] = [times.low, times.median, times.high].map(milliseconds);
-    let digits = if median < 10.0 { 2 } else { 0 };
-    format!("{median:.digits$} ({low:.digits$}–{high:.digits$})")
 }

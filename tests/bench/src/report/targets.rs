@@ -1,135 +1,104 @@
 //! The figures that have a target, and whether they meet it.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use super::{DEPLOYED, Measured, mebibytes, megabytes};
+use strum::VariantArray;
+
+use self::Limit::{AtLeast, AtMost};
+use super::{DEPLOYED, Measured, mebibytes, megabytes, table};
 use crate::{
     candidate::{Candidate, Function},
     costs::Case,
-    schedule::{Model, Purges},
+    measure::Sample,
+    schedule::Model,
 };
 
-/// A figure that has a target.
-struct Goal {
+struct Target {
     name: String,
     value: f64,
-    target: Target,
+    limit: Limit,
 }
 
 #[derive(Clone, Copy)]
-enum Target {
+enum Limit {
     AtLeast(f64),
     AtMost(f64),
-}
-
-impl fmt::Display for Goal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, limit, met) = match self.target {
-            Target::AtLeast(limit) => ("≥", limit, self.value >= limit),
-            Target::AtMost(limit) => ("≤", limit, self.value <= limit),
-        };
-        let met = if met { "met" } else { "**missed**" };
-        let Self { name, value, .. } = self;
-        write!(f, "| {name} | {value:.2} | {sign} {limit} | {met} |")
-    }
 }
 
 impl Measured {
     /// A line for each ratio, `bench: <name> <ratio>`.
     pub fn ratios(&self) -> String {
-        let ratios = self.goals().into_iter().filter(|g| g.name.contains('/'));
-        let lines = ratios.map(|Goal { name, value, .. }| format!("bench: {name} {value:.2}\n"));
-        lines.collect()
+        let targets = self.targets().into_iter();
+        targets
+            .filter(|target| target.name.contains('/'))
+            .map(|Target { name, value, .. }| format!("bench: {name} {value:.2}\n"))
+            .collect()
     }
 
-    pub(super) fn targets(&self) -> String {
-        let rows = self.goals().into_iter().map(|goal| format!("{goal}\n"));
-        format!(
-            "| figure | measured | target | |\n| --- | --- | --- | --- |\n{}",
-            rows.collect::<String>()
-        )
+    pub(super) fn targets_table(&self) -> String {
+        let rows = self.targets().into_iter().map(|target| {
+            let Target { name, value, limit } = target;
+            let (sign, limit, is_met) = match limit {
+                AtLeast(limit) => ("≥", limit, value >= limit),
+                AtMost(limit) => ("≤", limit, value <= limit),
+            };
+            let result = if is_met { "met" } else { "**missed**" };
+            format!("| {name} | {value:.2} | {sign} {limit} | {result} |")
+        });
+        table("| figure | measured | target | |", rows)
     }
 
-    fn goals(&self) -> Vec<Goal> {
-        let mut goals = Vec::new();
-        let mut goal = |name: String, value, target| {
-            goals.push(Goal {
-                name,
-                value,
-                target,
-            });
-        };
-        let cold = |candidate| self.unlimited[&candidate].cold.median;
-        let limited = |candidate| {
-            let figures = self.limited.get(&(DEPLOYED, candidate))?;
-            Some(figures.cold.median)
-        };
-        for function in Function::ALL {
-            let (name, ours) = (function.name(), Candidate::Product(function));
-            for (peer, theirs, target, limited_target) in [
+    fn targets(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+        let mut add = |name: String, value, limit| targets.push(Target { name, value, limit });
+        for &function in Function::VARIANTS {
+            let ours = Candidate::Product(function);
+            for (peer, theirs, unlimited, limited) in [
                 ("python", Candidate::Python, 50.0, 180.0),
                 ("node", Candidate::Node, 25.0, 100.0),
                 ("sdk-defaults", Candidate::SdkDefaults(function), 7.0, 80.0),
             ] {
-                goal(
-                    format!("{name}/{peer}"),
-                    ratio(cold(theirs), cold(ours)),
-                    Target::AtLeast(target),
-                );
-                if let (Some(theirs), Some(ours)) = (limited(theirs), limited(ours)) {
-                    goal(
-                        format!("{name}@128MB/{peer}"),
-                        ratio(theirs, ours),
-                        Target::AtLeast(limited_target),
-                    );
+                for (at, memory, limit) in
+                    [("", None, unlimited), ("@128MB", Some(DEPLOYED), limited)]
+                {
+                    let cold = |candidate| self.median((candidate, memory), Sample::cold);
+                    if let (Some(theirs), Some(ours)) = (cold(theirs), cold(ours)) {
+                        let ratio = ratio(theirs, ours);
+                        add(format!("{function}{at}/{peer}"), ratio, AtLeast(limit));
+                    }
                 }
             }
-            let init = |candidate| self.unlimited[&candidate].init.median;
-            goal(
-                format!("{name}:init/hello-world"),
-                ratio(init(ours), init(Candidate::HelloWorld)),
-                Target::AtMost(2.2),
-            );
-            goal(
-                format!("{name}: zip, MB"),
-                megabytes(self.zips[&ours]),
-                Target::AtMost(2.2),
-            );
-            goal(
-                format!("{name}: peak memory, MiB"),
-                mebibytes(self.unlimited[&ours].peak.median),
-                Target::AtMost(8.0),
-            );
+            let init = |candidate| self.median((candidate, None), |sample| sample.init);
+            if let (Some(ours), Some(floor)) = (init(ours), init(Candidate::HelloWorld)) {
+                let ratio = ratio(ours, floor);
+                add(format!("{function}:init/hello-world"), ratio, AtMost(2.2));
+            }
+            let zip = megabytes(self.zips[&ours]);
+            add(format!("{function}: zip, MB"), zip, AtMost(2.2));
+            if let Some(peak) = self.median((ours, None), |sample| sample.peak) {
+                let name = format!("{function}: peak memory, MiB");
+                add(name, mebibytes(peak), AtMost(8.0));
+            }
         }
-        let model = Model::new(Purges { slower: 1.0 });
-        let schedule = model.ours();
-        goal(
-            "schedule: mean delay, seconds".to_owned(),
-            schedule.delay,
-            Target::AtMost(2.5),
-        );
-        goal(
-            "schedule: mean looks".to_owned(),
-            schedule.looks,
-            Target::AtMost(3.0),
-        );
-        goal(
-            "schedule:delay/bound".to_owned(),
-            schedule.delay / model.bound().delay(schedule.looks),
-            Target::AtMost(1.2),
-        );
-        let better = (1..=60).filter(|seconds| model.every(*seconds).beats(schedule));
-        goal(
-            "schedule: fixed intervals better in both, of 60".to_owned(),
-            better.count() as f64,
-            Target::AtMost(0.0),
-        );
-        goal(
-            "transitions, 1 distribution, 20 s".to_owned(),
-            self.costs[&Case::USUAL].transitions as f64,
-            Target::AtMost(16.0),
-        );
-        goals
+        let model = Model::new(1.0);
+        let ours = model.ours();
+        let bound = model.bound().delay(ours.checks);
+        let better = model.better_intervals().len() as f64;
+        let transitions = self.usage[&Case::USUAL].transitions as f64;
+        for (name, value, limit) in [
+            ("schedule: mean delay, seconds", ours.delay, 2.5),
+            ("schedule: mean status checks", ours.checks, 3.0),
+            ("schedule:delay/bound", ours.delay / bound, 1.2),
+            (
+                "schedule: fixed intervals better in both, of 60",
+                better,
+                0.0,
+            ),
+            ("transitions, 1 distribution, 20 s", transitions, 16.0),
+        ] {
+            add(name.to_owned(), value, AtMost(limit));
+        }
+        targets
     }
 }
 
