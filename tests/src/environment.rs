@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
     case::{Case, Change},
-    local_aws::LocalAws,
+    local_aws::{LocalAws, skipped_time_log},
     moto::Moto,
     permissions,
     stack::{self, Stack},
@@ -97,8 +97,8 @@ impl Environment {
         let stand_in = StandIn::start().await?;
         let aws = LocalAws::start_accelerated(stand_in, WAIT_SCALE).await?;
         aws.stand_in.forward_lambda_and_sqs_to(&aws.url);
-        let moto = Moto::start(WAIT_SCALE, &aws).await?;
-        let skipped_time = aws.skipped_time_log();
+        let moto = Moto::start(WAIT_SCALE, &aws.stand_in.url(), &aws.url, &aws.folder).await?;
+        let skipped_time = skipped_time_log(&aws.folder);
         Ok(Self::new(aws, Some(moto), Some(skipped_time)))
     }
 

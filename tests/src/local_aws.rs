@@ -108,11 +108,6 @@ impl LocalAws {
         })
     }
 
-    /// Where accelerated engines record the waits that they cut short.
-    pub(crate) fn skipped_time_log(&self) -> PathBuf {
-        skipped_time_log(&self.folder)
-    }
-
     /// The environment in which the AWS and SAM CLIs talk to it.
     pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -200,7 +195,8 @@ fn folder() -> PathBuf {
     target_folder().join(format!("local-aws-{}", std::process::id()))
 }
 
-fn skipped_time_log(folder: &Path) -> PathBuf {
+/// Where accelerated engines record the waits that they cut short.
+pub(crate) fn skipped_time_log(folder: &Path) -> PathBuf {
     folder.join("skipped-time.jsonl")
 }
 

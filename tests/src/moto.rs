@@ -1,13 +1,13 @@
 //! moto's Step Functions, `LocalStack`'s interpreter: the second one of the state machine.
 
-use std::{fs::File, net::Ipv4Addr};
+use std::{fs::File, net::Ipv4Addr, path::Path};
 
 use anyhow::Result;
 
 use crate::{
     guardian::Guarded,
     local_aws::{
-        ACCOUNT, LocalAws, REGION, config_at, free_address, guarded_tool, repository, tool,
+        ACCOUNT, REGION, config_at, free_address, guarded_tool, repository, skipped_time_log, tool,
         wait_until_ready,
     },
 };
@@ -20,11 +20,16 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts it on a free port of 127.0.0.1, with waits that take this share of their time. It invokes functions through the
-    /// stand-in, and sends the events of executions' ends to the local AWS's EventBridge.
-    pub async fn start(wait_scale: f64, aws: &LocalAws) -> Result<Self> {
+    /// Starts it on a free port of 127.0.0.1, with waits that take this share of their time. It invokes functions and sends
+    /// the events of executions' ends to these addresses, and keeps its log and the record of skipped time in the folder.
+    pub async fn start(
+        wait_scale: f64,
+        lambda_url: &str,
+        events_url: &str,
+        folder: &Path,
+    ) -> Result<Self> {
         let address = free_address()?;
-        let log_file = aws.folder.join(format!("moto-{}.log", address.port()));
+        let log_file = folder.join(format!("moto-{}.log", address.port()));
         let log = File::create(&log_file)?;
         let process = Guarded::spawn(
             guarded_tool(&tool("moto", "python"))?
@@ -32,9 +37,9 @@ impl Moto {
                 .args(["--host", &Ipv4Addr::LOCALHOST.to_string()])
                 .args(["--port", &address.port().to_string()])
                 .env("SFN_WAIT_SCALE", wait_scale.to_string())
-                .env("SKIPPED_TIME_LOG", aws.skipped_time_log())
-                .env("LAMBDA_URL", aws.stand_in.url())
-                .env("EVENTS_URL", &aws.url)
+                .env("SKIPPED_TIME_LOG", skipped_time_log(folder))
+                .env("LAMBDA_URL", lambda_url)
+                .env("EVENTS_URL", events_url)
                 .env("MOTO_ACCOUNT_ID", ACCOUNT)
                 .env("AWS_ACCESS_KEY_ID", ACCOUNT)
                 .env("AWS_DEFAULT_REGION", REGION)

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shared::schedule::{next_look, whole_seconds};
+use shared::schedule::{next_check, whole_seconds};
 
 /// `MaxWaitSeconds` of the template's default: the time of the last check.
 const DEADLINE: usize = 3000;
@@ -100,7 +100,7 @@ impl Model {
     /// The cost of the product's schedule.
     pub fn ours(&self) -> Cost {
         self.cost(|age| {
-            let wait = whole_seconds(next_look(Duration::from_secs(age as u64)));
+            let wait = whole_seconds(next_check(Duration::from_secs(age as u64)));
             wait.try_into().unwrap_or(usize::MAX)
         })
     }

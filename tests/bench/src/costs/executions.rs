@@ -70,7 +70,7 @@ impl Executions {
         let lambda = Server::http(router).await?;
         let url = format!("http://{}", lambda.address);
         let moto = Moto::start(1.0 / f64::from(speed), &url, &url, folder).await?;
-        let state_machine = moto.sfn().create_state_machine().name(STATE_MACHINE);
+        let state_machine = moto.sfn.create_state_machine().name(STATE_MACHINE);
         state_machine
             .definition(machine.definition()?)
             .role_arn(format!("arn:aws:iam::{ACCOUNT}:role/bench"))
@@ -110,7 +110,7 @@ impl Executions {
                 .map(|id| json!({ "distributionId": id, "paths": ["/*"] }))
                 .collect::<Vec<_>>(),
         });
-        let start = self.moto.sfn().start_execution();
+        let start = self.moto.sfn.start_execution();
         start
             .state_machine_arn(states_arn("stateMachine", STATE_MACHINE))
             .name(deployment)
@@ -129,7 +129,7 @@ impl Executions {
 
     /// Waits until the executions have ended, and counts what they used.
     pub(super) async fn usage(self) -> Result<Vec<(Case, Usage)>> {
-        let sfn = self.moto.sfn();
+        let sfn = self.moto.sfn;
         let mut all = Vec::new();
         for (deployment, case) in &self.cases {
             // The hook function's StartExecution, and the other functions' calls.
