@@ -30,13 +30,10 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
     let names: Vec<_> = stacks.iter().map(|stack| &stack.name).collect();
     let calls = aws.stand_in.calls().into_iter();
     let calls = calls.map(|call| json!([call.operation, call.subject, call.access_key]));
-    let [(_, application), (_, group)] = DEPLOYMENT_GROUP;
-    let (calls, group): (Value, _) = (calls.collect(), format!("{application}/{group}"));
-    ask(
-        aws,
-        json!({ "stacks": names, "calls": calls, "group": group }),
-    )
-    .await
+    let calls: Value = calls.collect();
+    let group = DEPLOYMENT_GROUP.map(|(_, name)| name).join("/");
+    let question = json!({ "stacks": names, "calls": calls, "group": group });
+    ask(aws, question).await
 }
 
 /// Whether a stack's functions are allowed to report to `CodeDeploy` if IAM checks this resource: a deployment group, as
