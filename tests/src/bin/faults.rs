@@ -196,14 +196,17 @@ async fn report(
 fn print_log(outcome: &Outcome) {
     const SHOWN: usize = 40;
     println!("  {:?}", outcome.execution);
-    for (number, (at, call)) in outcome.log.iter().enumerate() {
+    for (number, call) in outcome.log.iter().enumerate() {
         if number == SHOWN / 2 && outcome.log.len() > SHOWN {
             println!("  … {} calls …", outcome.log.len() - SHOWN);
         }
         if number < SHOWN / 2 || number + SHOWN / 2 >= outcome.log.len() {
             println!(
                 "  {:7.1} s  {:?} {}: {:?}{}",
-                at.duration_since(outcome.began).as_secs_f64(),
+                call.at
+                    .duration_since(outcome.began)
+                    .unwrap_or_default()
+                    .as_secs_f64(),
                 call.operation,
                 call.subject,
                 call.request,

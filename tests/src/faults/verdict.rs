@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
-use stand_in::{AcceptedStatus, Call, Function, MadeInvalidation, Operation, Request};
+use stand_in::{AcceptedStatus, Call, Function, Invalidation, Operation};
 
 use super::{
     cases::{Case, End, Incident, Kind},
@@ -35,15 +35,15 @@ pub struct Execution {
 #[derive(Debug)]
 pub struct Outcome {
     /// When the hook event was delivered.
-    pub began: Instant,
+    pub began: SystemTime,
     /// The execution, if one was started.
     pub execution: Option<Execution>,
     /// The answers that CodeDeploy took.
     pub taken: Vec<AcceptedStatus>,
     /// The invalidations that CloudFront made.
-    pub made: Vec<MadeInvalidation>,
+    pub made: Vec<Invalidation>,
     /// Every call, and when it was answered.
-    pub log: Vec<(Instant, Call)>,
+    pub log: Vec<Call>,
     /// Whether a message about it lies in the queue of what nobody could answer.
     pub dead_letter: bool,
 }
@@ -104,7 +104,7 @@ pub fn judge(case: &Case, outcome: &Outcome, definition: &Value) -> Vec<Wrong> {
             outcome.dead_letter
         )));
     }
-    let looked_up = |(_, call): &(Instant, Call)| call.operation == Operation::DescribeExecution;
+    let looked_up = |call: &Call| call.operation == Operation::DescribeExecution;
     if case.incident == Incident::HugeInputStopped && !outcome.log.iter().any(looked_up) {
         let what = "the input was in the event: it has to be too large for that".into();
         wrong.push(Wrong::Answer(what));
@@ -113,7 +113,7 @@ pub fn judge(case: &Case, outcome: &Outcome, definition: &Value) -> Vec<Wrong> {
         wrong.push(Wrong::Answer(what));
     }
     for (place, _) in case.completed.iter().enumerate().filter(|(_, must)| **must) {
-        let its = |made: &&MadeInvalidation| made.place() == Some(place);
+        let its = |made: &&Invalidation| made.item() == Some(place);
         let made = outcome.made.iter().find(its);
         if matches!(case.end, End::Failed(_))
             && made.is_none_or(|made| made.shown_completed.is_none())
@@ -196,7 +196,7 @@ impl Case {
     }
 }
 
-fn was_completed_before(outcome: &Outcome, at: Instant) -> bool {
+fn was_completed_before(outcome: &Outcome, at: SystemTime) -> bool {
     outcome.made.len() == 2
         && outcome
             .made
@@ -206,19 +206,19 @@ fn was_completed_before(outcome: &Outcome, at: Instant) -> bool {
 
 /// How long after the hook event this moment was in the machine's own time, at most: the time that passed here, and all
 /// that was cut out of it: what the Wait states and the delays before retries would have taken, in full.
-fn own_time(case: &Case, outcome: &Outcome, definition: &Value, at: Instant) -> Duration {
-    let before = || outcome.log.iter().filter(|(when, _)| *when <= at);
-    let passed = at.duration_since(outcome.began);
+fn own_time(case: &Case, outcome: &Outcome, definition: &Value, at: SystemTime) -> Duration {
+    let before = || outcome.log.iter().filter(|call| call.at <= at);
+    let passed = at.duration_since(outcome.began).unwrap_or_default();
     let last_report = before()
-        .filter(|(_, call)| call.operation == Operation::Invoke(Function::Report))
-        .map(|(when, _)| *when)
+        .filter(|call| call.operation == Operation::Invoke(Function::Report))
+        .map(|call| call.at)
         .next_back();
     // A report that no state asked for is the queue's: a minute for each message it could not deliver.
     let by_the_net: u32 = before()
-        .filter(|(when, call)| {
+        .filter(|call| {
             call.operation == Operation::PutLifecycleEventHookExecutionStatus
                 && call.error.is_some()
-                && last_report.is_none_or(|last| *when > last)
+                && last_report.is_none_or(|last| call.at > last)
         })
         .map(|_| 1)
         .sum();
@@ -230,8 +230,7 @@ fn own_time(case: &Case, outcome: &Outcome, definition: &Value, at: Instant) -> 
             (Function::Report, "ReportSucceeded"),
         ]
         .map(|(function, state)| {
-            let calls = before().map(|(_, call)| call);
-            let calls = calls.filter(|call| call.operation == Operation::Invoke(function));
+            let calls = before().filter(|call| call.operation == Operation::Invoke(function));
             delays(calls, retriers(definition, state))
         })
         .into_iter()
@@ -262,9 +261,6 @@ fn delays<'a>(calls: impl Iterator<Item = &'a Call>, retriers: &Value) -> Durati
         let place = call.caller_reference.clone();
         let Some(error) = &call.error else {
             used.retain(|(other, _), _| *other != place);
-            if let Request::Forwarded { wait_seconds } = call.request {
-                total += Duration::from_secs(wait_seconds);
-            }
             continue;
         };
         let retriers = retriers.as_array().into_iter().flatten().enumerate();
