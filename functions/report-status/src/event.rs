@@ -1,6 +1,5 @@
 //! Parses the documents that reach this function: the state machine's input, and the messages of the queue of pending reports.
 
-use aws_lambda_events::sqs::SqsMessage;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::{
@@ -63,11 +62,33 @@ pub struct EndedExecution {
     pub error: Option<String>,
 }
 
-/// What Lambda reads from the queue. The batch size of the event source mapping is one.
+/// What Lambda reads from the queue. The batch size of the event source mapping is one. Not `aws_lambda_events`: for these two
+/// fields it adds 19 KB to the zip and 34 packages to `Cargo.lock`.
 #[derive(Debug, Deserialize)]
 struct Batch {
     #[serde(rename = "Records")]
-    records: [SqsMessage; 1],
+    records: [Message; 1],
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    body: String,
+    attributes: Option<Attributes>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    /// How often the queue has delivered the message; a number as a string.
+    approximate_receive_count: String,
+}
+
+impl Message {
+    fn may_repeat(&self) -> bool {
+        let receipts = self.attributes.as_ref();
+        let receipts = receipts.and_then(|a| a.approximate_receive_count.parse::<u32>().ok());
+        receipts.is_some_and(|receipts| receipts < PATIENT_RECEIPTS)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,9 +118,8 @@ impl Event {
             return document::parse("the input of ReportStatus", event).map(Self::StateInput);
         }
         let Batch { records: [message] } = document::parse("the message of the queue", event)?;
-        let may_repeat = may_repeat(&message);
-        let body = message.body.unwrap_or_default();
-        let body = serde_json::from_str(&body).unwrap_or(Value::Null);
+        let may_repeat = message.may_repeat();
+        let body = serde_json::from_str(&message.body).unwrap_or(Value::Null);
         if body.get("requestPayload").is_some() {
             let record: FailedInvocation =
                 document::parse("the record of the failed invocation", &body)?;
@@ -114,12 +134,6 @@ impl Event {
             })
         }
     }
-}
-
-fn may_repeat(message: &SqsMessage) -> bool {
-    let receipts = message.attributes.get("ApproximateReceiveCount");
-    let receipts = receipts.and_then(|count| count.parse::<u32>().ok());
-    receipts.is_some_and(|receipts| receipts < PATIENT_RECEIPTS)
 }
 
 /// The hook in an execution's input, if there is one.
