@@ -24,13 +24,12 @@ pub struct AwsServices {
 impl AwsServices {
     pub async fn start(folder: &Path) -> Result<Self> {
         let stand_in = StandIn::start().await?;
-        let hook: Value = serde_json::from_str(&Function::Hook.event()?)?;
-        let deployment = hook["DeploymentId"].as_str().unwrap_or_default();
+        let event: Value = serde_json::from_str(&Function::Hook.event()?)?;
         let behavior = Behavior {
             accepts_repeated_status: true,
             ..Behavior::default()
         };
-        stand_in.set_behavior(deployment, behavior);
+        stand_in.set_behavior(event["DeploymentId"].as_str().unwrap_or_default(), behavior);
         // The first invalidation of the stand-in is the one that the event for check-invalidation names.
         let event: Value = serde_json::from_str(&Function::CreateInvalidation.event()?)?;
         let distribution = event["distributionId"]
@@ -43,14 +42,19 @@ impl AwsServices {
             .await
             .context("the stand-in rejects the invalidation")?;
         let certificate = Certificate::new(folder)?;
-        let step_functions = Server::http(step_functions()).await?;
+        let started = json!({
+            "executionArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:bench"),
+            "startDate": 1_795_608_000,
+        });
+        let step_functions = Router::new().route("/", post(async || Json(started)));
+        let step_functions = Server::http(step_functions).await?;
         let servers = [
             Server::https(stand_in.address(), &certificate).await?,
             Server::https(step_functions.address, &certificate).await?,
             step_functions,
         ];
-        let [stand_in_url, step_functions_url] =
-            [0, 1].map(|server| format!("https://{}", servers[server].address));
+        let url = |server: &Server| format!("https://{}", server.address);
+        let (stand_in_url, step_functions_url) = (url(&servers[0]), url(&servers[1]));
         let state_machine = format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:bench");
         let bundle = certificate.bundle.display().to_string();
         let file = certificate.file.display().to_string();
@@ -89,13 +93,4 @@ impl AwsServices {
             _servers: servers,
         })
     }
-}
-
-/// Responds to every call as to `StartExecution`.
-fn step_functions() -> Router {
-    let started = json!({
-        "executionArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:bench"),
-        "startDate": 1_795_608_000,
-    });
-    Router::new().route("/", post(async || Json(started)))
 }

@@ -1,7 +1,7 @@
 //! The Lambda functions that are measured.
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -37,31 +37,23 @@ impl Function {
     }
 }
 
-/// In the order of the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// In the order of the tables, with their names there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display)]
 pub enum Candidate {
     /// Does nothing; the product's profile and logging.
+    #[strum(to_string = "hello world (no AWS call)")]
     HelloWorld,
     /// As deployed.
+    #[strum(to_string = "{0}")]
     Product(Function),
     /// The same handler with the SDK's default features and cargo's default profile.
+    #[strum(to_string = "{0}, SDK defaults")]
     SdkDefaults(Function),
     /// What people write instead: creates an invalidation and reports `Succeeded` at once.
+    #[strum(to_string = "Node.js, bundled")]
     Node,
-    /// The same in Python.
+    #[strum(to_string = "Python, boto3")]
     Python,
-}
-
-impl fmt::Display for Candidate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HelloWorld => f.write_str("hello world (no AWS call)"),
-            Self::Product(function) => write!(f, "{function}"),
-            Self::SdkDefaults(function) => write!(f, "{function}, SDK defaults"),
-            Self::Node => f.write_str("Node.js, bundled"),
-            Self::Python => f.write_str("Python, boto3"),
-        }
-    }
 }
 
 impl Candidate {
@@ -122,13 +114,13 @@ impl Candidate {
         }
     }
 
-    /// The size of its zip in bytes, as SAM makes it.
-    pub async fn zip_size(self, folder: &Path) -> Result<u64> {
+    /// The size of its zip in MB, as SAM makes it.
+    pub async fn zip_size(self, folder: &Path) -> Result<f64> {
         let zip = folder.join("package.zip");
         let mut zipfile = Command::new("python3");
         zipfile.args(["-m", "zipfile", "--create"]);
         command::run(zipfile.args([&zip, &self.artifact()])).await?;
-        Ok(zip.metadata()?.len())
+        Ok(zip.metadata()?.len() as f64 / 1e6)
     }
 }
 

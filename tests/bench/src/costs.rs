@@ -5,7 +5,7 @@
 
 mod executions;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
 
@@ -15,47 +15,35 @@ use crate::candidate::Function;
 /// The numbers of distributions that are invalidated.
 pub const DISTRIBUTIONS: [u32; 3] = [1, 5, 50];
 /// The interval of the alternatives: that of `aws cloudfront wait invalidation-completed` and of boto3's waiter.
-pub const POLL_INTERVAL: Duration = Duration::from_secs(20);
-/// The invalidation time of the target for transitions.
-const USUAL: Duration = Duration::from_secs(20);
-/// How long invalidations take, and how many times faster the clocks run.
-pub const INVALIDATION_TIMES: [(Duration, u32); 5] = [
-    (Duration::from_secs(10), 1),
-    (USUAL, 1),
-    (Duration::from_mins(1), 1),
-    (Duration::from_mins(10), 10),
-    (Duration::from_mins(50), 20),
-];
+pub const POLL_SECONDS: u32 = 20;
+/// How many seconds invalidations take, and how many times faster the clocks run.
+pub const INVALIDATION_TIMES: [(u32, u32); 5] = [(10, 1), (20, 1), (60, 1), (600, 10), (3000, 20)];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StateMachine {
-    /// `statemachine/invalidate.asl.json`
-    Product,
-    /// `tests/bench/peers/poller.asl.json`
-    Poller,
-}
+/// The files of the state machines.
+pub const PRODUCT: &str = "statemachine/invalidate.asl.json";
+pub const POLLER: &str = "tests/bench/peers/poller.asl.json";
 
 /// A deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Case {
-    pub machine: StateMachine,
-    pub invalidation_time: Duration,
+    pub machine: &'static str,
+    /// How long its invalidations take.
+    pub seconds: u32,
     pub distributions: u32,
 }
 
 impl Case {
     /// The one with a target.
     pub const USUAL: Self = Self {
-        machine: StateMachine::Product,
-        invalidation_time: USUAL,
+        machine: PRODUCT,
+        seconds: 20,
         distributions: 1,
     };
 
     /// AWS ends an execution at 25,000 events. The poller has nine for each status check of each distribution.
     fn is_possible(&self) -> bool {
-        let checks = self.invalidation_time.as_secs() / POLL_INTERVAL.as_secs();
-        let events = 9 * checks * u64::from(self.distributions);
-        self.machine == StateMachine::Product || events < 25_000
+        let events = 9 * (self.seconds / POLL_SECONDS) * self.distributions;
+        self.machine == PRODUCT || events < 25_000
     }
 }
 
@@ -72,14 +60,14 @@ pub struct Usage {
 /// Runs all cases side by side.
 pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Usage>> {
     let mut running = Vec::new();
-    for machine in [StateMachine::Product, StateMachine::Poller] {
+    for machine in [PRODUCT, POLLER] {
         let by_speed = INVALIDATION_TIMES.chunk_by(|(_, a), (_, b)| a == b);
         // The fastest clocks first, so that these executions end while the slower ones run.
         for times in by_speed.rev() {
-            let cases = times.iter().flat_map(|&(invalidation_time, _)| {
+            let cases = times.iter().flat_map(|&(seconds, _)| {
                 DISTRIBUTIONS.map(|distributions| Case {
                     machine,
-                    invalidation_time,
+                    seconds,
                     distributions,
                 })
             });

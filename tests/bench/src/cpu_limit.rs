@@ -1,6 +1,6 @@
 //! The share of a processor that Lambda gives a function.
 
-use std::{fmt, fs, io, path::PathBuf, thread, time::Duration};
+use std::{fs, io, path::PathBuf, thread, time::Duration};
 
 /// "At 1,769 MB, a function has the equivalent of one vCPU", and less in proportion (Lambda Developer Guide, "Configure
 /// Lambda function memory").
@@ -9,14 +9,7 @@ const MEGABYTES_PER_PROCESSOR: u32 = 1769;
 const PERIOD: u32 = 20_000;
 
 /// A function's memory in MB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Memory(pub u32);
-
-impl fmt::Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} MB", self.0)
-    }
-}
+pub type Memory = u32;
 
 /// A control group with the share that comes with the memory. It is removed when this is dropped.
 pub struct CpuLimit(PathBuf);
@@ -24,7 +17,7 @@ pub struct CpuLimit(PathBuf);
 impl CpuLimit {
     /// Fails if this user isn't authorized to create control groups.
     pub fn new(memory: Memory) -> io::Result<Self> {
-        let quota = PERIOD * memory.0 / MEGABYTES_PER_PROCESSOR;
+        let quota = PERIOD * memory / MEGABYTES_PER_PROCESSOR;
         let root = PathBuf::from("/sys/fs/cgroup");
         let is_version_2 = root.join("cgroup.controllers").exists();
         let (parent, settings) = if is_version_2 {
@@ -34,7 +27,7 @@ impl CpuLimit {
             let quota = ("cpu.cfs_quota_us", quota.to_string());
             (root.join("cpu"), vec![period, quota])
         };
-        let group = parent.join(format!("bench-{}-{}", std::process::id(), memory.0));
+        let group = parent.join(format!("bench-{}-{}", std::process::id(), memory));
         fs::create_dir(&group)?;
         let limit = Self(group);
         for (file, value) in settings {

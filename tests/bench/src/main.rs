@@ -16,9 +16,9 @@ mod runtime_api;
 mod schedule;
 mod server;
 
-use std::{collections::BTreeMap, fs, path::Path, process::ExitCode};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tests::{guardian, local_aws::repository};
 
 use crate::{
@@ -33,12 +33,12 @@ use crate::{
 const ROUNDS: usize = 20;
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> Result<()> {
     tokio::select! {
-        ended = run() => ended.map(|()| ExitCode::SUCCESS),
+        ended = run() => ended,
         stopped = guardian::asked_to_stop() => {
             stopped?;
-            Ok(ExitCode::FAILURE)
+            bail!("stopped")
         }
     }
 }
@@ -60,7 +60,6 @@ async fn run() -> Result<()> {
     fs::create_dir(&logs)?;
     let measured = Measured {
         machine: machine(),
-        rounds: ROUNDS,
         zips,
         samples,
         usage: costs::count(&logs).await?,

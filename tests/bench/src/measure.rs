@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use tokio::time::timeout;
 
 use crate::{
@@ -22,29 +22,29 @@ const WARM: usize = 5;
 /// Longer than the slowest candidate needs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The measurements of one process.
+/// The measurements of one process, in milliseconds and MiB.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     /// From exec to the first request for an event.
-    pub init: Duration,
+    pub init: f64,
     /// The first invocation, with its AWS calls.
-    pub first: Duration,
+    pub first: f64,
     /// The median of the invocations after it.
-    pub warm: Duration,
-    /// Peak memory in bytes.
-    pub peak: u64,
+    pub warm: f64,
+    /// The most memory.
+    pub peak: f64,
 }
 
 impl Sample {
-    pub fn cold(&self) -> Duration {
+    pub fn cold(&self) -> f64 {
         self.init + self.first
     }
 }
 
 /// The lower quartile, the median and the upper quartile of one value or more.
-pub fn quartiles<T: Copy + Ord>(values: impl IntoIterator<Item = T>) -> [T; 3] {
+pub fn quartiles(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
     let mut values: Vec<_> = values.into_iter().collect();
-    values.sort_unstable();
+    values.sort_unstable_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }
 
@@ -64,7 +64,7 @@ pub async fn measure(services: &AwsServices, run: Run, log: &Path) -> Result<Sam
     command
         .env_clear()
         .envs(services.environment.iter().cloned())
-        .env("AWS_LAMBDA_RUNTIME_API", api.address().to_string())
+        .env("AWS_LAMBDA_RUNTIME_API", api.server.address.to_string())
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
@@ -74,7 +74,7 @@ pub async fn measure(services: &AwsServices, run: Run, log: &Path) -> Result<Sam
     let mut process = process.with_context(|| format!("{candidate} has not been built"))?;
     let id = process.id().context("it has exited")?;
     let invocations = async {
-        let init = api.event_requested().await? - started;
+        let init = milliseconds(api.event_requested().await? - started);
         if let Some(limit) = &limit {
             limit.apply_to(id)?;
         }
@@ -93,14 +93,14 @@ pub async fn measure(services: &AwsServices, run: Run, log: &Path) -> Result<Sam
     };
     let sample = tokio::select! {
         sample = timeout(TIMEOUT, invocations) => sample.context("no response").flatten(),
-        status = process.wait() => status.map_err(Into::into).and_then(|status| bail!("exited: {status}")),
+        status = process.wait() => Err(anyhow!("it exited: {:?}", status?)),
     };
     // Its control group can be removed only then.
     process.kill().await?;
     sample.with_context(|| format!("{candidate}; its log: {}", log.display()))
 }
 
-async fn invoke(api: &mut RuntimeApi, candidate: Candidate, event: &str) -> Result<Duration> {
+async fn invoke(api: &mut RuntimeApi, candidate: Candidate, event: &str) -> Result<f64> {
     let sent = Instant::now();
     let (at, response) = api.invoke(event).await?;
     let compact: String = response.split_whitespace().collect();
@@ -109,15 +109,19 @@ async fn invoke(api: &mut RuntimeApi, candidate: Candidate, event: &str) -> Resu
         compact.contains(expected),
         "responded {response}, not {expected}"
     );
-    Ok(at - sent)
+    Ok(milliseconds(at - sent))
 }
 
-/// `VmHWM` of a process in bytes (proc(5)).
-fn peak_memory(process: u32) -> Result<u64> {
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// `VmHWM` of a process in MiB (proc(5)).
+fn peak_memory(process: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let kibibytes = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"))
         .context("no VmHWM in /proc")?;
-    Ok(kibibytes.trim().parse::<u64>()? * 1024)
+    Ok(kibibytes.trim().parse::<f64>()? / 1024.0)
 }

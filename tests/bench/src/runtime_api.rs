@@ -1,6 +1,6 @@
 //! Lambda's runtime API for one process: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use axum::{
@@ -23,32 +23,22 @@ type Request = (Instant, String, String);
 pub struct RuntimeApi {
     requests: UnboundedReceiver<Request>,
     events: UnboundedSender<String>,
-    server: Server,
+    pub server: Server,
 }
 
-struct Channels {
-    requests: UnboundedSender<Request>,
-    events: Mutex<UnboundedReceiver<String>>,
-}
+/// The process's ends of the channels.
+type Channels = Arc<(UnboundedSender<Request>, Mutex<UnboundedReceiver<String>>)>;
 
 impl RuntimeApi {
     pub async fn start() -> Result<Self> {
         let (request_sender, requests) = unbounded_channel();
         let (events, event_receiver) = unbounded_channel();
-        let channels = Arc::new(Channels {
-            requests: request_sender,
-            events: Mutex::new(event_receiver),
-        });
+        let channels: Channels = Arc::new((request_sender, Mutex::new(event_receiver)));
         Ok(Self {
             requests,
             events,
             server: Server::http(Router::new().fallback(respond).with_state(channels)).await?,
         })
-    }
-
-    /// For `AWS_LAMBDA_RUNTIME_API`.
-    pub fn address(&self) -> SocketAddr {
-        self.server.address
     }
 
     /// Waits until the function requests an event, and returns the time of the request.
@@ -74,16 +64,15 @@ impl RuntimeApi {
     }
 }
 
-async fn respond(State(channels): State<Arc<Channels>>, uri: Uri, body: String) -> Response {
+async fn respond(State(channels): State<Channels>, uri: Uri, body: String) -> Response {
     let request = (Instant::now(), uri.path().to_owned(), body);
+    let (requests, events) = &*channels;
     // Nothing receives it when the process is about to be killed.
-    let _ = channels.requests.send(request);
+    let _ = requests.send(request);
     if !uri.path().ends_with("/next") {
         return StatusCode::ACCEPTED.into_response();
     }
-    let Some(event) = channels.events.lock().await.recv().await else {
-        return StatusCode::GONE.into_response();
-    };
+    let event = events.lock().await.recv().await.unwrap_or_default();
     let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:bench");
     let trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
     let headers = [

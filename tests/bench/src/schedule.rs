@@ -48,13 +48,6 @@ pub struct Cost {
     pub checks: f64,
 }
 
-impl Cost {
-    /// Whether both are less.
-    pub fn beats(self, other: Self) -> bool {
-        self.delay < other.delay && self.checks < other.checks
-    }
-}
-
 /// Invalidations, second by second.
 pub struct Model {
     /// The share in progress after each second.
@@ -114,12 +107,19 @@ impl Model {
     pub fn better_intervals(&self) -> Vec<(usize, Cost)> {
         let ours = self.ours();
         let intervals = (1..=60).map(|seconds| (seconds, self.every(seconds)));
-        intervals.filter(|(_, cost)| cost.beats(ours)).collect()
+        intervals
+            .filter(|(_, cost)| cost.delay < ours.delay && cost.checks < ours.checks)
+            .collect()
     }
 
-    pub fn bound(&self) -> Bound {
+    /// The delay that no schedule with so many checks is below (Lagrange: whatever the price, it costs no less).
+    pub fn bound(&self) -> impl Fn(f64) -> f64 + use<> {
         let prices = (0..PRICES).map(|step| 0.1 * 1.2_f64.powf(step as f64));
-        Bound(prices.map(|price| (price, self.least(price))).collect())
+        let least: Vec<_> = prices.map(|price| (price, self.least(price))).collect();
+        move |checks| {
+            let at_prices = least.iter().map(|(price, least)| least - price * checks);
+            at_prices.fold(0.0, f64::max)
+        }
     }
 
     /// The least that delay and checks can cost together, at this price of a check: backwards from the deadline, over all
@@ -132,17 +132,6 @@ impl Model {
             least[last] = price * self.left[last] + rest.fold(f64::INFINITY, f64::min);
         }
         least[0]
-    }
-}
-
-/// The least cost at each price of a check.
-pub struct Bound(Vec<(f64, f64)>);
-
-impl Bound {
-    /// No schedule with so many checks has less delay (Lagrange: whatever the price, it costs no less).
-    pub fn delay(&self, checks: f64) -> f64 {
-        let at_prices = self.0.iter().map(|(price, least)| least - price * checks);
-        at_prices.fold(0.0, f64::max)
     }
 }
 
@@ -179,7 +168,7 @@ mod tests {
         let ours = model.ours();
         assert!(ours.delay <= 2.5 && ours.checks <= 3.0, "{ours:?}");
         assert_eq!(model.better_intervals(), []);
-        let bound = model.bound().delay(ours.checks);
+        let bound = model.bound()(ours.checks);
         assert!(ours.delay <= 1.2 * bound, "{ours:?}, bound {bound}");
     }
 
@@ -188,7 +177,7 @@ mod tests {
         let model = Model::new(1.0);
         let bound = model.bound();
         for cost in (1..=60).map(|seconds| model.every(seconds)) {
-            assert!(cost.delay >= bound.delay(cost.checks), "{cost:?}");
+            assert!(cost.delay >= bound(cost.checks), "{cost:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_sfn::{Client, types::ExecutionStatus};
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{self, State},
     routing::post,
 };
@@ -20,7 +21,7 @@ use tests::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{Case, POLL_INTERVAL, StateMachine, Usage};
+use super::{Case, POLL_SECONDS, Usage};
 use crate::{candidate::Function, server::Server};
 
 /// Longer than any execution: moto computes the deadline by the real clock, and the functions compare it with a faster one.
@@ -28,7 +29,6 @@ const MAX_WAIT_SECONDS: &str = "100000";
 /// The state machine creates an invalidation every two seconds.
 const CREATE_TIMEOUT: Duration = Duration::from_mins(3);
 const REFRESH_INTERVAL: Duration = Duration::from_millis(200);
-const STATE_MACHINE: &str = "bench";
 const ACTIONS: FailureActions = FailureActions {
     on_invalidation_failure: FailureAction::FailDeployment,
     on_invalidation_timeout: FailureAction::FailDeployment,
@@ -41,15 +41,15 @@ pub(super) struct Executions {
     stand_in: StandIn,
     moto: Moto,
     _lambda: Server,
-    /// By deployment id.
-    cases: Vec<(String, Case)>,
+    /// Each with its deployment id and its ARN.
+    running: Vec<(Case, String, String)>,
 }
 
 impl Executions {
     /// Starts them, and waits until they have created all invalidations: most of the work for this machine, which a clock
     /// that runs fast would count many times.
     pub(super) async fn start(
-        machine: StateMachine,
+        machine: &str,
         speed: u32,
         cases: Vec<Case>,
         folder: &Path,
@@ -70,119 +70,96 @@ impl Executions {
         let lambda = Server::http(router).await?;
         let url = format!("http://{}", lambda.address);
         let moto = Moto::start(1.0 / f64::from(speed), &url, &url, folder).await?;
-        let state_machine = moto.sfn.create_state_machine().name(STATE_MACHINE);
-        state_machine
-            .definition(machine.definition()?)
-            .role_arn(format!("arn:aws:iam::{ACCOUNT}:role/bench"))
-            .send()
-            .await
-            .context("moto rejects the state machine")?;
-        let cases = (0..)
-            .map(|number| format!("{DEPLOYMENTS}{number:05}"))
-            .zip(cases);
-        let executions = Self {
-            stand_in,
-            moto,
-            _lambda: lambda,
-            cases: cases.collect(),
-        };
-        for (deployment, case) in &executions.cases {
-            executions.start_execution(deployment, case).await?;
+        let sfn = moto.sfn;
+        let state_machine = sfn.create_state_machine().name("bench");
+        let state_machine = state_machine.definition(definition(machine)?);
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/bench");
+        let state_machine = state_machine.role_arn(role).send().await?;
+        let mut running = Vec::new();
+        for (number, case) in cases.into_iter().enumerate() {
+            let deployment = format!("{DEPLOYMENTS}{number:05}");
+            let time = Duration::from_secs(case.seconds.into());
+            stand_in.invalidations_take(&deployment, Some(time));
+            let start = sfn.start_execution().name(&deployment);
+            let start = start.input(case.input(&deployment).to_string());
+            let start = start.state_machine_arn(&state_machine.state_machine_arn);
+            running.push((case, deployment, start.send().await?.execution_arn));
         }
-        let created = executions.wait_for_invalidations();
+        let expected: u32 = running.iter().map(|(case, ..)| case.distributions).sum();
+        let created = async {
+            while stand_in.invalidations(DEPLOYMENTS).len() < expected as usize {
+                sleep(REFRESH_INTERVAL).await;
+            }
+        };
         timeout(CREATE_TIMEOUT, created).await.with_context(|| {
             let folder = folder.display();
             format!("not all invalidations were created; see moto's log in {folder}")
         })?;
-        Ok(executions)
-    }
-
-    async fn start_execution(&self, deployment: &str, case: &Case) -> Result<()> {
-        self.stand_in
-            .invalidations_take(deployment, Some(case.invalidation_time));
-        let distributions = (0..case.distributions).map(|number| format!("E{number:013}"));
-        let input = json!({
-            "hook": {
-                "deploymentId": deployment,
-                "lifecycleEventHookExecutionId": format!("hook of {deployment}"),
-            },
-            "invalidations": distributions
-                .map(|id| json!({ "distributionId": id, "paths": ["/*"] }))
-                .collect::<Vec<_>>(),
-        });
-        let start = self.moto.sfn.start_execution();
-        start
-            .state_machine_arn(states_arn("stateMachine", STATE_MACHINE))
-            .name(deployment)
-            .input(input.to_string())
-            .send()
-            .await?;
-        Ok(())
-    }
-
-    async fn wait_for_invalidations(&self) {
-        let expected: u32 = self.cases.iter().map(|(_, case)| case.distributions).sum();
-        while self.stand_in.invalidations(DEPLOYMENTS).len() < expected as usize {
-            sleep(REFRESH_INTERVAL).await;
-        }
+        Ok(Self {
+            stand_in,
+            moto,
+            _lambda: lambda,
+            running,
+        })
     }
 
     /// Waits until the executions have ended, and counts what they used.
     pub(super) async fn usage(self) -> Result<Vec<(Case, Usage)>> {
         let sfn = self.moto.sfn;
         let mut all = Vec::new();
-        for (deployment, case) in &self.cases {
-            // The hook function's StartExecution, and the other functions' calls.
-            let usage = usage(&sfn, deployment).await;
+        for (case, deployment, arn) in self.running {
+            let usage = usage(&sfn, &arn).await;
             let mut usage = usage.with_context(|| format!("{case:?}"))?;
-            usage.api_calls = 1 + self.stand_in.calls_about(deployment).len();
-            let statuses = self.stand_in.statuses(deployment);
-            ensure!(
-                statuses == ["Succeeded"],
-                "{case:?}: CodeDeploy has {statuses:?}"
-            );
-            all.push((*case, usage));
+            let statuses = self.stand_in.statuses(&deployment);
+            ensure!(statuses == ["Succeeded"], "{case:?} reported {statuses:?}");
+            usage.api_calls += self.stand_in.calls_about(&deployment).len();
+            all.push((case, usage));
         }
         Ok(all)
     }
 }
 
-fn states_arn(resource: &str, name: &str) -> String {
-    format!("arn:aws:states:{REGION}:{ACCOUNT}:{resource}:{name}")
-}
-
-impl StateMachine {
-    fn definition(self) -> Result<String> {
-        let file = match self {
-            Self::Product => "statemachine/invalidate.asl.json",
-            Self::Poller => "tests/bench/peers/poller.asl.json",
-        };
-        let mut definition = fs::read_to_string(repository().join(file))?
-            .replace("${LambdaInvoke}", "arn:aws:states:::lambda:invoke")
-            .replace("${MaxWaitSeconds}", MAX_WAIT_SECONDS)
-            .replace("${LookEverySeconds}", &POLL_INTERVAL.as_secs().to_string());
-        for function in Function::VARIANTS {
-            let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}");
-            definition = definition.replace(&format!("${{{function:?}FunctionArn}}"), &arn);
-        }
-        Ok(definition)
+impl Case {
+    fn input(&self, deployment: &str) -> Value {
+        let ids = (0..self.distributions).map(|number| format!("E{number:013}"));
+        let batches = ids.map(|id| json!({ "distributionId": id, "paths": ["/*"] }));
+        json!({
+            "hook": {
+                "deploymentId": deployment,
+                "lifecycleEventHookExecutionId": format!("hook of {deployment}"),
+            },
+            "invalidations": batches.collect::<Vec<_>>(),
+        })
     }
 }
 
-async fn usage(sfn: &Client, deployment: &str) -> Result<Usage> {
-    let arn = states_arn(&format!("execution:{STATE_MACHINE}"), deployment);
+fn definition(file: &str) -> Result<String> {
+    let mut definition = fs::read_to_string(repository().join(file))?
+        .replace("${LambdaInvoke}", "arn:aws:states:::lambda:invoke")
+        .replace("${MaxWaitSeconds}", MAX_WAIT_SECONDS)
+        .replace("${PollSeconds}", &POLL_SECONDS.to_string());
+    for function in Function::VARIANTS {
+        let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}");
+        definition = definition.replace(&format!("${{{function:?}FunctionArn}}"), &arn);
+    }
+    Ok(definition)
+}
+
+/// What an execution used, without its functions' API calls.
+async fn usage(sfn: &Client, arn: &str) -> Result<Usage> {
     loop {
-        let execution = sfn.describe_execution().execution_arn(&arn).send().await?;
+        let execution = sfn.describe_execution().execution_arn(arn).send().await?;
         match execution.status {
             ExecutionStatus::Running => sleep(REFRESH_INTERVAL).await,
             ExecutionStatus::Succeeded => break,
             other => bail!("{other}: {:?}", execution.cause.or(execution.error)),
         }
     }
+    // The hook function has started it.
     let mut usage = Usage {
         transitions: 0,
         invocations: [(Function::Hook, 1)].into(),
-        api_calls: 0,
+        api_calls: 1,
         history_events: 0,
     };
     let history = sfn.get_execution_history().execution_arn(arn);
@@ -220,9 +197,9 @@ type FunctionError = ([(&'static str, &'static str); 1], Json<Value>);
 async fn invoke(
     State(lambda): State<Arc<Lambda>>,
     extract::Path(arn): extract::Path<String>,
-    Json(event): Json<Value>,
+    event: Bytes,
 ) -> Result<Json<Value>, FunctionError> {
-    let response = lambda.run(&arn, event).await;
+    let response = lambda.run(&arn, &event).await;
     response.map(Json).map_err(|error| {
         let failure = json!({ "errorType": "Bench", "errorMessage": format!("{error:#}") });
         ([("x-amz-function-error", "Unhandled")], Json(failure))
@@ -230,7 +207,8 @@ async fn invoke(
 }
 
 impl Lambda {
-    async fn run(&self, arn: &str, event: Value) -> Result<Value> {
+    async fn run(&self, arn: &str, event: &[u8]) -> Result<Value> {
+        let event = serde_json::from_slice(event)?;
         let (cloudfront, now) = (&self.cloudfront, self.clock.now());
         Ok(match function(arn)? {
             Function::CreateInvalidation => {
