@@ -70,7 +70,7 @@ impl Executions {
         let lambda = Server::http(router).await?;
         let url = format!("http://{}", lambda.address);
         let moto = Moto::start(1.0 / f64::from(speed), &url, &url, folder).await?;
-        let sfn = moto.sfn;
+        let sfn = moto.sfn.clone();
         let state_machine = sfn.create_state_machine().name("bench");
         let state_machine = state_machine.definition(definition(machine)?);
         let role = format!("arn:aws:iam::{ACCOUNT}:role/bench");
