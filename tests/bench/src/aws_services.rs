@@ -32,10 +32,8 @@ impl AwsServices {
         stand_in.set_behavior(event["DeploymentId"].as_str().unwrap_or_default(), behavior);
         // The first invalidation of the stand-in is the one that the event for check-invalidation names.
         let event: Value = serde_json::from_str(&Function::CreateInvalidation.event()?)?;
-        let distribution = event["distributionId"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let distribution = event["distributionId"].as_str();
+        let distribution = distribution.unwrap_or_default().to_owned();
         stand_in.invalidations_take(&distribution, None);
         let cloudfront = aws_sdk_cloudfront::Client::new(&stand_in.client_config());
         create_invalidation::handle(&cloudfront, event, SystemTime::now())

@@ -27,12 +27,12 @@ pub fn cold_starts(file: &Path, rows: &[Bars]) -> Result<()> {
     let height = 70 + ROW * u32::try_from(rows.len())?;
     let canvas = SVGBackend::new(file, (860, height)).into_drawing_area();
     canvas.fill(&WHITE)?;
-    let write = |text: &str, at, size: u32, color: &RGBColor, horizontal, vertical| {
+    let write = |text: &str, at, size: u32, color: RGBColor, horizontal, vertical| {
         let style = text_style(size, color).pos(Pos::new(horizontal, vertical));
         canvas.draw(&Text::new(text.to_owned(), at, style))
     };
     let title = "From process start to the first response, in milliseconds (logarithmic)";
-    write(title, (16, 14), 17, &BLACK, HPos::Left, VPos::Top)?;
+    write(title, (16, 14), 17, BLACK, HPos::Left, VPos::Top)?;
     let (from, to) = (1.0_f64.ln(), 3000.0_f64.ln());
     #[expect(clippy::cast_possible_truncation, reason = "pixels")]
     let x = |milliseconds: f64| 250 + ((milliseconds.ln() - from) / (to - from) * 540.0) as i32;
@@ -41,12 +41,12 @@ pub fn cold_starts(file: &Path, rows: &[Bars]) -> Result<()> {
         let line = vec![(x(tick), 46), (x(tick), bottom)];
         canvas.draw(&PathElement::new(line, BLACK.mix(0.15)))?;
         let at = (x(tick), bottom + 6);
-        write(&tick.to_string(), at, 12, &OTHERS, HPos::Center, VPos::Top)?;
+        write(&tick.to_string(), at, 12, OTHERS, HPos::Center, VPos::Top)?;
     }
     for (row, top) in rows.iter().zip((52..).step_by(ROW as usize)) {
         let color = if row.ours { OURS } else { OTHERS };
         let at = (238, top + 17);
-        write(&row.name, at, 14, &BLACK, HPos::Right, VPos::Center)?;
+        write(&row.name, at, 14, BLACK, HPos::Right, VPos::Center)?;
         let bars = [
             (top, color.filled(), ""),
             (top + 18, color.mix(0.45).filled(), " at 128 MB"),
@@ -60,7 +60,7 @@ pub fn cold_starts(file: &Path, rows: &[Bars]) -> Result<()> {
             let digits = usize::from(milliseconds < 10.0);
             let label = format!("{milliseconds:.digits$}{label}");
             let at = (x(milliseconds) + 5, top + 8);
-            write(&label, at, 12, &BLACK, HPos::Left, VPos::Center)?;
+            write(&label, at, 12, BLACK, HPos::Left, VPos::Center)?;
         }
     }
     canvas.present()?;
@@ -108,22 +108,22 @@ pub fn schedules(file: &Path) -> Result<()> {
             chart.draw_series([Circle::new(at, 3, OTHERS.filled())])?;
             if LABELLED.contains(&seconds) {
                 let label = format!("every {seconds} s");
-                let label = Text::new(label, (7, -6), text_style(12, &OTHERS));
+                let label = Text::new(label, (7, -6), text_style(12, OTHERS));
                 chart.draw_series([EmptyElement::at(at) + label])?;
             }
         }
         let ours = model.ours();
         chart.draw_series([EmptyElement::at((ours.checks, ours.delay))
             + Circle::new((0, 0), 6, OURS.filled())
-            + Text::new("ours", (9, -4), text_style(14, &OURS))])?;
+            + Text::new("ours", (9, -4), text_style(14, OURS))])?;
         let below = (1.0 + (max_checks - 1.0) * 0.3, 0.5);
         let label = "the bound: no schedule is below";
-        chart.draw_series([Text::new(label, below, text_style(12, &BLACK))])?;
+        chart.draw_series([Text::new(label, below, text_style(12, BLACK))])?;
     }
     canvas.present()?;
     Ok(())
 }
 
-fn text_style(size: u32, color: &RGBColor) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(color)
+fn text_style(size: u32, color: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&color)
 }

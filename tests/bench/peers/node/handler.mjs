@@ -1,4 +1,4 @@
-// The same in Node.js: fires the invalidation, and says Succeeded at once.
+// The same in Node.js: creates an invalidation, and reports Succeeded at once.
 
 import { CloudFrontClient, CreateInvalidationCommand } from "@aws-sdk/client-cloudfront";
 import { CodeDeployClient, PutLifecycleEventHookExecutionStatusCommand } from "@aws-sdk/client-codedeploy";

@@ -24,8 +24,8 @@ function call(method, path, body) {
 async function run() {
   for (;;) {
     const { headers, body } = await call("GET", "next");
-    const answer = await handler(JSON.parse(body));
-    await call("POST", `${headers["lambda-runtime-aws-request-id"]}/response`, JSON.stringify(answer));
+    const response = await handler(JSON.parse(body));
+    await call("POST", `${headers["lambda-runtime-aws-request-id"]}/response`, JSON.stringify(response));
   }
 }
 

@@ -1,4 +1,4 @@
-"""What people do today: fires the invalidation, and says Succeeded at once."""
+"""What people write today: creates an invalidation, and reports Succeeded at once."""
 
 import os
 import time

@@ -32,10 +32,8 @@ pub(super) fn lambda_price(milliseconds: f64, memory: Memory) -> f64 {
 
 impl Measured {
     pub(super) fn deployments(&self) -> String {
-        let at_memory = match self.is_limited() {
-            true => format!(" at {DEPLOYED} MB"),
-            false => String::new(),
-        };
+        let at_memory = self.is_limited().then(|| format!(" at {DEPLOYED} MB"));
+        let at_memory = at_memory.unwrap_or_default();
         let header = format!(
             "\
 Transitions, invocations, API calls and history events are counted in executions of the real state machine and of a poller

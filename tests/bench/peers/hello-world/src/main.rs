@@ -1,4 +1,4 @@
-//! A Lambda that answers without having done anything.
+//! A function that does nothing.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
