@@ -63,7 +63,7 @@ pub struct EndedExecution {
 }
 
 /// What Lambda reads from the queue. The batch size of the event source mapping is one. Not `aws_lambda_events`: for these two
-/// fields it adds 19 KB to the zip and 34 packages to `Cargo.lock`.
+/// fields it adds 19 KB to a zip (measured in a program that does only this) and 34 packages to `Cargo.lock`.
 #[derive(Debug, Deserialize)]
 struct Batch {
     #[serde(rename = "Records")]
