@@ -1,4 +1,4 @@
-"""A CDK stack whose Lambda function goes from version to version by CodeDeploy; the purge follows when all traffic has moved.
+"""A CDK stack whose Lambda function is deployed by CodeDeploy; the invalidation follows when all traffic has shifted.
 
     cdk synth --app "python3 cdk_app.py"
 """
@@ -23,8 +23,8 @@ class Pages(cdk.Stack):
             "Deployments",
             alias=function.add_alias("live"),
             deployment_config=codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE,
-            # The function of the purge's stack, which SAM has deployed to the same account and region.
-            post_hook=lambda_.Function.from_function_name(self, "Purge", "CodeDeployHook_purge"),
+            # The hook function of a stack that SAM has deployed to the same account and region.
+            post_hook=lambda_.Function.from_function_name(self, "Invalidate", "CodeDeployHook_invalidate"),
         )
 
 

@@ -33,7 +33,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("Paths", "/ok,index.html"),
     ("Paths", "/a*b"),
     ("Paths", "/static/runtime~main.js"),
-    ("HookFunctionName", "purge-hook"),
+    ("HookFunctionName", "invalidate-hook"),
 ];
 
 /// What `make verify` is tried on: names given, alarms with a topic, two paths as the README spells them.

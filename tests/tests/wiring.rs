@@ -14,8 +14,8 @@ use tests::{
 };
 use tokio::process::Command;
 
-/// The examples are for a stack with the name `purge`.
-const FUNCTION: &str = "CodeDeployHook_purge";
+/// The examples are for a stack with the name `invalidate`.
+const FUNCTION: &str = "CodeDeployHook_invalidate";
 
 /// <https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html>
 #[test]

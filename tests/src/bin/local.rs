@@ -43,16 +43,16 @@ async fn serve() -> Result<()> {
     println!(
         r#"  alias aws={cli} sam={sam}
 
-Start a purge by hand; no deployment waits for it:
+Start an execution manually, not for a deployment:
 
-  aws stepfunctions start-execution --state-machine-arn {machine} --name by-hand \
+  aws stepfunctions start-execution --state-machine-arn {machine} --name manual \
       --input '{{"invalidations": [{{"distributionId": "{DISTRIBUTION}", "paths": ["/*"]}}]}}'
 
 Or as CodeDeploy does:
 
   aws lambda invoke --function-name {hook} --payload file://sam/events/hook.json /dev/stdout
 
-Watch (a purge takes 30 seconds here):
+Follow it (an invalidation takes 30 seconds here):
 
   aws stepfunctions list-executions --state-machine-arn {machine}
   aws stepfunctions get-execution-history --execution-arn {execution} \
@@ -62,7 +62,7 @@ Watch (a purge takes 30 seconds here):
 "#,
         cli = cli.display(),
         sam = sam.display(),
-        execution = stack.execution_arn("by-hand"),
+        execution = stack.execution_arn("manual"),
     );
     // Kept for as long as this runs.
     let containers = Endpoints::open(&aws).await;
@@ -71,7 +71,7 @@ Watch (a purge takes 30 seconds here):
     }
     if let Ok(endpoints) = &containers {
         println!("Run one step in Docker, when `sam build` has built it for {ARCHITECTURE}:\n");
-        print!("  docker build --tag purge-local");
+        print!("  docker build --tag invalidate-local");
         for (name, url) in &endpoints.environment {
             print!(" \\\n      --build-arg {name}={url}");
         }
@@ -80,7 +80,7 @@ Watch (a purge takes 30 seconds here):
       - < sam/local.Dockerfile
   cd sam
   sam local invoke CreateInvalidationFunction --event events/create-invalidation.json \
-      --env-vars local-env.json --invoke-image purge-local --force-image-build --skip-pull-image \
+      --env-vars local-env.json --invoke-image invalidate-local --force-image-build --skip-pull-image \
       --parameter-overrides DistributionIds={DISTRIBUTION}
 "
         );

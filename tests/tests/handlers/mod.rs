@@ -11,7 +11,7 @@ use stand_in::StandIn;
 use strum::VariantNames;
 use tests::local_aws::repository;
 
-const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:purge";
+const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
 const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/1/q";
 
 /// The functions, each with the states that invoke it.
