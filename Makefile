@@ -47,6 +47,10 @@ test-lambda-build: lambda-build ## Run the end-to-end tests on the functions as 
 faults: local-build ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
 	cargo test --package tests --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
 
+.PHONY: mutants
+mutants: tools ## Apply each patch of tests/mutants to a copy of the product; the cases that it names must fail
+	@tests/mutants/run
+
 .PHONY: sam-local
 sam-local: ## Run every function on every event with `sam local invoke`, in Docker
 	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory sam-local-with-docker; else \
@@ -73,6 +77,8 @@ lint: tools lint-tools ## Check formatting, code, dependencies, state machine, t
 	    --json-path statemachine/invalidate.asl.json
 	cd sam && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
 	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/codepipeline.yaml docs/wiring/sam-template.yaml
+	@! git grep --line-number --ignore-case --perl-regexp "\b($$(grep -v '^#' tests/tools/words.txt | cut -f1 | paste -sd'|'))\b" \
+	    -- . ':!tests/tools/words.txt' ':!*.svg' ':!*.lock' || { echo "Use the words that tests/tools/words.txt has instead."; exit 1; }
 	$(TOOLS)/checkov/bin/checkov --framework cloudformation --skip-download --quiet --compact --file sam/template.yaml
 
 .PHONY: build

@@ -1,5 +1,5 @@
 """moto's Step Functions (LocalStack's interpreter) as a server: with the JSONata evaluator that moto lacks
-(getmoto/moto#10105), functions invoked over HTTP, status changes told to an EventBridge elsewhere, and Wait states and
+(getmoto/moto#10105), functions invoked over HTTP, status changes sent to an EventBridge elsewhere, and Wait states and
 the delays before retries cut short and recorded (skipped_time.py).
 
 The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so

@@ -208,9 +208,9 @@ fn stopped_in(state: &'static str) -> Case {
     let unavailable = || rejected("ServiceUnavailable", 503);
     let case = Case {
         intervention: Intervention::StopIn(state),
-        // The queue meets many of the faults that hold up the state.
-        long: true,
-        quick: false,
+        // The queue meets many of the faults that hold up the other states.
+        long: state != "WaitForInvalidation",
+        quick: state == "WaitForInvalidation",
         ..base(format!("stopped in {state}")).taking(3).stopped()
     };
     match state {
