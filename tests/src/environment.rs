@@ -25,7 +25,7 @@ use crate::{
 
 /// Of a wait's seconds, those that an accelerated environment waits.
 const WAIT_SCALE: f64 = 0.04;
-/// `sam deploy` mostly waits for itself; the first deployment is alone, as it makes the bucket for all uploads.
+/// More would only slow each other down.
 const DEPLOYMENTS_AT_A_TIME: usize = 2;
 
 /// What interprets the state machine.
@@ -107,7 +107,7 @@ impl Environment {
             moto,
             aws,
             stacks: Mutex::default(),
-            deployments: Semaphore::new(1),
+            deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
             skipped_time,
         }
     }
@@ -156,13 +156,8 @@ impl Environment {
 
     /// Deploys a stack that no case shares.
     pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-        let turn = self.deployments.acquire().await?;
-        let stack = stack::deploy(&self.aws, name, parameters).await;
-        drop(turn);
-        if self.deployments.available_permits() == 1 {
-            self.deployments.add_permits(DEPLOYMENTS_AT_A_TIME - 1);
-        }
-        stack
+        let _turn = self.deployments.acquire().await?;
+        stack::deploy(&self.aws, name, parameters).await
     }
 
     async fn change(&self, stack: &Stack, change: Option<Change>) -> Result<()> {

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use stand_in::StandIn;
+use tokio::sync::OnceCell;
 
 use crate::guardian::Guarded;
 
@@ -33,6 +34,8 @@ pub struct LocalAws {
     pub clients: SharedClients,
     /// For logs and temporary files: it goes when this does.
     pub(crate) folder: PathBuf,
+    /// The template with the addresses of all that was uploaded.
+    pub(crate) packaged: OnceCell<PathBuf>,
     /// There until this is dropped.
     ministack: Option<Guarded>,
 }
@@ -104,6 +107,7 @@ impl LocalAws {
             stand_in,
             url,
             folder,
+            packaged: OnceCell::new(),
             ministack: Some(ministack),
         })
     }

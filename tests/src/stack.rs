@@ -73,28 +73,23 @@ pub fn built(function: &str) -> PathBuf {
     build().join(function).join("bootstrap")
 }
 
-/// Deploys what was built.
+/// Deploys what was built. It is uploaded once for all stacks.
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-    run(Command::new(tool("sam", "sam"))
-        .args(["deploy", "--stack-name", name, "--no-confirm-changeset"])
-        // Not where `sam build` puts what is for AWS.
+    let packaged = aws.packaged.get_or_try_init(|| package(aws)).await?;
+    let parameters = parameters.iter();
+    let parameters = parameters.map(|(name, value)| format!("{name}={value}"));
+    let mut deploy = sam(aws, "deploy");
+    deploy
+        .args(["--stack-name", name, "--no-confirm-changeset"])
         .arg("--template-file")
-        .arg(build().join("template.yaml"))
+        .arg(packaged)
         .arg("--config-file")
         .arg(sam_folder().join("samconfig.toml"))
         .arg("--parameter-overrides")
-        .args(
-            parameters
-                .iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        )
-        .current_dir(sam_folder())
-        .envs(aws.cli_environment())
-        // It leaves the folders of its zips behind.
-        .env("TMPDIR", &aws.folder)
-        // Between two looks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
-        .env("SAM_CLI_POLL_DELAY", "0.5"))
-    .await?;
+        .args(parameters)
+        // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
+        .env("SAM_CLI_POLL_DELAY", "0.5");
+    run(&mut deploy).await?;
     let described = cli(
         aws,
         &["cloudformation", "describe-stacks", "--stack-name", name],
@@ -110,6 +105,28 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
             .map(|output| (text(&output["OutputKey"]), text(&output["OutputValue"])))
             .collect(),
     })
+}
+
+async fn package(aws: &LocalAws) -> Result<PathBuf> {
+    let packaged = aws.folder.join("packaged.yaml");
+    let mut package = sam(aws, "package");
+    // Not where `sam build` puts what is for AWS.
+    package
+        .arg("--template-file")
+        .arg(build().join("template.yaml"));
+    package.arg("--output-template-file").arg(&packaged);
+    run(package.arg("--resolve-s3")).await?;
+    Ok(packaged)
+}
+
+fn sam(aws: &LocalAws, command: &str) -> Command {
+    let mut sam = Command::new(tool("sam", "sam"));
+    sam.arg(command)
+        .current_dir(sam_folder())
+        .envs(aws.cli_environment())
+        // It leaves the folders of its zips behind.
+        .env("TMPDIR", &aws.folder);
+    sam
 }
 
 /// Sets an environment variable of the hook function, as somebody can in the console.

@@ -276,7 +276,7 @@ async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
         .envs(aws.cli_environment())
         // As the README says it: the region is in AWS_REGION.
         .env_remove("AWS_DEFAULT_REGION")
-        .env("VERIFY_REPORT_PATIENCE", "20")
+        .env("VERIFY_REPORT_TIMEOUT", "20")
         .kill_on_drop(true)
         .output()
         .await

@@ -11,7 +11,7 @@ use shared::{
 /// execution.
 #[derive(Debug, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Failure {
-    /// CloudFront does not find the invalidation, although it was created a minute ago or earlier.
+    /// CloudFront does not find the invalidation, although it was created a minute ago or earlier, or its distribution.
     InvalidationNotFound(AwsFailure),
     /// The function's role isn't authorized.
     AccessDenied(AwsFailure),

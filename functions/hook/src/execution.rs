@@ -36,12 +36,12 @@ struct ExecutionInput<'a> {
     invalidations: &'a [InvalidationBatch],
 }
 
-/// Whether this invocation started the execution.
+/// How Step Functions accepted the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// It did.
+    /// It started the execution, or the execution was already running with the same input.
     Started,
-    /// An earlier invocation did; the execution is running, or has ended.
+    /// The execution already exists: it has ended, or is running with other settings.
     AlreadyStarted,
 }
 
@@ -135,8 +135,8 @@ pub async fn start(
         .await;
     match response {
         Ok(_) => Ok(Start::Started),
-        // For a running execution with the same name and input, Step Functions returns success; for one that has ended, this
-        // error. Either way the hook has its execution.
+        // For a running execution with the same name and input, Step Functions returns success; for one that has ended, or has
+        // another input, this error. Either way the hook has its execution.
         Err(error)
             if error
                 .as_service_error()

@@ -1,6 +1,9 @@
 //! Decides what to report, and asks Step Functions for what an event does not say.
 
-use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::{
+    error::SdkError,
+    operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
+};
 use shared::{execution, hook::Hook};
 
 use crate::{
@@ -91,8 +94,10 @@ impl Report {
             mut error,
         } = execution;
         let execution_name = name_in(&execution_arn).to_owned();
-        if input.is_none() {
-            let described = describe(clients, &execution_arn).await?;
+        let is_described = input.is_none();
+        if is_described {
+            let described = describe(clients, &execution_arn).await;
+            let described = described.map_err(|source| unreadable(&execution_arn, source))?;
             (input, error) = (described.input, described.error);
         }
         // An execution with an invalid input was not started by the hook function, so no deployment waits for it.
@@ -103,7 +108,7 @@ impl Report {
             );
             None
         });
-        if hook.is_some() && error.is_none() && status == "FAILED" {
+        if !is_described && hook.is_some() && error.is_none() && status == "FAILED" {
             error = describe_if_possible(clients, &execution_arn, may_repeat)
                 .await?
                 .and_then(|execution| execution.error);
@@ -141,37 +146,36 @@ fn name_in(execution_arn: &str) -> &str {
 async fn describe(
     clients: &Clients,
     execution_arn: &str,
-) -> Result<DescribeExecutionOutput, Error> {
-    clients
-        .sfn()
-        .describe_execution()
-        .execution_arn(execution_arn)
-        .send()
-        .await
-        .map_err(|source| Error::ExecutionUnreadable {
-            execution_arn: execution_arn.to_owned(),
-            source: source.into(),
-        })
+) -> Result<DescribeExecutionOutput, SdkError<DescribeExecutionError>> {
+    let describe = clients.sfn().describe_execution();
+    describe.execution_arn(execution_arn).send().await
 }
 
-/// The execution; none if Step Functions rejects the request (usually the execution does not exist), or is still not available
-/// when the message may not be repeated: a deployment waits, and its hour passes.
+fn unreadable(execution_arn: &str, error: SdkError<DescribeExecutionError>) -> Error {
+    Error::ExecutionUnreadable {
+        execution_arn: execution_arn.to_owned(),
+        source: error.into(),
+    }
+}
+
+/// The execution; none if it does not exist. While the message may be repeated, any other error is returned; after that, nothing
+/// is known of the execution, but a deployment waits, and its hour passes.
 async fn describe_if_possible(
     clients: &Clients,
     execution_arn: &str,
     may_repeat: bool,
 ) -> Result<Option<DescribeExecutionOutput>, Error> {
-    match describe(clients, execution_arn).await {
-        Ok(execution) => Ok(Some(execution)),
-        Err(Error::ExecutionUnreadable { source, .. })
-            if !(may_repeat && source.is_transient()) =>
-        {
-            tracing::warn!(
-                execution_name = name_in(execution_arn),
-                "Step Functions did not describe {execution_arn}: {source}",
-            );
-            Ok(None)
-        }
-        Err(failure) => Err(failure),
+    let error = match describe(clients, execution_arn).await {
+        Ok(execution) => return Ok(Some(execution)),
+        Err(error) => error,
+    };
+    let does_not_exist = error
+        .as_service_error()
+        .is_some_and(DescribeExecutionError::is_execution_does_not_exist);
+    let error = unreadable(execution_arn, error);
+    if may_repeat && !does_not_exist {
+        return Err(error);
     }
+    tracing::warn!(execution_name = name_in(execution_arn), "{error}");
+    Ok(None)
 }

@@ -41,10 +41,14 @@ pub fn parse<T: DeserializeOwned>(
     if !document.is_object() {
         return Err(InvalidDocument::NotAnObject { what });
     }
-    serde_path_to_error::deserialize(document).map_err(|error| InvalidDocument::Field {
-        what,
-        path: error.path().to_string(),
-        source: error.into_inner(),
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let path = error.path().to_string();
+        let source = match path.as_str() {
+            // serde's own text would show the hook's id, if that is what is there.
+            "hook" => de::Error::custom("it must be an object with the ids of deployment and hook"),
+            _ => error.into_inner(),
+        };
+        InvalidDocument::Field { what, path, source }
     })
 }
 

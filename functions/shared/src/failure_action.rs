@@ -19,7 +19,7 @@ pub enum FailureAction {
 /// An environment variable whose value is not a failure action.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the environment variable {variable} is {value:?}; it must be FailDeployment or ContinueDeployment. Until it is fixed, FailDeployment is used. Set it again in the Lambda console, or deploy the stack with other parameters"
+    "the environment variable {variable} is {value}; it must be FailDeployment or ContinueDeployment. Until it is fixed, FailDeployment is used. Set it again in the Lambda console, or deploy the stack with other parameters"
 )]
 pub struct InvalidFailureAction {
     variable: &'static str,
@@ -45,7 +45,7 @@ impl FailureAction {
             Some("ContinueDeployment") => Ok(Self::ContinueDeployment),
             _ => Err(InvalidFailureAction {
                 variable,
-                value: value.unwrap_or_default(),
+                value: value.map_or_else(|| "not set".to_owned(), |value| format!("{value:?}")),
             }),
         }
     }

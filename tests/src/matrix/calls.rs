@@ -331,7 +331,7 @@ fn expect_of_the_error(mut case: Case, class: Class, always: bool) -> Case {
         _ if always && class.ends_the_function() => {
             case.ending(end, StatusFrom::Nothing).never_reported()
         }
-        Class::Denied | Class::Missing => case.ending(end, StatusFrom::OnInvalidationFailure),
+        Class::Missing => case.ending(end, StatusFrom::OnInvalidationFailure),
         _ if always => case.ending(end, StatusFrom::OnInvalidationFailure),
         _ => case.ending(end, StatusFrom::Completion),
     }
