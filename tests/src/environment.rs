@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -60,6 +63,8 @@ pub struct Environment {
     /// CloudFront, CodeDeploy and all other services.
     pub aws: LocalAws,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
+    /// How many names of stacks are used.
+    names: AtomicUsize,
     deployments: Semaphore,
     skipped_time: Option<PathBuf>,
 }
@@ -73,10 +78,15 @@ pub struct SkippedTime {
 }
 
 impl SkippedTime {
-    /// Whether it was skipped for this deployment, in this time.
-    pub fn was(&self, deployment: &str, after: SystemTime, until: SystemTime) -> bool {
+    /// Whether it was skipped for this deployment.
+    pub fn is_about(&self, deployment_id: &str) -> bool {
+        self.about.contains(deployment_id)
+    }
+
+    /// Whether it was skipped in this time.
+    pub fn is_between(&self, start: SystemTime, end: SystemTime) -> bool {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
-        self.about.contains(deployment) && after < at && at <= until
+        start < at && at <= end
     }
 
     pub fn duration(&self) -> Duration {
@@ -107,6 +117,7 @@ impl Environment {
             moto,
             aws,
             stacks: Mutex::default(),
+            names: AtomicUsize::new(0),
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
             skipped_time,
         }
@@ -131,14 +142,13 @@ impl Environment {
         let mut parameters = case.stack.parameters(case.actions);
         parameters.extend(permissions::DEPLOYMENT_GROUP);
         let key = (parameters, case.stack.change);
-        let (number, cell) = {
-            let mut stacks = self.stacks.lock().await;
-            let number = stacks.len();
-            let cell = stacks.entry(key.clone()).or_default();
-            (number, Arc::clone(cell))
+        let mut stacks = self.stacks.lock().await;
+        let cell = Arc::clone(stacks.entry(key.clone()).or_default());
+        drop(stacks);
+        let deploy = async || {
+            let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
+            self.deploy_for(case, &name, &key.0).await
         };
-        let name = format!("test-{number}");
-        let deploy = || self.deploy_for(case, &name, &key.0);
         cell.get_or_try_init(deploy).await.cloned()
     }
 
@@ -207,7 +217,11 @@ impl Environment {
             return Ok(Vec::new());
         };
         let text = fs::read_to_string(file)?;
-        let entries = text.lines().map(serde_json::from_str);
+        // An engine may be writing the last line.
+        let lines = text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
+        let entries = lines.map(serde_json::from_str);
         Ok(entries.collect::<Result<_, _>>()?)
     }
 }

@@ -10,6 +10,8 @@ use aws_sdk_sfn::{
 };
 use serde_json::Value;
 
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Something that happened in an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -89,7 +91,7 @@ pub async fn wait_for_state(
             asked.elapsed() < patience,
             "{execution_arn} has not come to {state}: {history:?}"
         );
-        tokio::time::sleep(interval(asked)).await;
+        tokio::time::sleep(SHORTEST_INTERVAL).await;
     }
 }
 
@@ -135,7 +137,7 @@ pub async fn follow(
 
 /// Until the next poll: shorter at first, so that what is quick is seen soon and hundreds of slow executions cost little.
 fn interval(since: Instant) -> Duration {
-    (since.elapsed() / 10).clamp(Duration::from_millis(250), Duration::from_secs(2))
+    (since.elapsed() / 10).clamp(SHORTEST_INTERVAL, Duration::from_secs(2))
 }
 
 async fn history(sfn: &Client, execution_arn: &str) -> Result<Vec<HistoryEvent>> {

@@ -96,36 +96,35 @@ fn within_the_hour(case: &Case, outcome: &Outcome) -> Option<Violation> {
     let accepted = outcome.statuses.first()?.at;
     // A limit that is shorter than deployed stands for its full length. What the engines skip before it is over, they skip
     // within it.
-    let (shortened, limit) = match (case.stack.change, case.stack.parameters) {
-        (Some(Change::TimeoutSeconds(seconds)), _) => {
-            let limit = DEFINITION["TimeoutSeconds"].as_u64();
-            (seconds, Duration::from_secs(limit.unwrap_or_default()))
+    let mut max_wait = case.stack.parameters.iter();
+    let max_wait = max_wait.find(|(name, _)| *name == "MaxWaitSeconds");
+    let (shortened, limit) = match (case.stack.change, max_wait) {
+        (Some(Change::TimeoutSeconds(seconds)), _) => (seconds, machine_timeout()),
+        (_, Some((_, seconds))) => {
+            let seconds = seconds.parse().expect("MaxWaitSeconds is a number");
+            (seconds, DEFAULT_MAX_WAIT)
         }
-        (_, [("MaxWaitSeconds", seconds), ..]) => {
-            (seconds.parse().unwrap_or_default(), DEFAULT_MAX_WAIT)
-        }
-        _ => (0, Duration::ZERO),
+        (_, None) => (0, Duration::ZERO),
     };
     let shortened = Duration::from_secs(shortened);
     let passed = accepted.duration_since(outcome.began).unwrap_or_default();
-    let skipped = outcome.skipped.iter().filter(|skipped| {
-        let deployment = deployment_of(outcome.statuses.first());
-        skipped.was(deployment, outcome.began + shortened, accepted)
-    });
+    let skipped = outcome.skipped.iter();
+    let skipped = skipped.filter(|s| s.is_between(outcome.began + shortened, accepted));
     let skipped: Duration = skipped.map(SkippedTime::duration).sum();
     let took = limit + passed.saturating_sub(shortened) + skipped;
     (took >= HOUR).then(|| Violation::NoStatus(format!("only after {} s", took.as_secs())))
 }
 
-fn deployment_of(status: Option<&AcceptedStatus>) -> &str {
-    status.map_or("", |status| &status.deployment_id)
+fn machine_timeout() -> Duration {
+    static TIMEOUT: LazyLock<Duration> = LazyLock::new(|| {
+        let file = repository().join("statemachine/invalidate.asl.json");
+        let text = std::fs::read_to_string(file).expect("the definition is readable");
+        let definition: Value = serde_json::from_str(&text).expect("the definition is JSON");
+        let seconds = definition["TimeoutSeconds"].as_u64();
+        Duration::from_secs(seconds.expect("the definition has a TimeoutSeconds"))
+    });
+    *TIMEOUT
 }
-
-static DEFINITION: LazyLock<Value> = LazyLock::new(|| {
-    let file = repository().join("statemachine/invalidate.asl.json");
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-});
 
 fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Option<Violation> {
     let accepted = outcome.statuses.first()?.at;
@@ -177,7 +176,7 @@ fn the_documented_end(case: &Case, outcome: &Outcome) -> Option<Violation> {
         End::Succeeded => (Some(ExecutionStatus::Succeeded), None),
         End::Failed(errors) => (Some(ExecutionStatus::Failed), Some(errors)),
         End::TimedOut => (Some(ExecutionStatus::TimedOut), None),
-        End::Aborted => (Some(ExecutionStatus::Aborted), None),
+        End::Aborted => (Some(ExecutionStatus::Aborted), Some(&["StoppedByHand"][..])),
     };
     let is_as_documented = found.map(|ended| ended.status.clone()) == expected
         && errors.is_none_or(|errors| errors.contains(&error.unwrap_or_default()));

@@ -31,7 +31,7 @@ const SHORT_WAIT: StackConfig = StackConfig {
     ..DEFAULT
 };
 const SHORT_TIMEOUT: StackConfig = StackConfig {
-    change: Some(Change::TimeoutSeconds(60)),
+    change: Some(Change::TimeoutSeconds(30)),
     ..DEFAULT
 };
 /// Its invalidations are searched for among the newest hundred of their distribution, so few cases may run on it at a time.
@@ -149,6 +149,7 @@ impl Case {
     }
 
     fn not_started(mut self) -> Self {
+        self.expected.invalidations = Some(0);
         self.expected.completed.clear();
         self.ending(End::NotStarted, StatusFrom::OnInvalidationFailure)
     }

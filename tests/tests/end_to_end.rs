@@ -229,13 +229,12 @@ impl Tests {
             (None, "HookLogGroup", true),
             (None, "ReportStatusLogGroup", true),
         ] {
-            let mut found = Vec::new();
             for (stack, _) in stacks.iter().filter(|(_, of)| *of == change) {
                 let group = stack.resource(aws, log_group).await?;
-                found.extend(started_fields(aws, &group).await?);
-            }
-            if found.is_empty() || found.iter().any(|started| *started != expected) {
-                return Err(format!("{change:?}, {log_group}: {found:?}").into());
+                let found = started_fields(aws, &group).await?;
+                if found.is_empty() || found.iter().any(|started| *started != expected) {
+                    return Err(format!("{change:?}, {log_group}: {found:?}").into());
+                }
             }
         }
         Ok(())
