@@ -202,7 +202,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Option<Violation> {
     let End::Failed(_) = case.expected.execution else {
         return None;
     };
-    let cause = ended.cause.as_deref().unwrap_or_default();
+    let text = ended.cause.as_deref().unwrap_or_default();
     let said = match status {
         _ if ended.error.as_deref() == Some("InvalidatedButNotReported") => {
             vec!["The invalidations are completed, but ".to_owned()]
@@ -220,11 +220,11 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Option<Violation> {
         .expected
         .cause
         .replace("{status}", status.unwrap_or_default());
-    let says_it = said.iter().any(|words| cause.contains(words))
-        && expected.split(" … ").all(|words| cause.contains(words));
+    let says_it = said.iter().any(|words| text.contains(words))
+        && expected.split(" … ").all(|words| text.contains(words));
     (!says_it).then(|| {
         Violation::Wrong(format!(
-            "the cause has to say {expected:?} and one of {said:?}: {cause:?}"
+            "the cause has to say {expected:?} and one of {said:?}: {text:?}"
         ))
     })
 }
@@ -237,7 +237,7 @@ fn the_dead_letter_queue(case: &Case, outcome: &Outcome) -> Option<Violation> {
         DeadLetter::Either => false,
     };
     let what = format!("a message in the dead-letter queue: {is_there}");
-    is_wrong.then(|| Violation::NoStatus(what))
+    is_wrong.then_some(Violation::NoStatus(what))
 }
 
 fn the_expected_calls(case: &Case, outcome: &Outcome) -> Option<Violation> {

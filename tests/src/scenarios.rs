@@ -37,7 +37,7 @@ impl Scenario {
 
 /// All scenarios. In the first one, nothing goes wrong.
 pub fn all() -> Vec<Scenario> {
-    [completed(), failed(), without_an_execution()]
+    [completed(), failed(), timed_out(), without_an_execution()]
         .into_iter()
         .flatten()
         .collect()
@@ -178,10 +178,6 @@ fn failed() -> Vec<Scenario> {
         case.intervention = Intervention::StopIn("WaitForInvalidation");
         case.taking(None)
     };
-    let short = |mut case: Case| {
-        case.stack.parameters = &[SHORT_WAIT];
-        case
-    };
     vec![
         scenario("access-denied", "CloudFront denies access", ONE)
             .with(|case| {
@@ -210,6 +206,45 @@ fn failed() -> Vec<Scenario> {
             "1 of 3 distributions … distribution E3DOWNLOADS003 … DistributionIds parameter … Reported {status} to CodeDeploy for deployment d-",
         )
         .counting(2, 2),
+        scenario("stopped", "an engineer stops the execution: the queue of pending reports takes over", ONE)
+            .with(stop)
+            .ending(End::Aborted, StatusFrom::OnInvalidationFailure, ""),
+        scenario(
+            "not-reported",
+            "CodeDeploy rejects the status of a completed invalidation: the queue of pending reports repeats it",
+            ONE,
+        )
+        .with(|case| {
+            let code = "DeploymentDoesNotExistException";
+            case.fault(REPORT, 1, Fault::new(code, 400, "The deployment does not exist."))
+        })
+        .ending(
+            End::Failed(&["InvalidatedButNotReported"]),
+            StatusFrom::Completion,
+            "The invalidations are completed, but CodeDeploy rejected status Succeeded for deployment d- … put-lifecycle-event-hook",
+        )
+        .counting(2, 1),
+        started_manually(
+            "bad-input",
+            "an engineer starts an execution in the console with a wrong path",
+            "index.html",
+        )
+        .ending(
+            End::Failed(&["InvalidInput"]),
+            StatusFrom::Nothing,
+            "`paths[0]` … not start with / … No deployment waits",
+        )
+        .counting(0, 0),
+    ]
+}
+
+/// CloudFront does not do its part until the deadline.
+fn timed_out() -> Vec<Scenario> {
+    let short = |mut case: Case| {
+        case.stack.parameters = &[SHORT_WAIT];
+        case
+    };
+    vec![
         scenario("timed-out", "an invalidation that never completes, with MaxWaitSeconds=20", ONE)
             .with(short)
             .with(|case| case.taking(None))
@@ -247,35 +282,6 @@ fn failed() -> Vec<Scenario> {
             "distribution E2QWRUHAPOMQZL (paths: 16, of which wildcards: 16) … use fewer paths … Reported {status} to CodeDeploy for deployment d-",
         )
         .counting(2, 0),
-        scenario("stopped", "an engineer stops the execution: the queue of pending reports takes over", ONE)
-            .with(stop)
-            .ending(End::Aborted, StatusFrom::OnInvalidationFailure, ""),
-        scenario(
-            "not-reported",
-            "CodeDeploy rejects the status of a completed invalidation: the queue of pending reports repeats it",
-            ONE,
-        )
-        .with(|case| {
-            let code = "DeploymentDoesNotExistException";
-            case.fault(REPORT, 1, Fault::new(code, 400, "The deployment does not exist."))
-        })
-        .ending(
-            End::Failed(&["InvalidatedButNotReported"]),
-            StatusFrom::Completion,
-            "The invalidations are completed, but CodeDeploy rejected status Succeeded for deployment d- … put-lifecycle-event-hook",
-        )
-        .counting(2, 1),
-        started_manually(
-            "bad-input",
-            "an engineer starts an execution in the console with a wrong path",
-            "index.html",
-        )
-        .ending(
-            End::Failed(&["InvalidInput"]),
-            StatusFrom::Nothing,
-            "`paths[0]` … not start with / … No deployment waits",
-        )
-        .counting(0, 0),
     ]
 }
 
