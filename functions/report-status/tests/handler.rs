@@ -268,16 +268,17 @@ async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_i
     let missing = json!({ "__type": "ExecutionDoesNotExist", "message": "No." });
     let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
     let running = running_execution();
-    for (execution, reported) in [
-        ((400, missing), vec!["Failed"]),
-        ((400, denied), vec!["Failed"]),
-        ((200, running), vec![]),
+    for (execution, reported, summary) in [
+        ((400, missing), vec!["Failed"], "Reported Failed"),
+        ((400, denied), vec!["Failed"], "Reported Failed"),
+        ((200, running), vec![], "reports for deployment d-A1B2C3D4E;"),
     ] {
         let aws = StandIn::start().await.unwrap();
-        handle_with(&aws, failed_invocation(), execution.clone())
+        let output = handle_with(&aws, failed_invocation(), execution.clone())
             .await
             .unwrap();
         assert_eq!(aws.statuses(DEPLOYMENT), reported, "{execution:?}");
+        assert!(output.summary.contains(summary), "{output:?}");
     }
 }
 
