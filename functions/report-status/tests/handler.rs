@@ -271,7 +271,11 @@ async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_i
     for (execution, reported, summary) in [
         ((400, missing), vec!["Failed"], "Reported Failed"),
         ((400, denied), vec!["Failed"], "Reported Failed"),
-        ((200, running), vec![], "reports for deployment d-A1B2C3D4E;"),
+        (
+            (200, running),
+            vec![],
+            "reports for deployment d-A1B2C3D4E;",
+        ),
     ] {
         let aws = StandIn::start().await.unwrap();
         let output = handle_with(&aws, failed_invocation(), execution.clone())

@@ -36,7 +36,8 @@ fn every_quoted_cause_is_in_the_code() {
     ];
     let code = sources.map(read).concat();
     let page = read("docs/TROUBLESHOOTING.md");
-    for table in page.split("\n\n").filter(|part| part.contains(" contains |")) {
+    let tables = page.split("\n\n");
+    for table in tables.filter(|part| part.contains(" contains |")) {
         let mut rows = table.lines().map(|row| row.split(" | "));
         let header = rows.next().unwrap();
         let column = header.map(|cell| cell.trim_end_matches(" |"));
