@@ -37,11 +37,12 @@ fn every_quoted_cause_is_in_the_code() {
     let code = sources.map(read).concat();
     let page = read("docs/TROUBLESHOOTING.md");
     let tables = page.split("\n\n");
-    for table in tables.filter(|part| part.contains(" contains |")) {
+    let tables: Vec<_> = tables.filter(|part| part.contains(" contains |")).collect();
+    assert!(!tables.is_empty());
+    for table in tables {
         let mut rows = table.lines().map(|row| row.split(" | "));
-        let header = rows.next().unwrap();
-        let column = header.map(|cell| cell.trim_end_matches(" |"));
-        let column = column.position(|cell| cell.ends_with(" contains"));
+        let mut header = rows.next().unwrap();
+        let column = header.position(|cell| cell.trim_end_matches(" |").ends_with(" contains"));
         for mut row in rows.skip(1) {
             let cell = row.nth(column.unwrap()).unwrap().trim_start_matches("| ");
             for quoted in cell.split('…').map(str::trim) {
