@@ -135,7 +135,8 @@ fn the_dead_letter_alarm_fires_after_the_hour_and_its_description_says_so() {
     assert_eq!(fires("ReportsDeadLetterAlarm", &stuck_report()), Some(70));
     let resources = resources();
     let description = &resources["ReportsDeadLetterAlarm"]["Properties"]["AlarmDescription"];
-    assert!(description.to_string().contains("after CodeDeploy's hour"));
+    let limit = "after CodeDeploy's one-hour limit";
+    assert!(description.to_string().contains(limit));
 }
 
 #[test]

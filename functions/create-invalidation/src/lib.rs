@@ -26,7 +26,7 @@ use shared::{
 };
 
 /// What to do about an error that this function does not expect.
-const LOOK_UP: &str = "See the error in the CloudFront API reference; if this function's request is wrong, open an issue";
+const LOOK_UP: &str = "See the error in the CloudFront API reference";
 
 /// One item of the state machine's Map.
 #[derive(Debug, Deserialize)]
@@ -137,7 +137,7 @@ pub enum Error {
     },
     /// CloudFront knows the caller reference, but no invalidation of this execution has it. Retried for about a minute.
     #[error(
-        "CloudFront says that caller reference {caller_reference} was already used for distribution {distribution_id}, but of its newest {} invalidations none that was created since the execution started has it: {source}. Start a new execution with the same input: a new execution uses a new caller reference",
+        "CloudFront says that caller reference {caller_reference} was already used for distribution {distribution_id}, but none of the distribution's newest {} invalidations that were created since the execution started has it: {source}. Start a new execution with the same input: a new execution uses a new caller reference",
         earlier::NEWEST
     )]
     CallerReferenceUsed {
@@ -199,7 +199,7 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
         distribution_id = created.distribution_id.as_str(),
         invalidation_id = created.invalidation_id,
         path_count = created.path_count,
-        "created invalidation {} for {target}",
+        "invalidation {} was created for {target}",
         created.invalidation_id,
     );
     Ok(Output {

@@ -114,7 +114,7 @@ impl From<Error> for Diagnostic {
 #[derive(Debug, thiserror::Error)]
 enum NotStarted {
     #[error(
-        "invalid environment variables of the hook function: {0}. Set them again in the Lambda console, or deploy the stack with other parameters"
+        "invalid environment variables of the hook function: {0}. Restore them in the Lambda console. Deploying the stack with the same parameters does not restore them"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]

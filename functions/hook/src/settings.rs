@@ -74,7 +74,7 @@ impl InvalidationSettings {
         let mut problems = Vec::new();
         let state_machine_arn = variable("STATE_MACHINE_ARN").unwrap_or_default();
         if state_machine_arn.is_empty() {
-            problems.push("STATE_MACHINE_ARN is missing".to_owned());
+            problems.push("STATE_MACHINE_ARN is missing or empty".to_owned());
         }
         let distributions: BTreeSet<DistributionId> =
             parse_list("DISTRIBUTION_IDS", &variable, &mut problems);
@@ -106,7 +106,7 @@ where
 {
     let value = variable(name).unwrap_or_default();
     if value.trim().is_empty() {
-        problems.push(format!("{name} is empty"));
+        problems.push(format!("{name} is missing or empty"));
         return BTreeSet::new();
     }
     value

@@ -270,8 +270,8 @@ async fn invalid_settings_are_all_named_and_the_failure_action_is_reported_at_on
 #[tokio::test]
 async fn empty_settings_are_rejected() {
     for (distributions, paths, problem) in [
-        ("", "/*", "DISTRIBUTION_IDS is empty"),
-        ("E2QWRUHAPOMQZL", " ", "PATHS is empty"),
+        ("", "/*", "DISTRIBUTION_IDS is missing or empty"),
+        ("E2QWRUHAPOMQZL", " ", "PATHS is missing or empty"),
     ] {
         let error = settings(distributions, paths, FailureAction::FailDeployment)
             .invalidation

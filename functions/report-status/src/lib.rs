@@ -107,9 +107,9 @@ impl FailureActions {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// The deployment; none if no deployment waits.
+    /// The deployment; none if there was nothing to report.
     pub deployment_id: Option<String>,
-    /// The status that CodeDeploy recorded; none if no deployment waits, or its hook was already completed.
+    /// The status that CodeDeploy recorded; none if there was nothing to report, or the hook was already completed.
     pub reported_status: Option<HookStatus>,
     /// The same in a sentence.
     pub summary: String,
@@ -120,7 +120,7 @@ pub struct Output {
 pub enum Error {
     /// The event is none of those that reach this function.
     #[error(
-        "{0}. If a deployment waits, report manually (docs/TROUBLESHOOTING.md). Start an execution without `hook`, or with both of its ids; sam/events has valid events for this function"
+        "{0}. Start executions without `hook` unless a deployment waits for them; then `hook` needs deploymentId and lifecycleEventHookExecutionId. If a deployment waits now, report manually (docs/TROUBLESHOOTING.md)"
     )]
     InvalidInput(#[from] InvalidDocument),
     /// CodeDeploy throttles, fails or does not respond. Retried.
@@ -138,7 +138,7 @@ pub enum Error {
     /// CodeDeploy rejects the status. Not retryable.
     #[error(
         "CodeDeploy rejected status {status} for deployment {deployment_id}: {source}. {}; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)",
-        source.remedy().unwrap_or("Check the hook's ids and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters")
+        source.remedy().unwrap_or("Check DeploymentId, LifecycleEventHookExecutionId and the stack's CodeDeployApplication and CodeDeployDeploymentGroup parameters")
     )]
     CodeDeployRejected {
         /// The deployment that waits.
@@ -150,7 +150,7 @@ pub enum Error {
     },
     /// Step Functions did not describe an execution that has to be known.
     #[error(
-        "Step Functions did not describe {execution_arn}: {source}. If a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
+        "DescribeExecution failed for {execution_arn}: {source}. If a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
     )]
     ExecutionUnreadable {
         /// The execution.
@@ -183,14 +183,16 @@ pub async fn handle(
         result,
         execution_started,
     } = Report::new(clients, state_machine_arn, Event::parse(&event)?).await?;
-    let Some(hook) = hook else {
-        let summary = "No deployment waits for this execution; nothing to report.".to_owned();
-        tracing::info!(execution_name, "{summary}");
-        return Ok(Output {
-            deployment_id: None,
-            reported_status: None,
-            summary,
-        });
+    let hook = match hook {
+        Ok(hook) => hook,
+        Err(summary) => {
+            tracing::info!(execution_name, "{summary}");
+            return Ok(Output {
+                deployment_id: None,
+                reported_status: None,
+                summary,
+            });
+        }
     };
     let (status, reason) = actions.decide(result);
     let outcome = match codedeploy::report(&clients.codedeploy, &hook, status).await {
@@ -206,7 +208,7 @@ pub async fn handle(
         ReportOutcome::AlreadyCompleted => (
             None,
             format!(
-                "The hook of deployment {deployment_id} was already completed; {status} was not recorded: {reason}."
+                "The hook of deployment {deployment_id} was already completed; {status} was not recorded ({reason})."
             ),
         ),
     };

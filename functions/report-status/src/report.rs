@@ -16,8 +16,8 @@ use crate::{
 pub struct Report {
     /// The execution, where it is known.
     pub execution_name: Option<String>,
-    /// The hook that waits; none if there is nothing to report.
-    pub hook: Option<Hook>,
+    /// The hook that waits, or why there is nothing to report.
+    pub hook: Result<Hook, String>,
     /// How the invalidations ended.
     pub result: InvalidationResult,
     /// Whether an execution was started for the hook.
@@ -41,7 +41,7 @@ impl Report {
                 result,
             }) => Ok(Self {
                 execution_name,
-                hook,
+                hook: hook.ok_or_else(no_deployment_waits),
                 result,
                 execution_started: true,
             }),
@@ -67,16 +67,22 @@ impl Report {
         let execution_arn = format!("{executions}:{execution_name}");
         let execution = describe_if_possible(clients, &execution_arn, may_repeat).await?;
         let execution_started = execution.is_some();
-        if execution_started {
+        let hook = if execution_started {
+            let deployment_id = hook.deployment_id;
             tracing::info!(
                 execution_name,
-                deployment_id = hook.deployment_id,
-                "the hook function failed after it had started execution {execution_name}, which reports",
+                deployment_id,
+                "the hook function failed after it had started execution {execution_name}, which reports the status itself",
             );
-        }
+            Err(format!(
+                "Execution {execution_name} reports for deployment {deployment_id}; nothing to report here."
+            ))
+        } else {
+            Ok(hook)
+        };
         Ok(Self {
             execution_name: Some(execution_name),
-            hook: (!execution_started).then_some(hook),
+            hook,
             result: InvalidationResult::Failed,
             execution_started,
         })
@@ -104,7 +110,7 @@ impl Report {
         let hook = event::hook_of(&input.unwrap_or_default()).unwrap_or_else(|problem| {
             tracing::warn!(
                 execution_name,
-                "execution {execution_name} has no hook: {problem}"
+                "execution {execution_name} has no valid hook: {problem}"
             );
             None
         });
@@ -122,11 +128,15 @@ impl Report {
         );
         Ok(Self {
             execution_name: Some(execution_name),
-            hook,
+            hook: hook.ok_or_else(no_deployment_waits),
             result: result_of(error.as_deref()),
             execution_started: true,
         })
     }
+}
+
+fn no_deployment_waits() -> String {
+    "No deployment waits for this execution; nothing to report.".to_owned()
 }
 
 /// How the invalidations of an execution with this error ended. An execution that timed out could not run its functions: the

@@ -218,7 +218,8 @@ async fn without_a_known_error_the_status_is_per_on_invalidation_failure() {
     let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
     let failing = json!({ "__type": "InternalFailure", "message": "Oops." });
     for (receipts, response, reported) in [
-        ("1", (400, &denied), vec!["Failed"]),
+        ("14", (400, &denied), vec![]),
+        ("15", (400, &denied), vec!["Failed"]),
         ("14", (500, &failing), vec![]),
         ("15", (500, &failing), vec!["Failed"]),
     ] {
@@ -268,16 +269,22 @@ async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_i
     let missing = json!({ "__type": "ExecutionDoesNotExist", "message": "No." });
     let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
     let running = running_execution();
-    for (execution, reported) in [
-        ((400, missing), vec!["Failed"]),
-        ((400, denied), vec!["Failed"]),
-        ((200, running), vec![]),
+    for (receipts, execution, reported, summary) in [
+        ("1", (400, missing), vec!["Failed"], "Reported Failed"),
+        ("15", (400, denied), vec!["Failed"], "Reported Failed"),
+        (
+            "1",
+            (200, running),
+            vec![],
+            "reports for deployment d-A1B2C3D4E;",
+        ),
     ] {
         let aws = StandIn::start().await.unwrap();
-        handle_with(&aws, failed_invocation(), execution.clone())
-            .await
-            .unwrap();
+        let mut event = failed_invocation();
+        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
+        let output = handle_with(&aws, event, execution.clone()).await.unwrap();
         assert_eq!(aws.statuses(DEPLOYMENT), reported, "{execution:?}");
+        assert!(output.summary.contains(summary), "{output:?}");
     }
 }
 

@@ -45,7 +45,9 @@ pub fn parse<T: DeserializeOwned>(
         let path = error.path().to_string();
         let source = match path.as_str() {
             // serde's own text would show the hook's id, if that is what is there.
-            "hook" => de::Error::custom("it must be an object with the ids of deployment and hook"),
+            "hook" => de::Error::custom(
+                "it must be an object with deploymentId and lifecycleEventHookExecutionId",
+            ),
             _ => error.into_inner(),
         };
         InvalidDocument::Field { what, path, source }

@@ -19,7 +19,7 @@ pub enum FailureAction {
 /// An environment variable whose value is not a failure action.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the environment variable {variable} is {value}; it must be FailDeployment or ContinueDeployment. Until it is fixed, FailDeployment is used. Set it again in the Lambda console, or deploy the stack with other parameters"
+    "the environment variable {variable} is {value}; it must be FailDeployment or ContinueDeployment. Until it is fixed, FailDeployment is used. Restore it in the Lambda console. Deploying the stack with the same parameters does not restore it"
 )]
 pub struct InvalidFailureAction {
     variable: &'static str,

@@ -21,6 +21,37 @@ fn every_error_of_an_invalidation_is_documented() {
     }
 }
 
+/// The columns of causes and log entries quote the texts of the code, with `…` for what varies.
+#[test]
+fn every_quoted_cause_is_in_the_code() {
+    let sources = [
+        "functions/check-invalidation/src/failure.rs",
+        "functions/check-invalidation/src/summary.rs",
+        "functions/create-invalidation/src/lib.rs",
+        "functions/hook/src/execution.rs",
+        "functions/hook/src/lib.rs",
+        "functions/report-status/src/lib.rs",
+        "functions/shared/src/document.rs",
+        "statemachine/invalidate.asl.json",
+    ];
+    let code = sources.map(read).concat();
+    let page = read("docs/TROUBLESHOOTING.md");
+    let tables = page.split("\n\n");
+    let tables: Vec<_> = tables.filter(|part| part.contains(" contains |")).collect();
+    assert!(!tables.is_empty());
+    for table in tables {
+        let mut rows = table.lines().map(|row| row.split(" | "));
+        let mut header = rows.next().unwrap();
+        let column = header.position(|cell| cell.trim_end_matches(" |").ends_with(" contains"));
+        for mut row in rows.skip(1) {
+            let cell = row.nth(column.unwrap()).unwrap().trim_start_matches("| ");
+            for quoted in cell.split('…').map(str::trim) {
+                assert!(code.contains(quoted), "{cell:?}: {quoted:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_state_diagram_is_documented() {
     let diagram = format!("```mermaid\n{}\n```", diagram::mermaid(&definition()));
