@@ -7,7 +7,7 @@ use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 use shared::failure_action::FailureAction;
-use stand_in::StandIn;
+use stand_in::{Fault, Operation, StandIn};
 use strum::VariantNames;
 use tests::local_aws::repository;
 
@@ -53,6 +53,8 @@ impl Handlers {
         let aws = StandIn::start().await.unwrap();
         // The invalidation of the events stays in progress.
         aws.invalidations_take("E2QWRUHAPOMQZL", None);
+        let missing = Fault::new("ExecutionDoesNotExist", 400, "Execution Does Not Exist");
+        aws.inject(Operation::DescribeExecution, "", usize::MAX, missing);
         Self(aws)
     }
 
