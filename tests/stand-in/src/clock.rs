@@ -10,7 +10,6 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that shows the time of day now and then advances by `speed` seconds each second.
-    #[must_use]
     pub fn at_speed(speed: u32) -> Self {
         Self {
             started: Instant::now(),
@@ -20,7 +19,6 @@ impl Clock {
     }
 
     /// The time that it shows.
-    #[must_use]
     pub fn now(&self) -> SystemTime {
         self.started_at + self.started.elapsed() * self.speed
     }

@@ -17,7 +17,6 @@ pub enum Fault {
 
 impl Fault {
     /// An error response.
-    #[must_use]
     pub fn new(code: &str, status: u16, message: &str) -> Self {
         Self::Rejected(ServiceError::new(code, status, message))
     }

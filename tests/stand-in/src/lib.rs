@@ -21,6 +21,12 @@
 //! - A refused connection is one that is closed without a response. Only a caller that sends its process id (see
 //!   `connection`) can be killed or frozen.
 
+#![expect(
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "its readers are the tests"
+)]
+
 mod clock;
 mod cloudfront;
 mod codedeploy;
@@ -63,17 +69,11 @@ pub struct StandIn {
 
 impl StandIn {
     /// Starts it on a free port of 127.0.0.1.
-    ///
-    /// # Errors
-    /// When there is no free port.
     pub async fn start() -> std::io::Result<Self> {
         Self::start_with(Clock::default()).await
     }
 
     /// Starts it with a clock of its own for the creation and the duration of invalidations.
-    ///
-    /// # Errors
-    /// When there is no free port.
     pub async fn start_with(clock: Clock) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -89,19 +89,16 @@ impl StandIn {
     }
 
     /// The address that it listens on.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Its URL, for `AWS_ENDPOINT_URL_CLOUDFRONT` and `AWS_ENDPOINT_URL_CODEDEPLOY`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// A configuration for SDK clients that call it. They never retry, so that tests see the effect of one call.
-    #[must_use]
     pub fn client_config(&self) -> SdkConfig {
         let credentials = Credentials::from_keys("stand-in", "stand-in", None);
         SdkConfig::builder()
@@ -149,7 +146,6 @@ impl StandIn {
     }
 
     /// The requests to send messages about a deployment to SQS, oldest first.
-    #[must_use]
     pub fn messages(&self, deployment_id: &str) -> Vec<Value> {
         let calls = self.calls_about(deployment_id).into_iter();
         calls
@@ -161,26 +157,22 @@ impl StandIn {
     }
 
     /// All calls, oldest first.
-    #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.state.lock().calls.clone()
     }
 
     /// The calls about something, oldest first. For `about` see [`Call::is_about`].
-    #[must_use]
     pub fn calls_about(&self, about: &str) -> Vec<Call> {
         matching(&self.state.lock().calls, |call| call.is_about(about))
     }
 
     /// The statuses that CodeDeploy accepted for a deployment, oldest first: one for each hook.
-    #[must_use]
     pub fn statuses(&self, deployment_id: &str) -> Vec<String> {
         let accepted = self.accepted_statuses(deployment_id).into_iter();
         accepted.map(|accepted| accepted.status).collect()
     }
 
     /// The statuses that CodeDeploy accepted for a deployment or a hook execution, oldest first.
-    #[must_use]
     pub fn accepted_statuses(&self, id: &str) -> Vec<AcceptedStatus> {
         matching(&self.state.lock().accepted_statuses, |accepted| {
             accepted.deployment_id == id || accepted.hook_execution_id == id
@@ -188,7 +180,6 @@ impl StandIn {
     }
 
     /// The invalidations about something, oldest first. For `about` see [`Call::is_about`].
-    #[must_use]
     pub fn invalidations(&self, about: &str) -> Vec<Invalidation> {
         matching(&self.state.lock().invalidations, |i| i.is_about(about))
     }

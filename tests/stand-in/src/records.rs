@@ -42,7 +42,6 @@ impl Call {
     }
 
     /// Whether `about` is its subject or a prefix of its caller reference, as a deployment's id is for the product.
-    #[must_use]
     pub fn is_about(&self, about: &str) -> bool {
         is_about(about, &self.subject, self.caller_reference.as_deref())
     }
@@ -131,7 +130,6 @@ pub struct Invalidation {
 
 impl Invalidation {
     /// Its index in the execution's Map: the product's caller references have it after the execution's name.
-    #[must_use]
     pub fn item(&self) -> Option<usize> {
         let mut parts = self.caller_reference.rsplit('-');
         parts.nth(1)?.parse().ok()
