@@ -2,6 +2,7 @@
 //! `tests/tests/fault_matrix.rs` runs these cases on both engines.
 
 mod calls;
+mod invocations;
 mod situations;
 
 use std::time::Duration;
@@ -46,11 +47,7 @@ const INVALID_SETTINGS: StackConfig = StackConfig {
 
 /// Every case but the load.
 pub fn all() -> Vec<Case> {
-    let cases = [
-        calls::of_functions(),
-        calls::of_the_state_machine(),
-        situations::all(),
-    ];
+    let cases = [calls::all(), invocations::all(), situations::all()];
     let cases = cases.into_iter().flatten().enumerate();
     cases
         .flat_map(|(number, case)| with_failure_actions(number, &case))

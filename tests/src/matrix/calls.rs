@@ -1,6 +1,6 @@
-//! Each fault, at each call, so many times. What must come of it follows from the class of the fault and from the call.
+//! Each fault, at each call that a function makes, so many times. What must come of it follows from the class of the fault and from the call.
 
-use stand_in::{ConnectionFault, Fault, Function, Operation};
+use stand_in::{ConnectionFault, Fault, Operation};
 
 use super::{FEW, MANY, SEARCHED, SHORT_WAIT, base, rejected};
 use crate::{
@@ -231,8 +231,7 @@ impl Times {
 /// A function's own failure: it crashed, or timed out.
 const CRASHED: &[&str] = &["Runtime.ExitError", "Sandbox.Timedout"];
 
-/// Faults of the calls that functions make.
-pub(super) fn of_functions() -> Vec<Case> {
+pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for target in Target::ALL {
         for kind in FaultKind::ALL {
@@ -384,62 +383,4 @@ fn with_other_behavior(case: &Case, target: Target, class: Class) -> Option<Case
         _ => return None,
     }
     Some(other)
-}
-
-/// What the execution says of an invocation that never works.
-const NOT_INVOKED: &[&str] = &[
-    "Lambda.TooManyRequestsException",
-    "Lambda.ServiceException",
-    "Lambda.ServiceUnavailableException",
-    "Lambda.AccessDeniedException",
-    "Lambda.ResourceNotFoundException",
-    "Lambda.SdkClientException",
-    "Lambda.Unknown",
-    "Timeout",
-];
-
-/// Faults of the state machine's invocations of its functions:
-/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
-pub(super) fn of_the_state_machine() -> Vec<Case> {
-    let out_of_concurrency = Fault::new(
-        "TooManyRequestsException",
-        429,
-        "Rate Exceeded: ReservedFunctionConcurrentInvocationLimitExceeded",
-    );
-    let faults = [
-        ("Throttled", rejected("TooManyRequestsException", 429)),
-        ("OutOfConcurrency", out_of_concurrency),
-        ("InternalError", rejected("ServiceException", 500)),
-        ("Unavailable", rejected("ServiceUnavailableException", 503)),
-        ("Denied", rejected("AccessDeniedException", 403)),
-        ("NotFound", rejected("ResourceNotFoundException", 404)),
-        ("ConnectionClosed", Fault::Before(ConnectionFault::Closed)),
-        ("ResponseLost", Fault::After(ConnectionFault::Closed)),
-        ("TooSlow", Fault::After(ConnectionFault::NoResponse)),
-    ];
-    let mut cases = Vec::new();
-    for function in [Function::Create, Function::Check, Function::Report] {
-        for (name, fault) in &faults {
-            for times in [Times::Once, Times::AFew, Times::Always] {
-                let operation = Operation::Invoke(function);
-                let mut case = base(format!("Invoke {function:?}, {name}, {times:?}")).fault(
-                    operation,
-                    times.count(),
-                    fault.clone(),
-                );
-                case.long = *name == "TooSlow" || times != Times::Once;
-                case.quick = !case.long;
-                cases.push(match (function, times) {
-                    (_, Times::Once | Times::AFew | Times::Many) => case,
-                    (Function::Create | Function::Check, _) => case.failing(NOT_INVOKED),
-                    // The queue of pending reports invokes the function otherwise.
-                    (Function::Report, _) => {
-                        let end = End::Failed(&["InvalidatedButNotReported"]);
-                        case.ending(end, StatusFrom::Completion)
-                    }
-                });
-            }
-        }
-    }
-    cases
 }
