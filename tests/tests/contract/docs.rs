@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use strum::VariantNames;
-use tests::{diagram, docs::check_generated};
+use tests::{case::Case, diagram, docs::check_generated, matrix};
 
 use crate::{definition, files::read, handlers::errors, keys, strings, template};
 
@@ -83,4 +83,17 @@ fn every_parameter_is_documented() {
     let grouped: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!((grouped.len(), &grouped), (names.len(), &keys(parameters)));
     check_generated("docs/CONFIGURATION.md", "parameters", &table).unwrap();
+}
+
+#[test]
+fn the_cases_of_the_fault_matrix_are_counted() {
+    let count = |cases: &[Case]| cases.iter().map(|case| case.engines.len()).sum::<usize>();
+    let (cases, load) = (matrix::all(), matrix::load());
+    let quick: Vec<_> = cases.iter().filter(|case| case.quick).cloned().collect();
+    let (cases, load, quick) = (count(&cases), count(&load), count(&quick));
+    let text = format!(
+        "| cases | of the load | all | quick |\n| --- | --- | --- | --- |\n| {cases} | {load} | {} | {quick} |",
+        cases + load
+    );
+    check_generated("docs/faults.md", "cases", &text).unwrap();
 }
