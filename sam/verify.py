@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -287,9 +288,10 @@ def verify(name):
     # All functions are checked, even if one fails.
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
     if all(starting):
-        for distribution in stack.distributions:
-            what = f"an invalidation of distribution {distribution} completes"
-            table.check(what, invalidation_completes, stack, distribution, f"{run}-{distribution}")
+        with ThreadPoolExecutor() as pool:
+            completing = {d: pool.submit(invalidation_completes, stack, d, f"{run}-{d}") for d in stack.distributions}
+        for distribution, completed in completing.items():
+            table.check(f"an invalidation of distribution {distribution} completes", completed.result)
     else:
         print("         (no execution is started, because not every function starts)")
     delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)

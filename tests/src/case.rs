@@ -2,10 +2,12 @@
 //! end-to-end tests and the fault matrix all consist of these.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     codedeploy::HookStatus,
@@ -16,80 +18,96 @@ use stand_in::{Behavior, Fault, Operation};
 
 use crate::environment::Engine;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Case {
     /// Its name, on the command line and in reports.
     pub name: String,
+    /// What a scenario shows, in a line.
+    #[serde(default)]
+    pub about: String,
     pub stack: StackConfig,
     /// The stack's `OnInvalidationFailure` and `OnInvalidationTimeout`.
+    #[serde(skip)]
     pub actions: FailureActions,
     /// The faults that calls to AWS meet.
+    #[serde(default)]
     pub faults: Vec<PlannedFault>,
-    /// How long CloudFront takes for each distribution's invalidation; none if it never completes it.
-    pub invalidations_take: Vec<Option<Duration>>,
+    /// How many seconds CloudFront takes for each distribution's invalidation; none if it never completes it.
+    pub invalidations_take: Vec<Option<f64>>,
     /// What AWS is not known to do one way or the other.
+    #[serde(default)]
     pub behavior: Behavior,
     pub trigger: Trigger,
+    #[serde(default)]
     pub intervention: Intervention,
     /// The deployment that the hook belongs to, by a number; otherwise a deployment of its own.
+    #[serde(skip)]
     pub deployment: Option<usize>,
     pub expected: Expected,
-    pub engines: &'static [Engine],
+    pub engines: Vec<Engine>,
     /// Whether `make test` runs it, too.
+    #[serde(default = "yes")]
     pub quick: bool,
     /// Whether it takes minutes, mostly waiting: many of these run at a time, and they start first.
+    #[serde(default)]
     pub long: bool,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// What a stack is deployed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StackConfig {
-    pub distributions: &'static str,
+    pub distributions: String,
     /// Other parameters that don't have their defaults.
-    pub parameters: &'static [(&'static str, &'static str)],
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// What somebody does to the stack afterwards.
     pub change: Option<Change>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Change {
     /// The state machine is deleted.
     StateMachineDeleted,
     /// An environment variable of the hook function is set.
-    VariableSet(&'static str, &'static str),
+    VariableSet(String, String),
     /// The state machine's `TimeoutSeconds` is shortened, on moto.
     TimeoutSeconds(u64),
 }
 
 impl StackConfig {
-    pub fn distribution_ids(&self) -> impl Iterator<Item = &'static str> {
-        self.distributions.split(',')
+    pub fn distribution_count(&self) -> usize {
+        self.distributions.split(',').count()
     }
 
-    pub fn parameters(&self, actions: FailureActions) -> Vec<(&'static str, &'static str)> {
+    pub fn parameters(&self, actions: FailureActions) -> Vec<(&str, &str)> {
         let mut parameters = vec![
-            ("DistributionIds", self.distributions),
+            ("DistributionIds", &*self.distributions),
             ("OnInvalidationFailure", actions.on_failure.as_str()),
             ("OnInvalidationTimeout", actions.on_timeout.as_str()),
         ];
-        parameters.extend(self.parameters);
+        parameters.extend(
+            self.parameters
+                .iter()
+                .map(|(name, value)| (&**name, &**value)),
+        );
         parameters
     }
 }
 
 /// What the stack's parameters say about invalidations that don't complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct FailureActions {
     pub on_failure: FailureAction,
     pub on_timeout: FailureAction,
 }
 
 impl FailureActions {
-    /// The template's defaults.
-    pub const DEFAULT: Self = Self {
-        on_failure: FailDeployment,
-        on_timeout: FailDeployment,
-    };
     /// Each action both ways. The two actions differ, so that a status shows which one decided.
     pub const EACH_WAY: [Self; 2] = [
         Self {
@@ -113,25 +131,28 @@ impl std::fmt::Display for FailureActions {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedFault {
     pub operation: Operation,
     /// Of the invalidation with this index in the Map; of all calls of the deployment if there is none.
     pub item: Option<usize>,
-    pub times: usize,
+    /// How many calls meet it; all if there is none.
+    pub times: Option<usize>,
     pub fault: Fault,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub enum Trigger {
     /// The hook event, so many times at once.
     HookEvent(Invocation, usize),
-    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook.
+    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook, and `$LARGE_PATHS` for so many paths
+    /// that EventBridge leaves the input out of its event.
     StartExecution(String),
 }
 
 /// How the hook function is invoked. AWS doesn't document which one CodeDeploy uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Invocation {
     /// It waits for the function's result.
     Synchronous,
@@ -139,13 +160,14 @@ pub enum Invocation {
     Asynchronous,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 pub enum Intervention {
+    #[default]
     None,
     /// The same hook event arrives again when the execution has ended.
     HookEventAgain,
     /// An engineer stops the execution in this state.
-    StopIn(&'static str),
+    StopIn(String),
     /// An engineer reports a status before the invalidations are completed.
     ReportManually(HookStatus),
     /// EventBridge delivers the event of the execution's end twice more.
@@ -154,18 +176,22 @@ pub enum Intervention {
     EarlyEndEvent,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Expected {
     /// How the execution ends.
     pub execution: End,
     /// What decides the status that CodeDeploy accepts.
     pub status: StatusFrom,
     /// Whether the report ends up in the dead-letter queue.
+    #[serde(default)]
     pub dead_letter: DeadLetter,
     /// Of an execution that fails: the indexes of the invalidations that are completed all the same.
+    #[serde(default)]
     pub completed: Vec<usize>,
     /// What the cause of a failed execution says, with ` … ` between the parts; `{status}` stands for the reported status.
-    pub cause: &'static str,
+    #[serde(default)]
+    pub cause: String,
     /// How often a status is reported, whether or not CodeDeploy accepts it.
     pub reports: Option<usize>,
     /// How many invalidations there are.
@@ -174,18 +200,18 @@ pub struct Expected {
     pub call: Option<Operation>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub enum End {
     /// None was started.
     NotStarted,
     Succeeded,
     /// `FAILED`, with one of these errors.
-    Failed(&'static [&'static str]),
+    Failed(Vec<String>),
     TimedOut,
     Aborted,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum StatusFrom {
     /// All invalidations are completed: `Succeeded`.
     Completion,
@@ -197,8 +223,9 @@ pub enum StatusFrom {
 }
 
 /// Whether a report ends up in the dead-letter queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum DeadLetter {
+    #[default]
     No,
     Yes,
     /// CodeDeploy has the status, but its responses may never arrive.
@@ -215,40 +242,6 @@ impl Case {
             StatusFrom::Engineer(status) => Some(status),
             StatusFrom::Nothing => None,
         }
-    }
-
-    pub fn fault(self, operation: Operation, times: usize, fault: Fault) -> Self {
-        self.fault_at(None, operation, times, fault)
-    }
-
-    /// Adds a fault of the calls about one invalidation.
-    pub fn fault_at(
-        mut self,
-        item: impl Into<Option<usize>>,
-        operation: Operation,
-        times: usize,
-        fault: Fault,
-    ) -> Self {
-        self.faults.push(PlannedFault {
-            operation,
-            item: item.into(),
-            times,
-            fault,
-        });
-        self
-    }
-
-    /// Lets all invalidations take so long.
-    pub fn taking(mut self, seconds: impl Into<Option<u64>>) -> Self {
-        let duration = seconds.into().map(Duration::from_secs);
-        self.invalidations_take.fill(duration);
-        self
-    }
-
-    pub fn ending(mut self, execution: End, status: StatusFrom) -> Self {
-        self.expected.execution = execution;
-        self.expected.status = status;
-        self
     }
 }
 

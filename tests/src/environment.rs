@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fs,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,10 +16,11 @@ use aws_sdk_sfn::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stand_in::StandIn;
+use strum::{Display, VariantArray};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
-    case::{Case, Change},
+    case::{Case, Change, StackConfig},
     local_aws::{LocalAws, skipped_time_log},
     moto::Moto,
     permissions,
@@ -32,7 +33,10 @@ const WAIT_SCALE: f64 = 0.04;
 const DEPLOYMENTS_AT_A_TIME: usize = 2;
 
 /// What interprets the state machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Display, VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Engine {
     /// ministack's own interpreter.
     Ministack,
@@ -40,21 +44,8 @@ pub enum Engine {
     Moto,
 }
 
-impl Engine {
-    pub const ALL: &'static [Self] = &[Self::Ministack, Self::Moto];
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ministack => "ministack",
-            Self::Moto => "moto",
-        })
-    }
-}
-
-/// The parameters of a stack, and what was changed afterwards.
-type StackKey = (Vec<(&'static str, &'static str)>, Option<Change>);
+/// What a stack is deployed with, its failure actions among it.
+type StackKey = (StackConfig, String);
 
 /// A local AWS and all that was deployed to it. Everything is gone when this is dropped.
 pub struct Environment {
@@ -141,13 +132,13 @@ impl Environment {
     pub async fn stack(&self, case: &Case) -> Result<Stack> {
         let mut parameters = case.stack.parameters(case.actions);
         parameters.extend(permissions::DEPLOYMENT_GROUP);
-        let key = (parameters, case.stack.change);
+        let key = (case.stack.clone(), case.actions.to_string());
         let mut stacks = self.stacks.lock().await;
-        let cell = Arc::clone(stacks.entry(key.clone()).or_default());
+        let cell = Arc::clone(stacks.entry(key).or_default());
         drop(stacks);
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
-            self.deploy_for(case, &name, &key.0).await
+            self.deploy_for(case, &name, &parameters).await
         };
         cell.get_or_try_init(deploy).await.cloned()
     }
@@ -160,7 +151,7 @@ impl Environment {
         parameters: &[(&str, &str)],
     ) -> Result<Stack> {
         let stack = self.deploy(name, parameters).await?;
-        self.change(&stack, case.stack.change).await?;
+        self.change(&stack, case.stack.change.as_ref()).await?;
         Ok(stack)
     }
 
@@ -170,7 +161,7 @@ impl Environment {
         stack::deploy(&self.aws, name, parameters).await
     }
 
-    async fn change(&self, stack: &Stack, change: Option<Change>) -> Result<()> {
+    async fn change(&self, stack: &Stack, change: Option<&Change>) -> Result<()> {
         let machine = stack.state_machine_arn();
         let sfn = &self.aws.clients.sfn;
         if let Some(moto) = &self.moto {
@@ -207,7 +198,7 @@ impl Environment {
         let stacks = self.stacks.lock().await;
         let deployed = stacks
             .iter()
-            .filter_map(|((_, change), cell)| Some((cell.get()?.clone(), *change)));
+            .filter_map(|((config, _), cell)| Some((cell.get()?.clone(), config.change.clone())));
         deployed.collect()
     }
 

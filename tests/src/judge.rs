@@ -2,15 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
+use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use shared::codedeploy::HookStatus;
 use stand_in::{AcceptedStatus, Call, Invalidation, Operation};
+use strum::Display;
 
 use crate::{
     case::{Case, Change, DeadLetter, End, StatusFrom},
@@ -42,65 +43,82 @@ pub struct Outcome {
     pub dead_letter: Option<bool>,
 }
 
-/// A guarantee that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Violation {
+/// What a guarantee that does not hold means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+pub enum Kind {
     /// CodeDeploy has no status, or had none in time.
-    NoStatus(String),
+    #[strum(to_string = "no status")]
+    NoStatus,
     /// CodeDeploy has a wrong status, or the execution doesn't end as documented.
-    Wrong(String),
+    #[strum(to_string = "wrong")]
+    Wrong,
     /// A distribution was invalidated more than once.
-    InvalidatedTwice(String),
+    #[strum(to_string = "invalidated twice")]
+    InvalidatedTwice,
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoStatus(what) => write!(f, "no status: {what}"),
-            Self::Wrong(what) => write!(f, "wrong: {what}"),
-            Self::InvalidatedTwice(what) => write!(f, "invalidated twice: {what}"),
-        }
-    }
+/// A guarantee that does not hold, and what happened instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {what}")]
+pub struct Violation {
+    pub kind: Kind,
+    pub what: String,
 }
+
+type Guarantee = fn(&Case, &Outcome) -> Result<()>;
+
+const GUARANTEES: [(Kind, Guarantee); 11] = [
+    (Kind::NoStatus, a_status),
+    (Kind::Wrong, the_right_one_and_no_other),
+    (Kind::NoStatus, within_the_hour),
+    (Kind::Wrong, never_succeeded_too_early),
+    (
+        Kind::InvalidatedTwice,
+        one_invalidation_for_each_distribution,
+    ),
+    (Kind::Wrong, as_many_invalidations),
+    (Kind::Wrong, the_others_are_completed),
+    (Kind::Wrong, the_documented_end),
+    (Kind::Wrong, what_engineers_read),
+    (Kind::NoStatus, the_dead_letter_queue),
+    (Kind::Wrong, the_expected_calls),
+];
 
 pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
-    [
-        one_status_and_the_right_one,
-        within_the_hour,
-        never_succeeded_too_early,
-        one_invalidation_for_each_distribution,
-        the_others_are_completed,
-        the_documented_end,
-        what_engineers_read,
-        the_dead_letter_queue,
-        the_expected_calls,
-    ]
-    .into_iter()
-    .filter_map(|guarantee| guarantee(case, outcome))
-    .collect()
+    let judged = GUARANTEES.map(|(kind, guarantee)| {
+        let what = guarantee(case, outcome).err()?.to_string();
+        Some(Violation { kind, what })
+    });
+    judged.into_iter().flatten().collect()
 }
 
-fn one_status_and_the_right_one(case: &Case, outcome: &Outcome) -> Option<Violation> {
+fn a_status(case: &Case, outcome: &Outcome) -> Result<()> {
+    let due = case.expected_status();
+    ensure!(
+        due.is_none() || !outcome.statuses.is_empty(),
+        "{due:?} was due"
+    );
+    Ok(())
+}
+
+fn the_right_one_and_no_other(case: &Case, outcome: &Outcome) -> Result<()> {
     let expected = case.expected_status().map(HookStatus::as_str);
     let found: Vec<_> = outcome.statuses.iter().map(|s| s.status.as_str()).collect();
-    match (expected, &found[..]) {
-        (Some(expected), []) => Some(Violation::NoStatus(format!("{expected} was due"))),
-        _ if found == Vec::from_iter(expected) => None,
-        _ => Some(Violation::Wrong(format!(
-            "CodeDeploy has {found:?} instead of {expected:?}"
-        ))),
-    }
+    let is_right = found.is_empty() || found == Vec::from_iter(expected);
+    ensure!(is_right, "CodeDeploy has {found:?} instead of {expected:?}");
+    Ok(())
 }
 
-fn within_the_hour(case: &Case, outcome: &Outcome) -> Option<Violation> {
-    let accepted = outcome.statuses.first()?.at;
+fn within_the_hour(case: &Case, outcome: &Outcome) -> Result<()> {
+    let Some(AcceptedStatus { at: accepted, .. }) = outcome.statuses.first() else {
+        return Ok(());
+    };
     // A limit that is shorter than deployed stands for its full length. What the engines skip before it is over, they skip
     // within it.
-    let mut max_wait = case.stack.parameters.iter();
-    let max_wait = max_wait.find(|(name, _)| *name == "MaxWaitSeconds");
-    let (shortened, limit) = match (case.stack.change, max_wait) {
-        (Some(Change::TimeoutSeconds(seconds)), _) => (seconds, machine_timeout()),
-        (_, Some((_, seconds))) => {
+    let max_wait = case.stack.parameters.get("MaxWaitSeconds");
+    let (shortened, limit) = match (&case.stack.change, max_wait) {
+        (Some(Change::TimeoutSeconds(seconds)), _) => (*seconds, machine_timeout()),
+        (_, Some(seconds)) => {
             let seconds = seconds.parse().expect("MaxWaitSeconds is a number");
             (seconds, DEFAULT_MAX_WAIT)
         }
@@ -109,10 +127,11 @@ fn within_the_hour(case: &Case, outcome: &Outcome) -> Option<Violation> {
     let shortened = Duration::from_secs(shortened);
     let passed = accepted.duration_since(outcome.began).unwrap_or_default();
     let skipped = outcome.skipped.iter();
-    let skipped = skipped.filter(|s| s.is_between(outcome.began + shortened, accepted));
+    let skipped = skipped.filter(|s| s.is_between(outcome.began + shortened, *accepted));
     let skipped: Duration = skipped.map(SkippedTime::duration).sum();
     let took = limit + passed.saturating_sub(shortened) + skipped;
-    (took >= HOUR).then(|| Violation::NoStatus(format!("only after {} s", took.as_secs())))
+    ensure!(took < HOUR, "only after {} s", took.as_secs());
+    Ok(())
 }
 
 fn machine_timeout() -> Duration {
@@ -126,82 +145,99 @@ fn machine_timeout() -> Duration {
     *TIMEOUT
 }
 
-fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Option<Violation> {
-    let accepted = outcome.statuses.first()?.at;
+fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Result<()> {
+    let Some(AcceptedStatus { at: accepted, .. }) = outcome.statuses.first() else {
+        return Ok(());
+    };
     let completed = outcome.invalidations.iter();
-    let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= accepted));
-    let is_due = case.stack.distribution_ids().count() == completed.count();
-    (case.expected.status == StatusFrom::Completion && !is_due).then(|| {
-        let what = "Succeeded before CloudFront had said Completed for all distributions";
-        Violation::Wrong(what.to_owned())
-    })
+    let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= *accepted));
+    let is_due = case.stack.distribution_count() == completed.count();
+    ensure!(
+        is_due || case.expected.status != StatusFrom::Completion,
+        "Succeeded before CloudFront had said Completed for all distributions"
+    );
+    Ok(())
 }
 
-fn one_invalidation_for_each_distribution(case: &Case, outcome: &Outcome) -> Option<Violation> {
+fn count_by_distribution(outcome: &Outcome) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for invalidation in &outcome.invalidations {
-        *counts.entry(&invalidation.distribution_id).or_insert(0) += 1;
+        *counts.entry(&*invalidation.distribution_id).or_default() += 1;
     }
-    if counts.values().any(|count| *count > 1) {
-        return Some(Violation::InvalidatedTwice(format!("{counts:?}")));
-    }
-    let expected = case.expected.invalidations?;
-    (counts.len() != expected)
-        .then(|| Violation::Wrong(format!("{expected} invalidations, but {counts:?}")))
+    counts
 }
 
-fn the_others_are_completed(case: &Case, outcome: &Outcome) -> Option<Violation> {
+fn one_invalidation_for_each_distribution(_: &Case, outcome: &Outcome) -> Result<()> {
+    let counts = count_by_distribution(outcome);
+    ensure!(counts.values().all(|count| *count == 1), "{counts:?}");
+    Ok(())
+}
+
+fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Result<()> {
+    let counts = count_by_distribution(outcome);
+    let expected = case.expected.invalidations.unwrap_or(counts.len());
+    ensure!(
+        counts.len() == expected,
+        "{expected} invalidations, but {counts:?}"
+    );
+    Ok(())
+}
+
+fn the_others_are_completed(case: &Case, outcome: &Outcome) -> Result<()> {
     let End::Failed(_) = case.expected.execution else {
-        return None;
+        return Ok(());
     };
-    let is_completed = |item: &&usize| {
+    let is_completed = |item: &usize| {
         let mut invalidations = outcome.invalidations.iter();
-        invalidations.any(|i| i.item() == Some(**item) && i.shown_completed.is_some())
+        invalidations.any(|i| i.item() == Some(*item) && i.shown_completed.is_some())
     };
-    let expected = &case.expected.completed;
-    let abandoned: Vec<_> = expected.iter().filter(|item| !is_completed(item)).collect();
-    (!abandoned.is_empty()).then(|| {
-        let found = &outcome.invalidations;
-        Violation::Wrong(format!(
-            "not watched until completed: items {abandoned:?} of {found:?}"
-        ))
-    })
+    let (expected, found) = (&case.expected.completed, &outcome.invalidations);
+    ensure!(
+        expected.iter().all(is_completed),
+        "not watched until completed: one of the items {expected:?} of {found:?}"
+    );
+    Ok(())
 }
 
-fn the_documented_end(case: &Case, outcome: &Outcome) -> Option<Violation> {
+fn the_documented_end(case: &Case, outcome: &Outcome) -> Result<()> {
     let found = outcome.execution.as_ref();
     let error = found.and_then(|ended| ended.error.as_deref());
-    let (expected, errors) = match case.expected.execution {
-        End::NotStarted => (None, None),
-        End::Succeeded => (Some(ExecutionStatus::Succeeded), None),
-        End::Failed(errors) => (Some(ExecutionStatus::Failed), Some(errors)),
-        End::TimedOut => (Some(ExecutionStatus::TimedOut), None),
+    let expected = match &case.expected.execution {
+        End::NotStarted => None,
+        End::Succeeded => Some(ExecutionStatus::Succeeded),
+        End::Failed(_) => Some(ExecutionStatus::Failed),
+        End::TimedOut => Some(ExecutionStatus::TimedOut),
         // moto does not keep the error that StopExecution was given.
-        End::Aborted => (Some(ExecutionStatus::Aborted), None),
+        End::Aborted => Some(ExecutionStatus::Aborted),
     };
-    let is_as_documented = found.map(|ended| ended.status.clone()) == expected
-        && errors.is_none_or(|errors| errors.contains(&error.unwrap_or_default()));
-    (!is_as_documented).then(|| {
-        let expected = case.expected.execution;
-        Violation::Wrong(format!("the execution: {found:?} instead of {expected:?}"))
-    })
+    let is_documented = match &case.expected.execution {
+        End::Failed(errors) => errors.iter().any(|expected| Some(&**expected) == error),
+        _ => true,
+    };
+    ensure!(
+        found.map(|ended| ended.status.clone()) == expected && is_documented,
+        "the execution: {found:?} instead of {:?}",
+        case.expected.execution
+    );
+    Ok(())
 }
 
 /// The output or the cause sums up what happened.
-fn what_engineers_read(case: &Case, outcome: &Outcome) -> Option<Violation> {
-    let ended = outcome.execution.as_ref()?;
+fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
+    let Some(ended) = &outcome.execution else {
+        return Ok(());
+    };
     let status = case.expected_status().map(HookStatus::as_str);
     if ended.status == ExecutionStatus::Succeeded {
         let rows = ended.output["invalidations"].as_array().map(Vec::len);
         let reported = ended.output["codeDeploy"]["reportedStatus"].as_str();
-        let is_summed_up = rows == Some(case.stack.distribution_ids().count())
+        let is_summed_up = rows == Some(case.stack.distribution_count())
             // Where faults meet the report, the output says what became of it.
             && (case.expected.reports.is_none() || reported == status);
-        return (!is_summed_up)
-            .then(|| Violation::Wrong(format!("the output is {}", ended.output)));
+        ensure!(is_summed_up, "the output is {}", ended.output);
     }
     let End::Failed(_) = case.expected.execution else {
-        return None;
+        return Ok(());
     };
     let text = ended.cause.as_deref().unwrap_or_default();
     let said = match status {
@@ -223,43 +259,45 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Option<Violation> {
         .replace("{status}", status.unwrap_or_default());
     let says_it = said.iter().any(|words| text.contains(words))
         && expected.split(" … ").all(|words| text.contains(words));
-    (!says_it).then(|| {
-        Violation::Wrong(format!(
-            "the cause has to say {expected:?} and one of {said:?}: {text:?}"
-        ))
-    })
+    ensure!(
+        says_it,
+        "the cause has to say {expected:?} and one of {said:?}: {text:?}"
+    );
+    Ok(())
 }
 
-fn the_dead_letter_queue(case: &Case, outcome: &Outcome) -> Option<Violation> {
-    let is_there = outcome.dead_letter?;
-    let is_wrong = match case.expected.dead_letter {
-        DeadLetter::No => is_there,
-        DeadLetter::Yes => !is_there,
-        DeadLetter::Either => false,
+fn the_dead_letter_queue(case: &Case, outcome: &Outcome) -> Result<()> {
+    let is_right = match case.expected.dead_letter {
+        DeadLetter::No => outcome.dead_letter != Some(true),
+        DeadLetter::Yes => outcome.dead_letter != Some(false),
+        DeadLetter::Either => true,
     };
-    let what = format!("a message in the dead-letter queue: {is_there}");
-    is_wrong.then_some(Violation::NoStatus(what))
+    ensure!(
+        is_right,
+        "a message in the dead-letter queue: {:?}",
+        outcome.dead_letter
+    );
+    Ok(())
 }
 
-fn the_expected_calls(case: &Case, outcome: &Outcome) -> Option<Violation> {
+fn the_expected_calls(case: &Case, outcome: &Outcome) -> Result<()> {
     let count = |operation| {
-        let calls = outcome.calls.iter();
-        calls.filter(|call| call.operation == operation).count()
+        outcome
+            .calls
+            .iter()
+            .filter(|c| c.operation == operation)
+            .count()
     };
     let reports = count(Operation::PutLifecycleEventHookExecutionStatus);
-    if case
-        .expected
-        .reports
-        .is_some_and(|expected| expected != reports)
-    {
-        let expected = case.expected.reports;
-        return Some(Violation::Wrong(format!(
-            "{reports} reports instead of {expected:?}"
-        )));
-    }
-    let missing = case
-        .expected
-        .call
-        .filter(|operation| count(*operation) == 0)?;
-    Some(Violation::Wrong(format!("{missing:?} was never called")))
+    let expected = case.expected.reports.unwrap_or(reports);
+    ensure!(
+        reports == expected,
+        "{reports} reports instead of {expected}"
+    );
+    let call = case.expected.call;
+    ensure!(
+        call.is_none_or(|call| count(call) > 0),
+        "{call:?} was never called"
+    );
+    Ok(())
 }

@@ -11,6 +11,7 @@
 )]
 
 pub mod case;
+pub mod catalogue;
 pub mod command;
 pub mod containers;
 pub mod diagram;
@@ -24,5 +25,4 @@ pub mod matrix;
 pub mod moto;
 pub mod permissions;
 pub mod run;
-pub mod scenarios;
 pub mod stack;

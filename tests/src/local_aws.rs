@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -82,26 +81,20 @@ impl LocalAws {
         let temporary = folder.join("tmp");
         fs::create_dir_all(&temporary)
             .with_context(|| format!("cannot create {}", temporary.display()))?;
-        let log_file = folder.join("ministack.log");
-        let log = File::create(&log_file)?;
-        let ministack = Guarded::spawn(
-            ministack
-                .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
-                .env("GATEWAY_PORT", address.port().to_string())
-                .env("MINISTACK_REGION", REGION)
-                .env("LAMBDA_EXECUTOR", "local")
-                .env("TMPDIR", &temporary)
-                // It would listen on all interfaces.
-                .env("IOT_MTLS_ENABLED", "0")
-                // The functions inherit these, so that the template needs no local edits.
-                .env("AWS_ENDPOINT_URL", &url)
-                .env("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.url())
-                .env("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in.url())
-                .stdout(log.try_clone()?)
-                .stderr(log),
-        )
-        .context("cannot start ministack")?;
-        wait_until_ready(address, "/_localstack/health", &log_file).await?;
+        let sfn = aws_sdk_sfn::Client::new(&config_at(&url));
+        ministack
+            .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
+            .env("GATEWAY_PORT", address.port().to_string())
+            .env("MINISTACK_REGION", REGION)
+            .env("LAMBDA_EXECUTOR", "local")
+            .env("TMPDIR", &temporary)
+            // It would listen on all interfaces.
+            .env("IOT_MTLS_ENABLED", "0")
+            // The functions inherit these, so that the template needs no local edits.
+            .env("AWS_ENDPOINT_URL", &url)
+            .env("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.url())
+            .env("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in.url());
+        let ministack = start_engine(&mut ministack, &sfn, &folder.join("ministack.log")).await?;
         Ok(Self {
             clients: SharedClients::new(&url, &stand_in.url()),
             stand_in,
@@ -212,30 +205,23 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-pub(crate) async fn wait_until_ready(address: SocketAddr, page: &str, log: &Path) -> Result<()> {
+/// Starts an engine, and waits until its Step Functions responds.
+pub(crate) async fn start_engine(
+    command: &mut Command,
+    sfn: &aws_sdk_sfn::Client,
+    log: &Path,
+) -> Result<Guarded> {
+    let file = File::create(log)?;
+    let engine = Guarded::spawn(command.stdout(file.try_clone()?).stderr(file))?;
     let started = Instant::now();
-    while !is_ready(address, page) {
+    while let Err(error) = sfn.list_state_machines().send().await {
         ensure!(
             started.elapsed() < START_TIMEOUT,
-            "nobody answers on {address}. Its log: {}",
+            "an engine does not respond: {}. Its log: {}",
+            error.into_source()?,
             log.display()
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Ok(())
-}
-
-fn is_ready(address: SocketAddr, page: &str) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        connection.set_read_timeout(Some(Duration::from_secs(2)))?;
-        write!(
-            connection,
-            "GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    Ok(engine)
 }

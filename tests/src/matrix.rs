@@ -3,55 +3,45 @@
 
 mod calls;
 mod invocations;
-mod situations;
 
-use std::time::Duration;
+use std::sync::LazyLock;
 
-use stand_in::{Behavior, Fault};
+use stand_in::{Fault, Operation};
 
 use crate::{
-    case::{
-        Case, Change, DeadLetter, End, Expected, FailureActions, Intervention, Invocation,
-        StackConfig, StatusFrom, Trigger,
-    },
-    environment::Engine,
+    case::{Case, DeadLetter, End, FailureActions, Invocation, PlannedFault, StatusFrom, Trigger},
+    catalogue,
 };
 
+const SITUATIONS: &str = include_str!("../cases/situations.yaml");
 /// More than the three attempts that the SDK makes of a call, so that the state machine has to retry.
-const FEW: usize = 4;
+const FEW: Option<usize> = Some(4);
 /// Of reports: all attempts of the state machine, and some of the queue's.
-const MANY: usize = 60;
-
-const DEFAULT: StackConfig = StackConfig {
-    distributions: "E1WEBSITE00001,E2IMAGES000002",
-    parameters: &[],
-    change: None,
-};
-const SHORT_WAIT: StackConfig = StackConfig {
-    parameters: &[("MaxWaitSeconds", "40")],
-    ..DEFAULT
-};
-const SHORT_TIMEOUT: StackConfig = StackConfig {
-    change: Some(Change::TimeoutSeconds(30)),
-    ..DEFAULT
-};
-/// Its invalidations are searched for among the newest hundred of their distribution, so few cases may run on it at a time.
-pub const SEARCHED: StackConfig = StackConfig {
-    distributions: "E3WEBSITE00003,E4IMAGES000004",
-    ..DEFAULT
-};
-const INVALID_SETTINGS: StackConfig = StackConfig {
-    change: Some(Change::VariableSet("PATHS", "index.html")),
-    ..DEFAULT
-};
+const MANY: Option<usize> = Some(60);
+/// Their invalidations are searched for among the newest hundred of their distribution, so few cases may run at a time.
+pub const SEARCHED: &str = "E3WEBSITE00003,E4IMAGES000004";
 
 /// Every case but the load.
 pub fn all() -> Vec<Case> {
-    let cases = [calls::all(), invocations::all(), situations::all()];
+    let cases = [
+        calls::all(),
+        invocations::all(),
+        catalogue::read(SITUATIONS),
+    ];
     let cases = cases.into_iter().flatten().enumerate();
     cases
         .flat_map(|(number, case)| with_failure_actions(number, &case))
         .collect()
+}
+
+/// The cases of `make test`. The engines take turns, so that these take half the time.
+pub fn quick() -> Vec<Case> {
+    let quick = all().into_iter().filter(|case| case.quick).enumerate();
+    let on_one_engine = quick.map(|(number, mut case)| {
+        case.engines = vec![case.engines[number % case.engines.len()]];
+        case
+    });
+    on_one_engine.collect()
 }
 
 /// Two hundred hooks at once, five of each deployment, every fourth of them delivered twice.
@@ -62,7 +52,6 @@ pub fn load() -> Vec<Case> {
             Invocation::Asynchronous,
             1 + usize::from(number.is_multiple_of(4)),
         ),
-        quick: false,
         ..base(format!("load, hook {number}"))
     };
     (0..200)
@@ -90,30 +79,11 @@ fn with_failure_actions(number: usize, case: &Case) -> Vec<Case> {
 }
 
 /// Two distributions that are invalidated soon: nothing goes wrong.
-fn base(name: impl Into<String>) -> Case {
+fn base(name: String) -> Case {
+    static BASE: LazyLock<Case> = LazyLock::new(|| catalogue::default_case(SITUATIONS));
     Case {
-        name: name.into(),
-        stack: DEFAULT,
-        actions: FailureActions::DEFAULT,
-        faults: Vec::new(),
-        invalidations_take: vec![Some(Duration::from_millis(300)); 2],
-        behavior: Behavior::default(),
-        trigger: Trigger::HookEvent(Invocation::Asynchronous, 1),
-        intervention: Intervention::None,
-        deployment: None,
-        expected: Expected {
-            execution: End::Succeeded,
-            status: StatusFrom::Completion,
-            dead_letter: DeadLetter::No,
-            completed: vec![0, 1],
-            cause: "",
-            reports: None,
-            invalidations: None,
-            call: None,
-        },
-        engines: Engine::ALL,
-        quick: true,
-        long: false,
+        name,
+        ..BASE.clone()
     }
 }
 
@@ -121,38 +91,61 @@ fn rejected(code: &str, status: u16) -> Fault {
     Fault::new(code, status, "A fault of the matrix.")
 }
 
-/// Ends that several cases share.
+fn failed(errors: &[&str]) -> End {
+    End::Failed(errors.iter().map(|&error| error.to_owned()).collect())
+}
+
+/// What several cases have in common.
 impl Case {
+    fn fault(self, operation: Operation, times: Option<usize>, fault: Fault) -> Self {
+        self.fault_at(None, operation, times, fault)
+    }
+
+    fn fault_at(
+        mut self,
+        item: Option<usize>,
+        operation: Operation,
+        times: Option<usize>,
+        fault: Fault,
+    ) -> Self {
+        self.faults.push(PlannedFault {
+            operation,
+            item,
+            times,
+            fault,
+        });
+        self
+    }
+
+    /// Lets all invalidations take so many seconds.
+    fn taking(mut self, seconds: f64) -> Self {
+        self.invalidations_take.fill(Some(seconds));
+        self
+    }
+
+    fn ending(mut self, execution: End, status: StatusFrom) -> Self {
+        self.expected.execution = execution;
+        self.expected.status = status;
+        self
+    }
+
     /// The execution fails with one of these errors; no invalidation has to be completed.
-    fn failing(mut self, errors: &'static [&'static str]) -> Self {
+    fn failing(mut self, errors: &[&str]) -> Self {
         self.expected.completed.clear();
-        self.ending(End::Failed(errors), StatusFrom::OnInvalidationFailure)
+        self.ending(failed(errors), StatusFrom::OnInvalidationFailure)
     }
 
     /// The invalidation with this index fails; the other is completed all the same.
-    fn failing_at(self, item: usize, errors: &'static [&'static str]) -> Self {
+    fn failing_at(self, item: usize, errors: &[&str]) -> Self {
         let mut case = self.failing(errors);
         case.expected.completed = vec![1 - item];
         case
-    }
-
-    /// The invalidation with this index is in progress at the deadline.
-    fn timed_out_at(mut self, item: usize) -> Self {
-        self.stack = SHORT_WAIT;
-        self.quick = false;
-        self.expected.completed = vec![1 - item];
-        let end = End::Failed(&["InvalidationTimedOut"]);
-        self.ending(end, StatusFrom::OnInvalidationTimeout)
     }
 
     fn not_started(mut self) -> Self {
         self.expected.invalidations = Some(0);
         self.expected.completed.clear();
         self.ending(End::NotStarted, StatusFrom::OnInvalidationFailure)
-    }
-
-    fn stopped(self) -> Self {
-        self.ending(End::Aborted, StatusFrom::OnInvalidationFailure)
     }
 
     /// CodeDeploy never accepts a status.

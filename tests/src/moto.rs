@@ -1,14 +1,14 @@
 //! moto's Step Functions, `LocalStack`'s interpreter: the second one of the state machine.
 
-use std::{fs::File, net::Ipv4Addr, path::Path};
+use std::{net::Ipv4Addr, path::Path};
 
 use anyhow::Result;
 
 use crate::{
     guardian::Guarded,
     local_aws::{
-        ACCOUNT, REGION, config_at, free_address, guarded_tool, repository, skipped_time_log, tool,
-        wait_until_ready,
+        ACCOUNT, REGION, config_at, free_address, guarded_tool, repository, skipped_time_log,
+        start_engine, tool,
     },
 };
 
@@ -29,28 +29,24 @@ impl Moto {
         folder: &Path,
     ) -> Result<Self> {
         let address = free_address()?;
-        let log_file = folder.join(format!("moto-{}.log", address.port()));
-        let log = File::create(&log_file)?;
-        let process = Guarded::spawn(
-            guarded_tool(&tool("moto", "python"))?
-                .arg(repository().join("tests/engines/moto_engine.py"))
-                .args(["--host", &Ipv4Addr::LOCALHOST.to_string()])
-                .args(["--port", &address.port().to_string()])
-                .env("SFN_WAIT_SCALE", wait_scale.to_string())
-                .env("SKIPPED_TIME_LOG", skipped_time_log(folder))
-                .env("LAMBDA_URL", lambda_url)
-                .env("EVENTS_URL", events_url)
-                .env("MOTO_ACCOUNT_ID", ACCOUNT)
-                .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-                .env("AWS_DEFAULT_REGION", REGION)
-                .stdout(log.try_clone()?)
-                .stderr(log),
-        )?;
-        wait_until_ready(address, "/moto-api/data.json", &log_file).await?;
         let url = format!("http://{address}");
+        let sfn = aws_sdk_sfn::Client::new(&config_at(&url));
+        let mut moto = guarded_tool(&tool("moto", "python"))?;
+        moto.arg(repository().join("tests/engines/moto_engine.py"))
+            .args(["--host", &Ipv4Addr::LOCALHOST.to_string()])
+            .args(["--port", &address.port().to_string()])
+            .env("SFN_WAIT_SCALE", wait_scale.to_string())
+            .env("SKIPPED_TIME_LOG", skipped_time_log(folder))
+            .env("LAMBDA_URL", lambda_url)
+            .env("EVENTS_URL", events_url)
+            .env("MOTO_ACCOUNT_ID", ACCOUNT)
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_DEFAULT_REGION", REGION);
+        let log = folder.join(format!("moto-{}.log", address.port()));
+        let process = start_engine(&mut moto, &sfn, &log).await?;
         Ok(Self {
-            sfn: aws_sdk_sfn::Client::new(&config_at(&url)),
             url,
+            sfn,
             _process: process,
         })
     }

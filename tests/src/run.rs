@@ -52,7 +52,8 @@ impl<'a> Run<'a> {
         stand_in.forward_executions_to(&deployment.execution_name, environment.url(engine));
         stand_in.set_behavior(&deployment.id, case.behavior);
         for (item, time) in case.invalidations_take.iter().enumerate() {
-            stand_in.invalidations_take(&deployment.caller_reference(item), *time);
+            let time = time.map(Duration::from_secs_f64);
+            stand_in.invalidations_take(&deployment.caller_reference(item), time);
         }
         for planned in &case.faults {
             let about = match planned.item {
@@ -60,7 +61,8 @@ impl<'a> Run<'a> {
                 Some(item) => deployment.caller_reference(item),
             };
             let fault = planned.fault.clone();
-            stand_in.inject(planned.operation, &about, planned.times, fault);
+            let times = planned.times.unwrap_or(usize::MAX);
+            stand_in.inject(planned.operation, &about, times, fault);
         }
         Self {
             environment,
@@ -81,6 +83,7 @@ impl<'a> Run<'a> {
             }
             Trigger::StartExecution(input) => {
                 let input = input.replace("$HOOK", &self.deployment.hook().to_string());
+                let input = input.replace("$LARGE_PATHS", &large_paths().to_string());
                 self.sfn()
                     .start_execution()
                     .state_machine_arn(self.stack.state_machine_arn())
@@ -94,12 +97,13 @@ impl<'a> Run<'a> {
         Ok(response)
     }
 
-    /// Waits until the first call to AWS is over.
+    /// Waits until the hook function's first call to AWS is over.
     pub async fn until_called(&self) {
-        // Hooks of the load share deployments. Some executions with invalid input make no call.
-        let about = match self.case.deployment {
-            Some(_) => &self.deployment.execution_name,
-            None => &self.deployment.id,
+        // Hooks of the load share deployments.
+        let about = match (&self.case.trigger, self.case.deployment) {
+            (Trigger::StartExecution(_), _) => return,
+            (_, Some(_)) => &self.deployment.execution_name,
+            (_, None) => &self.deployment.id,
         };
         let stand_in = &self.environment.aws.stand_in;
         let is_called = || !stand_in.calls_about(about).is_empty();
@@ -112,8 +116,8 @@ impl<'a> Run<'a> {
         hook_response: String,
         watcher: Option<&mut (dyn Watcher + Send)>,
     ) -> Result<Outcome> {
-        match self.case.intervention {
-            Intervention::ReportManually(status) => self.report(status).await?,
+        match &self.case.intervention {
+            Intervention::ReportManually(status) => self.report(*status).await?,
             Intervention::StopIn(state) => self.stop_in(state).await?,
             Intervention::EarlyEndEvent => {
                 self.until_in("WaitForInvalidation").await?;
@@ -215,8 +219,8 @@ impl<'a> Run<'a> {
             "Detail": detail.to_string(),
         }])
         .to_string();
-        let arguments = ["events", "put-events", "--entries", &entries];
-        let answer: Value = stack::cli(&self.environment.aws, &arguments).await?;
+        let put = format!("events put-events --entries '{entries}'");
+        let answer = stack::cli(&self.environment.aws, &put).await?;
         ensure!(answer["FailedEntryCount"] == 0, "{answer}");
         Ok(())
     }
@@ -265,6 +269,13 @@ pub fn observe_again(environment: &Environment, deployment: &Deployment, outcome
     outcome.statuses = stand_in.accepted_statuses(&deployment.hook_execution_id);
     outcome.invalidations = stand_in.invalidations(&deployment.execution_name);
     outcome.calls = stand_in.calls_about(&deployment.id);
+}
+
+/// More than 248 KiB: <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
+fn large_paths() -> Value {
+    (0..66)
+        .map(|number| format!("/{}{number}", "x".repeat(3900)))
+        .collect()
 }
 
 async fn until(patience: Duration, is_met: impl Fn() -> bool) {

@@ -29,15 +29,12 @@ pub struct Stack {
 impl Stack {
     /// The name or id of one of its resources.
     pub async fn resource(&self, aws: &LocalAws, logical_id: &str) -> Result<String> {
-        let arguments = [
-            "cloudformation",
-            "describe-stack-resource",
-            "--stack-name",
-            &self.name,
-            "--logical-resource-id",
-            logical_id,
-        ];
-        let found = cli(aws, &arguments).await?;
+        let describe = "cloudformation describe-stack-resource";
+        let which = format!(
+            "--stack-name {} --logical-resource-id {logical_id}",
+            self.name
+        );
+        let found = cli(aws, &format!("{describe} {which}")).await?;
         let id = found["StackResourceDetail"]["PhysicalResourceId"].as_str();
         id.map(str::to_owned)
             .with_context(|| format!("{} has no {logical_id}", self.name))
@@ -92,7 +89,7 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
     run(&mut deploy).await?;
     let described = cli(
         aws,
-        &["cloudformation", "describe-stacks", "--stack-name", name],
+        &format!("cloudformation describe-stacks --stack-name {name}"),
     )
     .await?;
     let outputs = described["Stacks"][0]["Outputs"].as_array();
@@ -131,27 +128,27 @@ fn sam(aws: &LocalAws, command: &str) -> Command {
 
 /// Sets an environment variable of the hook function, as somebody can in the console.
 pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str) -> Result<()> {
-    let function = stack.hook_function();
-    let configuration = ["lambda", "get-function-configuration", "--function-name"];
-    let found = cli(aws, &[&configuration[..], &[&function]].concat()).await?;
+    let of_function = format!(
+        "function-configuration --function-name {}",
+        stack.hook_function()
+    );
+    let found = cli(aws, &format!("lambda get-{of_function}")).await?;
     let mut environment = found["Environment"].clone();
     environment["Variables"][name] = json!(value);
-    let environment = environment.to_string();
-    let update = [
-        "lambda",
-        "update-function-configuration",
-        "--function-name",
-        &function,
-        "--environment",
-        &environment,
-    ];
-    cli(aws, &update).await.map(drop)
+    cli(
+        aws,
+        &format!("lambda update-{of_function} --environment '{environment}'"),
+    )
+    .await
+    .map(drop)
 }
 
-/// What the AWS CLI says; null if that is nothing.
-pub async fn cli(aws: &LocalAws, arguments: &[&str]) -> Result<Value> {
-    let mut command = Command::new(tool("awscli", "aws"));
-    let command = command.args(arguments).envs(aws.cli_environment());
+/// What the AWS CLI says to a command, written as in a shell; null if that is nothing.
+pub async fn cli(aws: &LocalAws, command: &str) -> Result<Value> {
+    let mut cli = Command::new(tool("awscli", "aws"));
+    let command = cli
+        .args(shell_words::split(command)?)
+        .envs(aws.cli_environment());
     let output = command::run(command.stdin(Stdio::null())).await?;
     if output.stdout.is_empty() {
         return Ok(Value::Null);

@@ -11,19 +11,19 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use tests::{
     case::{Case, Change, FailureActions, Invocation, Trigger},
+    catalogue,
     docs::check_generated,
     environment::{Engine, Environment},
     judge::judge,
     local_aws::{LocalAws, repository, tool},
     permissions,
     run::Run,
-    scenarios,
     stack::{self, Stack},
 };
 use tokio::{process::Command, runtime::Runtime, sync::OnceCell};
 
 /// They mostly wait: many fit on few processors.
-const TRIALS_AT_A_TIME: usize = 16;
+const TRIALS_AT_A_TIME: usize = 24;
 
 /// Parameters that no stack can have.
 const REFUSED: &[(&str, &str)] = &[
@@ -51,9 +51,12 @@ fn main() -> Result<ExitCode> {
         environment: OnceCell::new(),
         runtime: Runtime::new()?,
     });
-    let mut trials = Vec::new();
+    // The longest first.
+    let verifies = async |tests: &Tests| tests.verifies().await;
+    let mut trials = vec![tests.trial("verify passes, and finds what is planted", verifies)];
     for (actions, invocation) in FailureActions::EACH_WAY.into_iter().zip(INVOCATIONS) {
-        for mut case in scenarios::all().into_iter().map(|scenario| scenario.case) {
+        // The last ones take longest.
+        for mut case in catalogue::scenarios().into_iter().rev() {
             case.actions = actions;
             if let Trigger::HookEvent(kind, _) = &mut case.trigger {
                 *kind = invocation;
@@ -66,8 +69,6 @@ fn main() -> Result<ExitCode> {
         let refuses = async move |tests: &Tests| tests.refuses(name, value).await;
         trials.push(tests.trial(format!("the template refuses {name}={value}"), refuses));
     }
-    let verifies = async |tests: &Tests| tests.verifies().await;
-    trials.push(tests.trial("verify passes, and finds what is planted", verifies));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() || conclusion.num_filtered_out > 0 || arguments.list {
         return Ok(conclusion.exit_code());
@@ -164,17 +165,12 @@ impl Tests {
 
     async fn verifies(&self) -> Result<(), Failed> {
         let aws = self.aws().await?;
-        let topic = stack::cli(aws, &["sns", "create-topic", "--name", "alarms"]).await?;
+        let topic = stack::cli(aws, "sns create-topic --name alarms").await?;
         let topic = topic["TopicArn"].as_str().unwrap_or_default();
-        let endpoint = [
-            "--protocol",
-            "email",
-            "--notification-endpoint",
-            "a@example.com",
-        ];
+        let endpoint = "--protocol email --notification-endpoint a@example.com";
         stack::cli(
             aws,
-            &[&["sns", "subscribe", "--topic-arn", topic], &endpoint[..]].concat(),
+            &format!("sns subscribe --topic-arn {topic} {endpoint}"),
         )
         .await?;
         let parameters = [VERIFIED, &[("AlarmTopicArn", topic)]].concat();
@@ -221,20 +217,19 @@ impl Tests {
         let aws = self.aws().await?;
         let stacks = self.environment().await?.stacks().await;
         let deleted = Some(Change::StateMachineDeleted);
-        let invalid = Some(Change::VariableSet("PATHS", "index.html"));
+        let invalid = Some(Change::VariableSet("PATHS".into(), "index.html".into()));
         for (change, log_group, expected) in [
-            (deleted, "HookLogGroup", false),
-            (deleted, "ReportStatusLogGroup", false),
-            (invalid, "HookLogGroup", false),
-            (None, "HookLogGroup", true),
-            (None, "ReportStatusLogGroup", true),
+            (&deleted, "HookLogGroup", false),
+            (&deleted, "ReportStatusLogGroup", false),
+            (&invalid, "HookLogGroup", false),
+            (&None, "HookLogGroup", true),
+            (&None, "ReportStatusLogGroup", true),
         ] {
-            for (stack, _) in stacks.iter().filter(|(_, of)| *of == change) {
-                let group = stack.resource(aws, log_group).await?;
-                let found = started_fields(aws, &group).await?;
-                if found.is_empty() || found.iter().any(|started| *started != expected) {
-                    return Err(format!("{change:?}, {log_group}: {found:?}").into());
-                }
+            let (stack, _) = stacks.iter().find(|(_, of)| of == change).context("none")?;
+            let group = stack.resource(aws, log_group).await?;
+            let found = started_fields(aws, &group).await?;
+            if found.is_empty() || found.iter().any(|started| *started != expected) {
+                return Err(format!("{change:?}, {log_group}: {found:?}").into());
             }
         }
         Ok(())
@@ -275,7 +270,7 @@ async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
         .envs(aws.cli_environment())
         // As the README says it: the region is in AWS_REGION.
         .env_remove("AWS_DEFAULT_REGION")
-        .env("VERIFY_REPORT_TIMEOUT", "20")
+        .env("VERIFY_REPORT_TIMEOUT", "15")
         .kill_on_drop(true)
         .output()
         .await
@@ -286,9 +281,8 @@ async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
 
 /// What the lines of a log say in the field that the metric filters are about.
 async fn started_fields(aws: &LocalAws, log_group: &str) -> Result<Vec<bool>> {
-    let filter = ["--filter-pattern", "execution_started"];
-    let arguments = ["logs", "filter-log-events", "--log-group-name", log_group];
-    let found = stack::cli(aws, &[&arguments[..], &filter].concat()).await?;
+    let filter = "logs filter-log-events --filter-pattern execution_started";
+    let found = stack::cli(aws, &format!("{filter} --log-group-name {log_group}")).await?;
     let lines = found["events"].as_array().into_iter().flatten();
     let lines = lines.filter_map(|event| event["message"].as_str());
     let documents = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());

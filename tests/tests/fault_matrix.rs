@@ -13,10 +13,11 @@ use std::{
 use anyhow::{Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use libtest_mimic::{Arguments, Failed, Trial};
+use strum::VariantArray;
 use tests::{
     case::{Case, Deployment},
     environment::{Engine, Environment},
-    judge::{Outcome, Violation, judge},
+    judge::{Kind, Outcome, Violation, judge},
     matrix,
     run::{Run, observe_again},
 };
@@ -25,29 +26,33 @@ use tokio::{
     sync::{OnceCell, Semaphore},
 };
 
-/// More would starve each other on two processors.
-const CASES_AT_A_TIME: usize = 20;
+/// How many run at a time: more would starve each other on two processors.
+static SHORT_CASES: Semaphore = Semaphore::const_new(40);
 /// Long cases mostly wait, which costs nothing.
-const LONG_CASES_AT_A_TIME: usize = 400;
+static LONG_CASES: Semaphore = Semaphore::const_new(400);
 /// The newest hundred invalidations of a distribution always include the one that is searched for.
-const SEARCHED_CASES_AT_A_TIME: usize = 40;
+static SEARCHED_CASES: Semaphore = Semaphore::const_new(40);
 /// An engine that starts many executions at once takes longer than the hook function has time.
-const STARTS_AT_A_TIME: usize = 4;
+static STARTS: Semaphore = Semaphore::const_new(4);
 /// Of the load, while nothing else runs.
-const LOAD_STARTS_AT_A_TIME: usize = 20;
-/// A message leaves the queue of pending reports after 55 receipts at the latest.
-const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(6);
+static STARTS_OF_THE_LOAD: Semaphore = Semaphore::const_new(20);
+/// A message leaves the queue of pending reports after 55 receipts at the latest, each of which can time out.
+const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(15);
 
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     // Each case has a thread, and waits for its turn by itself.
-    arguments.test_threads = Some(matrix::all().len() * Engine::ALL.len());
+    arguments.test_threads = Some(matrix::all().len() * Engine::VARIANTS.len());
     let runtime = Runtime::new()?;
     let matrix = Arc::new(Matrix::new(runtime));
     let began = Instant::now();
+    let all = arguments.include_ignored || arguments.filter.is_some();
     // The load goes first, while the engines have few executions to search.
-    let load = matrix.run(&arguments, matrix::load());
-    let cases = matrix.run(&arguments, matrix::all());
+    let load = matrix.run(&arguments, if all { matrix::load() } else { Vec::new() });
+    let cases = matrix.run(
+        &arguments,
+        if all { matrix::all() } else { matrix::quick() },
+    );
     if arguments.list {
         return Ok(ExitCode::SUCCESS);
     }
@@ -75,11 +80,6 @@ struct Finished {
 /// The environment of all cases, and what came of those that have run.
 struct Matrix {
     environment: OnceCell<Environment>,
-    short: Semaphore,
-    long: Semaphore,
-    searched: Semaphore,
-    starts: Semaphore,
-    load_starts: Semaphore,
     finished: Mutex<Vec<Finished>>,
     violations: Mutex<Vec<Violation>>,
     runtime: Runtime,
@@ -89,11 +89,6 @@ impl Matrix {
     fn new(runtime: Runtime) -> Self {
         Self {
             environment: OnceCell::new(),
-            short: Semaphore::new(CASES_AT_A_TIME),
-            long: Semaphore::new(LONG_CASES_AT_A_TIME),
-            searched: Semaphore::new(SEARCHED_CASES_AT_A_TIME),
-            starts: Semaphore::new(STARTS_AT_A_TIME),
-            load_starts: Semaphore::new(LOAD_STARTS_AT_A_TIME),
             finished: Mutex::default(),
             violations: Mutex::default(),
             runtime,
@@ -106,12 +101,10 @@ impl Matrix {
         mut cases: Vec<Case>,
     ) -> libtest_mimic::Conclusion {
         cases.sort_by_key(|case| !case.long);
-        let all = arguments.include_ignored || arguments.filter.is_some();
-        cases.retain(|case| all || case.quick);
         let mut names = BTreeSet::new();
         let mut trials = Vec::new();
         for case in cases {
-            for &engine in case.engines {
+            for &engine in &case.engines {
                 let name = format!("{} on {engine}", case.name);
                 assert!(names.insert(name.clone()), "two cases are called {name}");
                 let (matrix, case) = (Arc::clone(self), case.clone());
@@ -129,9 +122,11 @@ impl Matrix {
         run: impl Future<Output = Result<Vec<Violation>>>,
     ) -> Result<(), Failed> {
         let violations = run.await.unwrap_or_else(|error| {
-            vec![Violation::Wrong(format!(
-                "the case was not finished: {error:#}"
-            ))]
+            let what = format!("the case was not finished: {error:#}");
+            vec![Violation {
+                kind: Kind::Wrong,
+                what,
+            }]
         });
         if violations.is_empty() {
             return Ok(());
@@ -147,20 +142,22 @@ impl Matrix {
     }
 
     async fn meets(&self, name: String, case: Case, engine: Engine) -> Result<Vec<Violation>> {
-        let _turn = if case.long { &self.long } else { &self.short }
+        let _turn = if case.long { &LONG_CASES } else { &SHORT_CASES }
             .acquire()
             .await?;
-        let is_searched = case.stack.distributions == matrix::SEARCHED.distributions;
+        let is_searched = case.stack.distributions == matrix::SEARCHED;
         let _searched = if is_searched {
-            Some(self.searched.acquire().await?)
+            Some(SEARCHED_CASES.acquire().await?)
         } else {
             None
         };
         let environment = self.environment().await?;
         let stack = environment.stack(&case).await?;
-        let starts = match case.deployment {
-            Some(_) => &self.load_starts,
-            None => &self.starts,
+        let is_of_the_load = case.deployment.is_some();
+        let starts = if is_of_the_load {
+            &STARTS_OF_THE_LOAD
+        } else {
+            &STARTS
         };
         let start = starts.acquire().await?;
         let run = Run::new(environment, engine, &case, &stack);
@@ -229,12 +226,17 @@ impl Matrix {
 
     fn print_summary(&self, cases: u64, began: Instant) {
         let violations = lock(&self.violations);
-        let count = |is: fn(&Violation) -> bool| violations.iter().filter(|v| is(v)).count();
+        let count = |kind| {
+            violations
+                .iter()
+                .filter(|violation| violation.kind == kind)
+                .count()
+        };
         println!(
             "faults: {cases} cases, {} without a status, {} wrong, {} invalidated twice, in {} s",
-            count(|v| matches!(v, Violation::NoStatus(_))),
-            count(|v| matches!(v, Violation::Wrong(_))),
-            count(|v| matches!(v, Violation::InvalidatedTwice(_))),
+            count(Kind::NoStatus),
+            count(Kind::Wrong),
+            count(Kind::InvalidatedTwice),
             began.elapsed().as_secs()
         );
     }

@@ -199,7 +199,7 @@ async fn the_next_check_is_never_after_the_deadline_and_at_it_the_invalidation_h
 async fn an_unknown_status_is_in_progress_and_says_so() {
     let aws = StandIn::start().await.unwrap();
     let rows = [accepted(&aws, DISTRIBUTION).await];
-    let shown = Fault::Status("Archiving");
+    let shown = Fault::Status("Archiving".to_owned());
     aws.inject(Operation::GetInvalidation, DISTRIBUTION, 2, shown);
     let now = SystemTime::now();
 

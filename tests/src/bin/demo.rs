@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use shared::failure_action::FailureAction;
 use tests::{
-    case::{FailureActions, Trigger},
+    case::{Case, FailureActions, Trigger},
+    catalogue,
     environment::{Engine, Environment},
     follow::{Ended, Step, Watcher},
     guardian::asked_to_stop,
     judge::{Outcome, judge},
     run::Run,
-    scenarios::{self, Scenario},
 };
 
 #[tokio::main]
@@ -42,24 +42,22 @@ async fn main() -> Result<ExitCode> {
     }
 }
 
-fn choose(name: &str) -> Option<Scenario> {
-    if name.is_empty() {
-        scenarios::all().into_iter().next()
-    } else {
-        Scenario::named(name)
-    }
+/// The first one, if no name is given.
+fn choose(name: &str) -> Option<Case> {
+    let mut scenarios = catalogue::scenarios().into_iter();
+    scenarios.find(|case| name.is_empty() || case.name == name)
 }
 
 fn list() {
     println!("make demo SCENARIO=…");
-    for Scenario { case, about } in scenarios::all() {
-        println!("  {:<15} {about}", case.name);
+    for case in catalogue::scenarios() {
+        println!("  {:<15} {}", case.name, case.about);
     }
 }
 
-async fn demo(Scenario { mut case, about }: Scenario) -> Result<ExitCode> {
+async fn demo(mut case: Case) -> Result<ExitCode> {
     case.actions = actions()?;
-    println!("{}: {about}\n", case.name);
+    println!("{}: {}\n", case.name, case.about);
     let environment = timed("starting the local AWS", Environment::start()).await?;
     let parameters = case.stack.parameters(case.actions);
     let deploy = environment.deploy_for(&case, "demo", &parameters);

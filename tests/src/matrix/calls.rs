@@ -1,8 +1,9 @@
 //! Each fault, at each call that a function makes, so many times. What must come of it follows from the class of the fault and from the call.
 
 use stand_in::{ConnectionFault, Fault, Operation};
+use strum::VariantArray;
 
-use super::{FEW, MANY, SEARCHED, SHORT_WAIT, base, rejected};
+use super::{FEW, MANY, SEARCHED, base, failed, rejected};
 use crate::{
     case::{Case, DeadLetter, End, StatusFrom},
     environment::Engine,
@@ -87,27 +88,31 @@ impl Target {
         match self {
             // Only if the repeated caller reference is rejected.
             Self::List => {
-                let mut case = case.fault_at(0, Operation::CreateInvalidation, 1, closed);
-                case.stack = SEARCHED;
+                let mut case =
+                    case.fault_at(Some(0), Operation::CreateInvalidation, Some(1), closed);
+                case.stack.distributions = SEARCHED.to_owned();
                 case.behavior.rejects_known_caller_reference = true;
                 case
             }
             // Only if the hook function fails at every attempt.
             Self::Describe => {
                 let killed = Fault::Before(ConnectionFault::CallerKilled);
-                case.fault(Operation::StartExecution, usize::MAX, killed)
+                case.fault(Operation::StartExecution, None, killed)
             }
             // Only if the report is denied.
             Self::DescribeError => {
                 let denied = FaultKind::Denied.at(Self::Report);
-                case.fault(Self::Report.operation(), 1, denied)
+                case.fault(Self::Report.operation(), Some(1), denied)
             }
             // Only if the hook function can neither start the execution nor report.
             Self::Queue => {
                 let missing = FaultKind::NotFound.at(Self::Start);
                 let unavailable = FaultKind::Unavailable.at(Self::Report);
-                case.fault(Operation::StartExecution, usize::MAX, missing)
-                    .fault(Self::Report.operation(), MANY / 10, unavailable)
+                case.fault(Operation::StartExecution, None, missing).fault(
+                    Self::Report.operation(),
+                    Some(6),
+                    unavailable,
+                )
             }
             _ => case,
         }
@@ -115,7 +120,7 @@ impl Target {
 }
 
 /// The faults of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 enum FaultKind {
     Throttled,
     InternalError,
@@ -147,21 +152,6 @@ enum Class {
 }
 
 impl FaultKind {
-    const ALL: [Self; 12] = [
-        Self::Throttled,
-        Self::InternalError,
-        Self::Unavailable,
-        Self::Denied,
-        Self::NotFound,
-        Self::Unparseable,
-        Self::ConnectionClosed,
-        Self::ResponseLost,
-        Self::TooSlow,
-        Self::CrashBefore,
-        Self::CrashAfter,
-        Self::TimesOut,
-    ];
-
     fn at(self, target: Target) -> Fault {
         let [throttled, denied, not_found] = target.codes();
         let rejected = |(code, status)| rejected(code, status);
@@ -206,7 +196,7 @@ impl Class {
 }
 
 /// How many calls meet the fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 enum Times {
     Once,
     AFew,
@@ -216,14 +206,12 @@ enum Times {
 }
 
 impl Times {
-    const ALL: [Self; 4] = [Self::Once, Self::AFew, Self::Many, Self::Always];
-
-    fn count(self) -> usize {
+    fn count(self) -> Option<usize> {
         match self {
-            Self::Once => 1,
+            Self::Once => Some(1),
             Self::AFew => FEW,
             Self::Many => MANY,
-            Self::Always => usize::MAX,
+            Self::Always => None,
         }
     }
 }
@@ -234,8 +222,8 @@ const CRASHED: &[&str] = &["Runtime.ExitError", "Sandbox.Timedout"];
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for target in Target::ALL {
-        for kind in FaultKind::ALL {
-            for times in Times::ALL {
+        for &kind in FaultKind::VARIANTS {
+            for &times in Times::VARIANTS {
                 if !takes_too_long(target, kind, times) {
                     let case = case(target, kind, times);
                     let other_behavior = with_other_behavior(&case, target, kind.class());
@@ -281,10 +269,10 @@ fn expect(case: Case, target: Target, class: Class, times: Times) -> Case {
         (Target::Start, Class::Denied | Class::Missing) => case.not_started(),
         (Target::Start, Class::CallerDies) if !once => case.not_started(),
         // The execution reports; invalidations take longer than the attempts of the hook function.
-        (Target::Start, Class::CallerDiesAfter) => case.taking(6),
+        (Target::Start, Class::CallerDiesAfter) => case.taking(6.0),
         // The hook function can't know that it has started the execution, and reports.
         (Target::Start, Class::EffectWithoutResponse) if always => case
-            .taking(60)
+            .taking(60.0)
             .ending(End::Succeeded, StatusFrom::OnInvalidationFailure),
         (Target::Start, _) if always => case.not_started(),
 
@@ -297,10 +285,13 @@ fn expect(case: Case, target: Target, class: Class, times: Times) -> Case {
         }
         // One function checks all invalidations.
         (Target::Get(_), _) if always && class.ends_the_function() => case.failing(CRASHED),
-        (Target::Get(item), _) if always => Case {
-            stack: SHORT_WAIT,
-            ..case.failing_at(item, &["InvalidationStatusUnknown"])
-        },
+        (Target::Get(item), _) if always => {
+            let mut case = case.failing_at(item, &["InvalidationStatusUnknown"]);
+            case.stack
+                .parameters
+                .insert("MaxWaitSeconds".to_owned(), "40".to_owned());
+            case
+        }
 
         (Target::Describe, _) if always && class.ends_the_function() => {
             case.not_started().never_reported()
@@ -324,8 +315,8 @@ fn expect_of_create(case: Case, item: usize, class: Class, always: bool) -> Case
 
 /// `report-status` asks for the error of an execution whose report was denied, as moto's event doesn't have it.
 fn expect_of_the_error(mut case: Case, class: Class, always: bool) -> Case {
-    case.engines = &[Engine::Moto];
-    let end = End::Failed(&["InvalidatedButNotReported"]);
+    case.engines = vec![Engine::Moto];
+    let end = failed(&["InvalidatedButNotReported"]);
     match class {
         _ if always && class.ends_the_function() => {
             case.ending(end, StatusFrom::Nothing).never_reported()
@@ -343,7 +334,7 @@ fn expect_of_the_report(mut case: Case, class: Class, times: Times) -> Case {
     if always {
         case.expected.dead_letter = DeadLetter::Either;
     }
-    let end = End::Failed(&["InvalidatedButNotReported"]);
+    let end = failed(&["InvalidatedButNotReported"]);
     match class {
         Class::Denied | Class::Missing => {
             let case = case.ending(end, StatusFrom::Completion);
@@ -372,7 +363,7 @@ fn with_other_behavior(case: &Case, target: Target, class: Class) -> Option<Case
     let mut other = case.clone();
     match target {
         Target::Create(_) => {
-            other.stack = SEARCHED;
+            other.stack.distributions = SEARCHED.to_owned();
             other.behavior.rejects_known_caller_reference = true;
             other.name += ", a known caller reference is rejected";
         }

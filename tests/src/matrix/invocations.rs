@@ -3,8 +3,8 @@
 
 use stand_in::{ConnectionFault, Fault, Function, Operation};
 
-use super::{FEW, base, rejected};
-use crate::case::{Case, End, StatusFrom};
+use super::{FEW, base, failed, rejected};
+use crate::case::{Case, StatusFrom};
 
 /// What the execution says of an invocation that never works.
 const NOT_INVOKED: &[&str] = &[
@@ -33,12 +33,12 @@ pub(super) fn all() -> Vec<Case> {
         ("NotFound", rejected("ResourceNotFoundException", 404)),
         ("ConnectionClosed", Fault::Before(ConnectionFault::Closed)),
         ("ResponseLost", Fault::After(ConnectionFault::Closed)),
-        ("TooSlow", Fault::After(ConnectionFault::NoResponse)),
+        ("TooSlow", Fault::After(ConnectionFault::TaskTimesOut)),
     ];
     let mut cases = Vec::new();
     for function in [Function::Create, Function::Check, Function::Report] {
         for (name, fault) in &faults {
-            for (times, count) in [("Once", 1), ("AFew", FEW), ("Always", usize::MAX)] {
+            for (times, count) in [("Once", Some(1)), ("AFew", FEW), ("Always", None)] {
                 let mut case = base(format!("Invoke {function:?}, {name}, {times}"));
                 case.long = *name == "TooSlow" || times != "Once";
                 case.quick = !case.long;
@@ -48,7 +48,7 @@ pub(super) fn all() -> Vec<Case> {
                     Function::Create | Function::Check => case.failing(NOT_INVOKED),
                     // The queue of pending reports invokes the function otherwise.
                     Function::Report => {
-                        let end = End::Failed(&["InvalidatedButNotReported"]);
+                        let end = failed(&["InvalidatedButNotReported"]);
                         case.ending(end, StatusFrom::Completion)
                     }
                 });

@@ -1,6 +1,6 @@
 //! CloudFront's REST XML, version 2020-05-31.
 
-use std::time::SystemTime;
+use std::{sync::LazyLock, time::SystemTime};
 
 use axum::{
     http::{StatusCode, header::LOCATION},
@@ -14,7 +14,8 @@ use crate::{
 
 pub mod documents;
 
-const IN_PROGRESS: &Fault = &Fault::Status("InProgress");
+/// Of an invalidation that was just created.
+static IN_PROGRESS: LazyLock<Fault> = LazyLock::new(|| Fault::Status("InProgress".to_owned()));
 
 pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
     let mut call = Call::new(Operation::CreateInvalidation, id, request);
@@ -46,7 +47,7 @@ pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &st
             };
             state.invalidations.push(new.clone());
             // A new invalidation is in progress, even if it takes no time.
-            (new, fault.or(Some(IN_PROGRESS)))
+            (new, fault.or(Some(&IN_PROGRESS)))
         };
         let location = format!(
             "https://cloudfront.amazonaws.com/2020-05-31/distribution/{id}/invalidation/{}",

@@ -1,9 +1,10 @@
 //! What tests inject into calls, and what they choose where a service's behavior isn't known.
 
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 /// What happens to a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub enum Fault {
     /// The call has no effect and gets an error response.
     Rejected(ServiceError),
@@ -12,7 +13,7 @@ pub enum Fault {
     /// The call has its effect, and then the connection fails.
     After(ConnectionFault),
     /// The response shows an invalidation with this status.
-    Status(&'static str),
+    Status(String),
 }
 
 impl Fault {
@@ -23,7 +24,7 @@ impl Fault {
 }
 
 /// An error response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ServiceError {
     /// The error code, spelled as the service spells it on the wire.
     pub code: String,
@@ -49,7 +50,7 @@ pub(crate) fn rejected<T>(code: &str, message: &str) -> Result<T, ServiceError> 
 }
 
 /// What can happen instead of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 pub enum ConnectionFault {
     /// The response can't be parsed.
     Unparseable,
@@ -57,6 +58,8 @@ pub enum ConnectionFault {
     Closed,
     /// There is no response, however long the caller waits.
     NoResponse,
+    /// There is no response until the task of the state machine times out: a header says so, and its engine does not wait.
+    TaskTimesOut,
     /// The calling process is killed. For Lambda, the function crashes.
     CallerKilled,
     /// The calling process is stopped. For Lambda, the function times out.
@@ -73,7 +76,8 @@ impl IntoResponse for ConnectionFault {
 }
 
 /// What the services do where nobody knows for sure.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Behavior {
     /// CloudFront rejects a caller reference that it knows instead of returning the earlier invalidation.
     pub rejects_known_caller_reference: bool,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{HttpRequest, connection};
@@ -52,7 +52,7 @@ pub(crate) fn is_about(about: &str, subject: &str, caller_reference: Option<&str
 }
 
 /// The operations that the stand-in has (CloudFront's and CodeDeploy's) or forwards (the others).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are AWS's")]
 pub enum Operation {
     CreateInvalidation,
@@ -68,7 +68,7 @@ pub enum Operation {
 }
 
 /// The functions that the state machine invokes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Function {
     /// `create-invalidation`
     Create,

@@ -11,24 +11,18 @@ use tests::{
 };
 use tokio::process::Command;
 
-/// The arguments have no spaces in them.
-async fn aws_cli(aws: &LocalAws, command: &str) -> Result<()> {
-    let arguments: Vec<_> = command.split(' ').collect();
-    stack::cli(aws, &arguments).await.map(drop)
-}
-
 /// `ExecutionEndedRule` has no target.
 pub async fn removed_rule(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let rule = stack.resource(aws, "ExecutionEndedRule").await?;
     let command = format!("events remove-targets --rule {rule} --ids PendingReportsQueue");
-    aws_cli(aws, &command).await
+    stack::cli(aws, &command).await.map(drop)
 }
 
 /// No function reads the queue of pending reports.
 pub async fn disabled_mapping(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let mapping = &stack.outputs["PendingReportsMappingId"];
     let command = format!("lambda update-event-source-mapping --no-enabled --uuid {mapping}");
-    aws_cli(aws, &command).await
+    stack::cli(aws, &command).await.map(drop)
 }
 
 /// `create-invalidation` isn't authorized for one of the distributions.
@@ -42,8 +36,8 @@ pub async fn denied_permission(aws: &LocalAws, stack: &Stack) -> Result<()> {
         "Resource": "arn:aws:cloudfront::*:distribution/E2QWRUHAPOMQZL",
     } });
     let put = "iam put-role-policy --policy-name deny";
-    let command = format!("{put} --role-name {role} --policy-document {policy}");
-    aws_cli(aws, &command).await
+    let command = format!("{put} --role-name {role} --policy-document '{policy}'");
+    stack::cli(aws, &command).await.map(drop)
 }
 
 /// A function is built for another processor.
@@ -66,5 +60,5 @@ pub async fn wrong_architecture(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let update = format!("lambda update-function-code --function-name {function}");
     let zip = folder.path().join("code.zip");
     let command = format!("{update} --zip-file fileb://{}", zip.display());
-    aws_cli(aws, &command).await
+    stack::cli(aws, &command).await.map(drop)
 }
