@@ -138,7 +138,9 @@ def function_starts(stack, function):
 
 
 def start(stack, distribution, name):
-    batch = {"distributionId": distribution, "paths": [PATH]}
+    # With a tag, create-invalidation checks that the distribution has cache tags.
+    tags = ["#cloudfront-deploy-hook-verify"] if stack.parameters.get("CacheTags") else []
+    batch = {"distributionId": distribution, "paths": [PATH, *tags]}
     execution = machines.start_execution(
         stateMachineArn=stack.machine, name=name, input=json.dumps({"invalidations": [batch]})
     )
@@ -239,7 +241,8 @@ def permissions(stack):
     yield "HookFunction", "sqs:SendMessage", queue, True
     for distribution in stack.distributions:
         on = stack.arn_of("cloudfront", f"distribution/{distribution}")
-        for action in ("CreateInvalidation", "GetInvalidation", "ListInvalidations"):
+        config = ["GetDistributionConfig"] if stack.parameters.get("CacheTags") else []
+        for action in ("CreateInvalidation", "GetInvalidation", "ListInvalidations", *config):
             yield "CreateInvalidationFunction", f"cloudfront:{action}", on, True
         yield "CheckInvalidationFunction", "cloudfront:GetInvalidation", on, True
     another = stack.arn_of("cloudfront", "distribution/EANOTHER000000")

@@ -136,7 +136,7 @@ def recorded_calls(calls, key, group):
     for operation, subject, call_key in calls:
         if call_key != key:
             continue
-        if operation.endswith(("Invalidation", "Invalidations")):
+        if operation.endswith(("Invalidation", "Invalidations", "DistributionConfig")):
             yield f"cloudfront:{operation}", f"arn:aws:cloudfront::{ACCOUNT}:distribution/{subject}"
         else:
             yield f"codedeploy:{operation}", deployment_group(group)

@@ -6,11 +6,6 @@ import boto3
 from botocore.config import Config
 
 
-def times_out(answer):
-    """Whether the stand-in says that the task times out (ConnectionFault::TaskTimesOut)."""
-    return "x-stand-in-task-times-out" in answer["ResponseMetadata"]["HTTPHeaders"]
-
-
 def client(service, url_variable):
     return boto3.client(
         service,

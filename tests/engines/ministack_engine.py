@@ -6,7 +6,6 @@
 - Wait states, the delays before retries, Lambda's minutes between asynchronous attempts and a queue's VisibilityTimeout after a
   message failed are cut short and recorded (skipped_time.py). A queue does not pause for all its messages after one that failed,
   and does not hand out only five at a time (Lambda starts with five, and soon has hundreds).
-- A task that times out by the stand-in's word does so at once, and its time is recorded as skipped.
 - A function that the stand-in has frozen times out at once, and the rest of its time is recorded as skipped.
 - An execution that was stopped does not repeat its task any more.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
@@ -25,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
-from clients import client, times_out
+from clients import client
 from ministack_local import main
 from skipped_time import shorten
 
@@ -33,22 +32,14 @@ lambda_client = client("lambda", "LAMBDA_URL")
 execute_function = lambda_svc._execute_function
 deliver = lambda_svc._run_sqs_batch
 invoke = lambda_runtime.ProvidedWorker.invoke
-invoke_with_timeout = stepfunctions._invoke_resource_with_timeout
 perform_task = stepfunctions._execute_task
 wait = stepfunctions._execute_wait
 current = threading.local()
 
 
-class TaskTimesOut(stepfunctions._ExecutionError):
-    def __init__(self):
-        super().__init__("States.Timeout", "by the stand-in's word")
-
-
 def call_lambda(function, event):
     try:
         answer = lambda_client.invoke(FunctionName=function, Payload=json.dumps(event))
-        if times_out(answer):
-            raise TaskTimesOut
         payload = json.loads(answer["Payload"].read())
     except ClientError as error:
         code = error.response["Error"]["Code"]
@@ -60,14 +51,6 @@ def call_lambda(function, event):
     if "FunctionError" in answer:
         raise stepfunctions._ExecutionError(payload.get("errorType", "Lambda.Unknown"), json.dumps(payload))
     return payload
-
-
-def invoke_unless_it_times_out(resource, task_input, timeout):
-    try:
-        return invoke_with_timeout(resource, task_input, timeout)
-    except TaskTimesOut:
-        shorten(timeout, current.context["Execution"]["Id"])
-        raise
 
 
 def execute_task(state, task_input, execution, context):
@@ -154,7 +137,6 @@ lambda_runtime.time = types.SimpleNamespace(
 lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": Popen})
 stepfunctions._call_lambda = call_lambda
 stepfunctions._execute_task = execute_task
-stepfunctions._invoke_resource_with_timeout = invoke_unless_it_times_out
 stepfunctions._execute_wait = execute_wait
 stepfunctions._scaled_sleep = sleep_unless_stopped
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)

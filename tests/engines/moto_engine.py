@@ -1,6 +1,6 @@
 """moto's Step Functions (LocalStack's interpreter) as a server: with the JSONata evaluator that moto lacks
-(getmoto/moto#10105), functions invoked over HTTP, status changes sent to an EventBridge elsewhere, and Wait states, the delays
-before retries and the tasks that time out by the stand-in's word cut short and recorded (skipped_time.py).
+(getmoto/moto#10105), functions invoked over HTTP, status changes sent to an EventBridge elsewhere, and Wait states and
+the delays before retries cut short and recorded (skipped_time.py).
 
 The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so
 the product meets either.
@@ -25,12 +25,8 @@ from moto.server import main
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
-    StateTaskServiceLambda,
-)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
@@ -39,7 +35,7 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
-from clients import client, times_out
+from clients import client
 from skipped_time import shorten
 
 # The event leaves out an input of more than 248 KiB.
@@ -61,27 +57,13 @@ events = client("events", "EVENTS_URL")
 class Lambda:
     def invoke(self, **request):
         try:
-            answer = lambda_client.invoke(**request)
-            if times_out(answer):
-                raise EvalTimeoutError
-            return answer
+            return lambda_client.invoke(**request)
         except BotoCoreError as error:
             response = {
                 "Error": {"Code": "SdkClientException", "Message": str(error)},
                 "ResponseMetadata": {"HTTPStatusCode": 0, "RequestId": ""},
             }
             raise ClientError(response, "Invoke") from error
-
-
-eval_service_task = StateTaskServiceLambda._eval_service_task
-
-
-def eval_unless_it_times_out(self, env, *others, **named):
-    try:
-        eval_service_task(self, env, *others, **named)
-    except EvalTimeoutError:
-        shorten(self.timeout.timeout_seconds, execution_of(env))
-        raise
 
 
 def evaluate(expression):
@@ -155,7 +137,6 @@ for module in list(sys.modules.values()):
     if getattr(module, "encode_jsonata_variable_declarations", None):
         module.encode_jsonata_variable_declarations = declare
 iteration_worker.CustomErrorName = named
-StateTaskServiceLambda._eval_service_task = eval_unless_it_times_out
 lambda_eval_utils.boto_client_for = lambda **_: Lambda()
 retrier_decl.RetrierDecl._eval_body = sleep_before_retry
 retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(shorten(seconds, execution_of(retrying.env))))

@@ -146,8 +146,8 @@ pub struct PlannedFault {
 pub enum Trigger {
     /// The hook event, so many times at once.
     HookEvent(Invocation, usize),
-    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook, and `$LARGE_PATHS` for so many paths
-    /// that EventBridge leaves the input out of its event.
+    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook, `$DISTRIBUTION` for a distribution that
+    /// no other case has, and `$LARGE_PATHS` for so many paths that EventBridge leaves the input out of its event.
     StartExecution(String),
 }
 
@@ -196,6 +196,8 @@ pub struct Expected {
     pub reports: Option<usize>,
     /// How many invalidations there are.
     pub invalidations: Option<usize>,
+    /// What the first invalidation invalidates.
+    pub paths: Option<Vec<String>>,
     /// An operation that must have been called.
     pub call: Option<Operation>,
 }
@@ -288,6 +290,11 @@ impl Deployment {
             "deploymentId": self.id,
             "lifecycleEventHookExecutionId": self.hook_execution_id,
         })
+    }
+
+    /// A distribution that no other deployment invalidates.
+    pub fn distribution_id(&self) -> String {
+        format!("E{}", self.id.replace('-', "").to_uppercase())
     }
 
     /// The start of the caller reference of the invalidation with this index.

@@ -67,7 +67,7 @@ pub struct Violation {
 
 type Guarantee = fn(&Case, &Outcome) -> Result<()>;
 
-const GUARANTEES: [(Kind, Guarantee); 11] = [
+const GUARANTEES: [(Kind, Guarantee); 12] = [
     (Kind::NoStatus, a_status),
     (Kind::Wrong, the_right_one_and_no_other),
     (Kind::NoStatus, within_the_hour),
@@ -77,6 +77,7 @@ const GUARANTEES: [(Kind, Guarantee); 11] = [
         one_invalidation_for_each_distribution,
     ),
     (Kind::Wrong, as_many_invalidations),
+    (Kind::Wrong, the_paths),
     (Kind::Wrong, the_others_are_completed),
     (Kind::Wrong, the_documented_end),
     (Kind::Wrong, what_engineers_read),
@@ -179,6 +180,17 @@ fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Result<()> {
     ensure!(
         counts.len() == expected,
         "{expected} invalidations, but {counts:?}"
+    );
+    Ok(())
+}
+
+fn the_paths(case: &Case, outcome: &Outcome) -> Result<()> {
+    let found = outcome.invalidations.first().map(|first| &first.paths);
+    let expected = case.expected.paths.as_ref();
+    let is_right = expected.is_none() || found == expected;
+    ensure!(
+        is_right,
+        "{found:?} was invalidated instead of {expected:?}"
     );
     Ok(())
 }

@@ -6,7 +6,6 @@
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
-    clippy::return_self_not_must_use,
     reason = "test helpers, whose names say what they are"
 )]
 

@@ -51,14 +51,18 @@ impl<'a> Run<'a> {
         let stand_in = &environment.aws.stand_in;
         stand_in.forward_executions_to(&deployment.execution_name, environment.url(engine));
         stand_in.set_behavior(&deployment.id, case.behavior);
+        if case.behavior.lacks_cache_tags {
+            stand_in.set_behavior(&case.stack.distributions, case.behavior);
+        }
         for (item, time) in case.invalidations_take.iter().enumerate() {
             let time = time.map(Duration::from_secs_f64);
             stand_in.invalidations_take(&deployment.caller_reference(item), time);
         }
         for planned in &case.faults {
-            let about = match planned.item {
-                None => deployment.id.clone(),
-                Some(item) => deployment.caller_reference(item),
+            let about = match (planned.operation, planned.item) {
+                (Operation::GetDistributionConfig, _) => deployment.distribution_id(),
+                (_, None) => deployment.id.clone(),
+                (_, Some(item)) => deployment.caller_reference(item),
             };
             let fault = planned.fault.clone();
             let times = planned.times.unwrap_or(usize::MAX);
@@ -83,6 +87,7 @@ impl<'a> Run<'a> {
             }
             Trigger::StartExecution(input) => {
                 let input = input.replace("$HOOK", &self.deployment.hook().to_string());
+                let input = input.replace("$DISTRIBUTION", &self.deployment.distribution_id());
                 let input = input.replace("$LARGE_PATHS", &large_paths().to_string());
                 self.sfn()
                     .start_execution()

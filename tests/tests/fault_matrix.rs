@@ -27,7 +27,7 @@ use tokio::{
 };
 
 /// How many run at a time: more would starve each other on two processors.
-static SHORT_CASES: Semaphore = Semaphore::const_new(40);
+static SHORT_CASES: Semaphore = Semaphore::const_new(20);
 /// Long cases mostly wait, which costs nothing.
 static LONG_CASES: Semaphore = Semaphore::const_new(400);
 /// The newest hundred invalidations of a distribution always include the one that is searched for.

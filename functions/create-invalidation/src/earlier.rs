@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::aws::{AwsFailure, OPERATION_TIMEOUT};
 use tokio::time::timeout;
 
-use crate::{Error, Input, LOOK_UP, Target};
+use crate::{Error, Input, LOOK_UP, Target, explain_other};
 
 /// How many of a distribution's newest invalidations are listed: as many as one call returns.
 pub const NEWEST: i32 = 100;
@@ -45,6 +45,21 @@ pub async fn find(
     input: &Input,
     target: &Target,
 ) -> Result<Option<Invalidation>, Error> {
+    timeout(OPERATION_TIMEOUT, search(client, input, target))
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::CloudFrontUnavailable {
+                target: target.clone(),
+                source: AwsFailure::unusable("ListInvalidations and GetInvalidation took too long"),
+            })
+        })
+}
+
+async fn search(
+    client: &Client,
+    input: &Input,
+    target: &Target,
+) -> Result<Option<Invalidation>, Error> {
     let newest = client
         .list_invalidations()
         .distribution_id(input.distribution_id.as_str())
@@ -54,7 +69,7 @@ pub async fn find(
         .map_err(|error| {
             let is_denied = ListInvalidationsError::is_access_denied;
             let is_missing = ListInvalidationsError::is_no_such_distribution;
-            explain(&error, target, is_denied, is_missing)
+            explain_other(&error, target, is_denied, is_missing, LOOK_UP)
         })?;
     let earliest = input.execution_start_time.as_secs_f64() - CLOCK_TOLERANCE.as_secs_f64();
     let summaries = newest
@@ -65,30 +80,20 @@ pub async fn find(
         .filter(|summary| summary.create_time.as_secs_f64() >= earliest)
         // The oldest first: this execution created its invalidation soon after its start.
         .rev();
-    let search = async {
-        let mut found = stream::iter(summaries)
-            .map(|summary| get(client, summary.id, target))
-            .buffered(CALLS_AT_A_TIME);
-        while let Some(found) = found.try_next().await? {
-            let ours = found.filter(|invalidation| {
-                invalidation
-                    .invalidation_batch()
-                    .is_some_and(|batch| batch.caller_reference() == input.caller_reference)
-            });
-            if ours.is_some() {
-                return Ok(ours);
-            }
+    let mut found = stream::iter(summaries)
+        .map(|summary| get(client, summary.id, target))
+        .buffered(CALLS_AT_A_TIME);
+    while let Some(found) = found.try_next().await? {
+        let ours = found.filter(|invalidation| {
+            invalidation
+                .invalidation_batch()
+                .is_some_and(|batch| batch.caller_reference() == input.caller_reference)
+        });
+        if ours.is_some() {
+            return Ok(ours);
         }
-        Ok(None)
-    };
-    timeout(OPERATION_TIMEOUT, search)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Error::CloudFrontUnavailable {
-                target: target.clone(),
-                source: AwsFailure::unusable("GetInvalidation took too long"),
-            })
-        })
+    }
+    Ok(None)
 }
 
 /// The invalidation; none if CloudFront lists it but does not find it yet (it is eventually consistent).
@@ -111,30 +116,9 @@ async fn get(client: &Client, id: String, target: &Target) -> Result<Option<Inva
         Err(error) => {
             let is_denied = GetInvalidationError::is_access_denied;
             let is_missing = GetInvalidationError::is_no_such_distribution;
-            Err(explain(&error, target, is_denied, is_missing))
+            Err(explain_other(
+                &error, target, is_denied, is_missing, LOOK_UP,
+            ))
         }
-    }
-}
-
-fn explain<E>(
-    error: &SdkError<E>,
-    target: &Target,
-    is_denied: fn(&E) -> bool,
-    is_missing: fn(&E) -> bool,
-) -> Error
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let source = AwsFailure::from(error);
-    let target = target.clone();
-    match error.as_service_error() {
-        _ if source.is_transient() => Error::CloudFrontUnavailable { target, source },
-        Some(error) if is_denied(error) => Error::AccessDenied { target, source },
-        Some(error) if is_missing(error) => Error::DistributionNotFound { target, source },
-        _ => Error::CloudFrontRejected {
-            advice: source.remedy().unwrap_or(LOOK_UP),
-            target,
-            source,
-        },
     }
 }

@@ -1,15 +1,18 @@
 //! The state `CreateInvalidation`: creates one invalidation for one distribution.
 //!
+//! If tags are to be invalidated, it first checks that the distribution has any ([`Error::CacheTagsNotConfigured`]).
+//!
 //! The caller reference is the same on every retry, so CloudFront recognizes a repeated request. If it rejects the repeated
 //! request, the function finds the invalidation that the first request created.
 
+mod cache_tags;
 mod earlier;
 
-use std::{collections::BTreeSet, fmt, time::SystemTime};
+use std::{fmt, time::SystemTime};
 
 use aws_sdk_cloudfront::{
     Client,
-    error::{BuildError, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     operation::create_invalidation::CreateInvalidationError,
     types::{Invalidation as CloudFrontInvalidation, InvalidationBatch, Paths},
 };
@@ -21,12 +24,15 @@ use shared::{
     aws::AwsFailure,
     document::{self, InvalidDocument},
     errors,
-    invalidation::{Created, DistributionId, Invalidation, Path},
+    invalidation::{Created, DistributionId, Invalidation},
+    items::Items,
     schedule, timestamp,
 };
 
 /// What to do about an error that this function does not expect.
-const LOOK_UP: &str = "See the error in the CloudFront API reference";
+const LOOK_UP: &str = "Look the error up in the CloudFront API reference";
+/// What to do if access to the distribution is denied.
+const AUTHORIZE: &str = "Check that the distribution is in this account and in the stack's DistributionIds parameter, and that no permissions boundary or service control policy denies access";
 
 /// One item of the state machine's Map.
 #[derive(Debug, Deserialize)]
@@ -38,8 +44,7 @@ struct Input {
     #[serde(with = "timestamp")]
     execution_start_time: DateTime,
     distribution_id: DistributionId,
-    #[serde(deserialize_with = "document::non_empty_list")]
-    paths: BTreeSet<Path>,
+    paths: Items,
     #[serde(deserialize_with = "document::non_empty_text")]
     caller_reference: String,
     /// No invalidation is created after this: the execution would not wait for it.
@@ -63,6 +68,7 @@ pub struct Target {
     distribution_id: DistributionId,
     paths: usize,
     wildcards: usize,
+    cache_tags: usize,
 }
 
 impl fmt::Display for Target {
@@ -71,11 +77,16 @@ impl fmt::Display for Target {
             distribution_id,
             paths,
             wildcards,
+            cache_tags,
         } = self;
         write!(
             f,
-            "distribution {distribution_id} (paths: {paths}, of which wildcards: {wildcards})"
-        )
+            "distribution {distribution_id} (paths: {paths}, of which wildcards: {wildcards}"
+        )?;
+        if *cache_tags > 0 {
+            write!(f, "; cache tags: {cache_tags}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -117,13 +128,23 @@ pub enum Error {
     },
     /// The function's role isn't authorized.
     #[error(
-        "the create-invalidation function isn't authorized to invalidate {target}: {source}. Check that the distribution is in this account and in the stack's DistributionIds parameter, and that no permissions boundary or service control policy denies access"
+        "the create-invalidation function isn't authorized to invalidate {target}: {source}. {advice}"
     )]
     AccessDenied {
         /// What was to be invalidated.
         target: Target,
         /// CloudFront's response.
         source: AwsFailure,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The distribution has no `CacheTagConfig`. AWS doesn't document what CloudFront does with tags then: perhaps nothing.
+    #[error(
+        "distribution {distribution_id} has no cache tags: its configuration has no CacheTagConfig, so CloudFront would not find the objects to invalidate. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags parameter or from the execution input"
+    )]
+    CacheTagsNotConfigured {
+        /// The distribution.
+        distribution_id: DistributionId,
     },
     /// CloudFront rejects the batch, or the request.
     #[error("CloudFront rejected an invalidation for {target}: {source}. {advice}")]
@@ -174,8 +195,9 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
     let input: Input = document::parse("the input of CreateInvalidation", &event)?;
     let target = Target {
         distribution_id: input.distribution_id.clone(),
-        paths: input.paths.len(),
-        wildcards: input.paths.iter().filter(|path| path.is_wildcard()).count(),
+        paths: input.paths.count() - input.paths.cache_tag_count(),
+        wildcards: input.paths.wildcard_count(),
+        cache_tags: input.paths.cache_tag_count(),
     };
     if timestamp::until(now, input.deadline).is_zero() {
         return Err(Error::InvalidationNotCreated {
@@ -183,13 +205,16 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
             deadline: input.deadline,
         });
     }
+    if target.cache_tags > 0 {
+        cache_tags::check(client, &target).await?;
+    }
     let accepted = create(client, &input, &target).await?;
     let age = timestamp::between(accepted.create_time, now);
     let is_completed = accepted.status() == "Completed";
     let created = Created {
         distribution_id: input.distribution_id,
         invalidation_id: accepted.id,
-        path_count: input.paths.len(),
+        path_count: input.paths.count(),
         created_at: accepted.create_time,
         elapsed_seconds: age.as_secs(),
         last_error: None,
@@ -241,44 +266,66 @@ async fn create(
                     source: error.into(),
                 })
         }
-        Err(error) => Err(explain(&error, target.clone())),
+        Err(error) => Err(explain(&error, target)),
     }
 }
 
 fn batch(input: &Input) -> Result<InvalidationBatch, BuildError> {
-    let paths = input.paths.iter().cloned().map(String::from).collect();
     InvalidationBatch::builder()
         .paths(
             Paths::builder()
-                .quantity(i32::try_from(input.paths.len()).unwrap_or(i32::MAX))
-                .set_items(Some(paths))
+                .quantity(i32::try_from(input.paths.count()).unwrap_or(i32::MAX))
+                .set_items(Some(input.paths.iter().collect()))
                 .build()?,
         )
         .caller_reference(&input.caller_reference)
         .build()
 }
 
-fn explain(error: &SdkError<CreateInvalidationError>, target: Target) -> Error {
+fn explain(error: &SdkError<CreateInvalidationError>, target: &Target) -> Error {
+    let advice = match error.as_service_error() {
+        Some(service_error) if service_error.is_too_many_invalidations_in_progress() => {
+            return Error::CloudFrontBusy {
+                target: target.clone(),
+                source: error.into(),
+            };
+        }
+        Some(error) if error.is_batch_too_large() => {
+            "One invalidation cannot have so many paths: use fewer paths, or wildcards"
+        }
+        Some(error) if error.is_invalid_argument() => {
+            "Correct the stack's Paths parameter, or the paths of the execution input"
+        }
+        _ => LOOK_UP,
+    };
+    let is_denied = CreateInvalidationError::is_access_denied;
+    let is_missing = CreateInvalidationError::is_no_such_distribution;
+    explain_other(error, target, is_denied, is_missing, advice)
+}
+
+/// The errors that all of CloudFront's operations have in common.
+fn explain_other<E>(
+    error: &SdkError<E>,
+    target: &Target,
+    is_denied: fn(&E) -> bool,
+    is_missing: fn(&E) -> bool,
+    advice: &'static str,
+) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
     let source = AwsFailure::from(error);
+    let target = target.clone();
     match error.as_service_error() {
-        Some(error) if error.is_too_many_invalidations_in_progress() => {
-            Error::CloudFrontBusy { target, source }
-        }
         _ if source.is_transient() => Error::CloudFrontUnavailable { target, source },
-        Some(error) if error.is_no_such_distribution() => {
-            Error::DistributionNotFound { target, source }
-        }
-        Some(error) if error.is_access_denied() => Error::AccessDenied { target, source },
-        error => Error::CloudFrontRejected {
-            advice: source.remedy().unwrap_or(match error {
-                Some(error) if error.is_batch_too_large() => {
-                    "One invalidation cannot have so many paths: use fewer paths, or wildcards"
-                }
-                Some(error) if error.is_invalid_argument() => {
-                    "Correct the stack's Paths parameter, or the paths of the execution input"
-                }
-                _ => LOOK_UP,
-            }),
+        Some(error) if is_denied(error) => Error::AccessDenied {
+            target,
+            source,
+            advice: AUTHORIZE,
+        },
+        Some(error) if is_missing(error) => Error::DistributionNotFound { target, source },
+        _ => Error::CloudFrontRejected {
+            advice: source.remedy().unwrap_or(advice),
             target,
             source,
         },

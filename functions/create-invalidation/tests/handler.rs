@@ -70,6 +70,57 @@ async fn sends_the_sorted_paths_with_the_caller_reference() {
 }
 
 #[tokio::test]
+async fn tags_are_invalidated_only_if_the_distribution_has_a_cache_tag_header() {
+    for lacks_cache_tags in [false, true] {
+        let aws = StandIn::start().await.unwrap();
+        let behavior = Behavior {
+            lacks_cache_tags,
+            ..Behavior::default()
+        };
+        aws.set_behavior(DISTRIBUTION, behavior);
+        let mut input = input();
+        input["paths"] = json!(["#Product-42", "/a", "#product-42"]);
+
+        let result = create(&aws, input).await;
+
+        let calls: Vec<_> = aws.calls().into_iter().map(|call| call.operation).collect();
+        assert_eq!(calls[0], Operation::GetDistributionConfig);
+        if lacks_cache_tags {
+            let error: Diagnostic = result.unwrap_err().into();
+            assert_eq!(error.error_type, "CacheTagsNotConfigured");
+            assert!(error.error_message.contains(DISTRIBUTION), "{error:?}");
+            assert_eq!(calls.len(), 1);
+        } else {
+            assert_eq!(created(&result.unwrap()).path_count, 2);
+            let paths = aws.calls().pop().unwrap().request;
+            assert_eq!(
+                paths,
+                Request::Paths(vec!["/a".into(), "#product-42".into()])
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_denied_look_at_the_configuration_names_the_parameter() {
+    let aws = StandIn::start().await.unwrap();
+    let denied = Fault::new("AccessDenied", 403, "No.");
+    aws.inject(Operation::GetDistributionConfig, DISTRIBUTION, 1, denied);
+    let mut input = input();
+    input["paths"] = json!(["#blog"]);
+
+    let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
+
+    assert_eq!(error.error_type, "AccessDenied");
+    for part in [
+        "(paths: 0, of which wildcards: 0; cache tags: 1)",
+        "CacheTags parameter",
+    ] {
+        assert!(error.error_message.contains(part), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_request_gets_the_first_invalidation_even_if_cloudfront_rejects_it() {
     for rejects_known_caller_reference in [false, true] {
         let aws = StandIn::start().await.unwrap();

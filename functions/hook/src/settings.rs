@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, env, fmt};
 use serde::Serialize;
 use shared::{
     failure_action::FailureAction,
-    invalidation::{DistributionId, Path},
+    invalidation::DistributionId,
+    items::{Item, Items},
 };
 
 /// The variable with the URL of the queue of pending reports.
@@ -31,14 +32,14 @@ pub struct InvalidationSettings {
     pub invalidations: Vec<InvalidationBatch>,
 }
 
-/// The paths to invalidate in one distribution.
+/// What to invalidate in one distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvalidationBatch {
     /// The distribution.
     pub distribution_id: DistributionId,
-    /// The paths, sorted: their order in the setting must not make a different batch.
-    pub paths: BTreeSet<Path>,
+    /// The paths and cache tags: their order in the settings doesn't make a different batch.
+    pub paths: Items,
 }
 
 /// All problems in the settings.
@@ -76,45 +77,59 @@ impl InvalidationSettings {
         if state_machine_arn.is_empty() {
             problems.push("STATE_MACHINE_ARN is missing or empty".to_owned());
         }
-        let distributions: BTreeSet<DistributionId> =
-            parse_list("DISTRIBUTION_IDS", &variable, &mut problems);
-        let paths: BTreeSet<Path> = parse_list("PATHS", &variable, &mut problems);
-        if !problems.is_empty() {
-            return Err(InvalidSettings(problems));
+        let ids = list("DISTRIBUTION_IDS", &variable);
+        let paths = list("PATHS", &variable);
+        let tags = list("CACHE_TAGS", &variable);
+        if ids.is_empty() {
+            problems.push("DISTRIBUTION_IDS is missing or empty".to_owned());
         }
-        Ok(Self {
-            state_machine_arn,
-            invalidations: distributions
-                .into_iter()
-                .map(|distribution_id| InvalidationBatch {
-                    distribution_id,
-                    paths: paths.clone(),
-                })
-                .collect(),
-        })
+        if paths.is_empty() && tags.is_empty() {
+            problems.push("PATHS and CACHE_TAGS are missing or empty".to_owned());
+        }
+        let ids: BTreeSet<DistributionId> = parse("DISTRIBUTION_IDS", ids, &mut problems);
+        // CloudFront's API has both in one list.
+        let mut items: BTreeSet<Item> = parse("PATHS", paths, &mut problems);
+        let tags = tags.into_iter().map(|tag| format!("#{tag}"));
+        items.extend(parse::<Item>("CACHE_TAGS", tags, &mut problems));
+        match Items::try_from(items) {
+            Ok(paths) if problems.is_empty() => Ok(Self {
+                state_machine_arn,
+                invalidations: ids
+                    .into_iter()
+                    .map(|distribution_id| InvalidationBatch {
+                        distribution_id,
+                        paths: paths.clone(),
+                    })
+                    .collect(),
+            }),
+            _ => Err(InvalidSettings(problems)),
+        }
     }
 }
 
-/// Parses a comma-separated list, and adds its problems to `problems`.
-fn parse_list<T>(
+/// The items of a comma-separated list.
+fn list(name: &str, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let value = variable(name).unwrap_or_default();
+    let items = value.split(',').map(str::trim);
+    items
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Parses the items of a setting, and adds their problems to `problems`.
+fn parse<T>(
     name: &str,
-    variable: impl Fn(&str) -> Option<String>,
+    items: impl IntoIterator<Item = String>,
     problems: &mut Vec<String>,
 ) -> BTreeSet<T>
 where
     T: TryFrom<String, Error: fmt::Display> + Ord,
 {
-    let value = variable(name).unwrap_or_default();
-    if value.trim().is_empty() {
-        problems.push(format!("{name} is missing or empty"));
-        return BTreeSet::new();
-    }
-    value
-        .split(',')
-        .filter_map(|item| {
-            T::try_from(item.trim().to_owned())
-                .map_err(|problem| problems.push(format!("{name}: {problem}")))
-                .ok()
-        })
-        .collect()
+    let parsed = items.into_iter().filter_map(|item| {
+        T::try_from(item)
+            .map_err(|problem| problems.push(format!("{name}: {problem}")))
+            .ok()
+    });
+    parsed.collect()
 }

@@ -271,12 +271,38 @@ async fn invalid_settings_are_all_named_and_the_failure_action_is_reported_at_on
 async fn empty_settings_are_rejected() {
     for (distributions, paths, problem) in [
         ("", "/*", "DISTRIBUTION_IDS is missing or empty"),
-        ("E2QWRUHAPOMQZL", " ", "PATHS is missing or empty"),
+        (
+            "E2QWRUHAPOMQZL",
+            " , ",
+            "PATHS and CACHE_TAGS are missing or empty",
+        ),
     ] {
         let error = settings(distributions, paths, FailureAction::FailDeployment)
             .invalidation
             .unwrap_err();
         assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn cache_tags_are_invalidated_with_the_paths_or_without() {
+    for (paths, tags, expected) in [
+        (
+            "/b,/a,/b",
+            "Product-42,blog",
+            vec!["/a", "/b", "#blog", "#product-42"],
+        ),
+        ("", "blog", vec!["#blog"]),
+        ("/*,/images/*", "", vec!["/*"]),
+    ] {
+        let settings = InvalidationSettings::parse(|variable| match variable {
+            "STATE_MACHINE_ARN" => Some(STATE_MACHINE.to_owned()),
+            "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
+            "PATHS" => Some(paths.to_owned()),
+            _ => Some(tags.to_owned()),
+        });
+        let found: Vec<_> = settings.unwrap().invalidations[0].paths.iter().collect();
+        assert_eq!(found, expected);
     }
 }
 

@@ -10,6 +10,8 @@ pub mod failure_action;
 pub mod handler;
 pub mod hook;
 pub mod invalidation;
+pub mod items;
 pub mod logs;
+pub mod path;
 pub mod schedule;
 pub mod timestamp;

@@ -5,7 +5,7 @@ use strum::VariantArray;
 
 use super::{FEW, MANY, SEARCHED, base, failed, rejected};
 use crate::{
-    case::{Case, DeadLetter, End, StatusFrom},
+    case::{Case, DeadLetter, End, StatusFrom, Trigger},
     environment::Engine,
 };
 
@@ -15,6 +15,8 @@ enum Target {
     Start,
     Create(usize),
     Get(usize),
+    /// Only if there are cache tags.
+    Config,
     List,
     Report,
     /// Of an execution that the hook function may have started before it crashed.
@@ -25,12 +27,13 @@ enum Target {
 }
 
 impl Target {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Start,
         Self::Create(0),
         Self::Create(1),
         Self::Get(0),
         Self::Get(1),
+        Self::Config,
         Self::List,
         Self::Report,
         Self::Describe,
@@ -43,6 +46,7 @@ impl Target {
             Self::Start => Operation::StartExecution,
             Self::Create(_) => Operation::CreateInvalidation,
             Self::Get(_) => Operation::GetInvalidation,
+            Self::Config => Operation::GetDistributionConfig,
             Self::List => Operation::ListInvalidations,
             Self::Report => Operation::PutLifecycleEventHookExecutionStatus,
             Self::Describe | Self::DescribeError => Operation::DescribeExecution,
@@ -71,7 +75,7 @@ impl Target {
             Self::Start => json("StateMachineDoesNotExist"),
             Self::Describe | Self::DescribeError => json("ExecutionDoesNotExist"),
             Self::Report => json("DeploymentDoesNotExistException"),
-            Self::Create(_) | Self::List => xml("NoSuchDistribution"),
+            Self::Create(_) | Self::Config | Self::List => xml("NoSuchDistribution"),
             Self::Get(_) => xml("NoSuchInvalidation"),
             Self::Queue => [
                 ("RequestThrottled", 400),
@@ -90,10 +94,14 @@ impl Target {
             Self::List => {
                 let mut case =
                     case.fault_at(Some(0), Operation::CreateInvalidation, Some(1), closed);
-                case.stack.distributions = SEARCHED.to_owned();
+                case.stack.distributions = SEARCHED.into();
                 case.behavior.rejects_known_caller_reference = true;
                 case
             }
+            Self::Config => Case {
+                trigger: Trigger::StartExecution(TAGS.to_owned()),
+                ..case
+            },
             // Only if the hook function fails at every attempt.
             Self::Describe => {
                 let killed = Fault::Before(ConnectionFault::CallerKilled);
@@ -216,6 +224,12 @@ impl Times {
     }
 }
 
+/// An input with a cache tag.
+const TAGS: &str = r##"{ "hook": $HOOK, "invalidations": [
+    { "distributionId": "$DISTRIBUTION", "paths": ["/*", "#blog"] },
+    { "distributionId": "E2IMAGES000002", "paths": ["/*"] }
+] }"##;
+
 /// A function's own failure: it crashed, or timed out.
 const CRASHED: &[&str] = &["Runtime.ExitError", "Sandbox.Timedout"];
 
@@ -277,7 +291,7 @@ fn expect(case: Case, target: Target, class: Class, times: Times) -> Case {
         (Target::Start, _) if always => case.not_started(),
 
         (Target::Create(item), _) => expect_of_create(case, item, class, always),
-        (Target::List, _) => expect_of_create(case, 0, class, always),
+        (Target::Config | Target::List, _) => expect_of_create(case, 0, class, always),
 
         (Target::Get(item), Class::Denied) => case.failing_at(item, &["AccessDenied"]),
         (Target::Get(item), Class::Missing) if always => {
@@ -363,7 +377,7 @@ fn with_other_behavior(case: &Case, target: Target, class: Class) -> Option<Case
     let mut other = case.clone();
     match target {
         Target::Create(_) => {
-            other.stack.distributions = SEARCHED.to_owned();
+            other.stack.distributions = SEARCHED.into();
             other.behavior.rejects_known_caller_reference = true;
             other.name += ", a known caller reference is rejected";
         }

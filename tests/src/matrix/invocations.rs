@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<Case> {
         ("NotFound", rejected("ResourceNotFoundException", 404)),
         ("ConnectionClosed", Fault::Before(ConnectionFault::Closed)),
         ("ResponseLost", Fault::After(ConnectionFault::Closed)),
-        ("TooSlow", Fault::After(ConnectionFault::TaskTimesOut)),
+        ("TooSlow", Fault::After(ConnectionFault::NoResponse)),
     ];
     let mut cases = Vec::new();
     for function in [Function::Create, Function::Check, Function::Report] {

@@ -97,6 +97,17 @@ pub async fn list_invalidations(shared: &Shared, request: &HttpRequest, id: &str
     .await
 }
 
+pub async fn get_distribution_config(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
+    let call = Call::new(Operation::GetDistributionConfig, id, request);
+    respond(shared, call, Protocol::RestXml, async |_| {
+        check_distribution_id(id)?;
+        let behavior = latest(&shared.lock().behaviors, |about| about == id);
+        let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
+        Ok(documents::distribution_config(has_cache_tags))
+    })
+    .await
+}
+
 fn check_distribution_id(id: &str) -> Result<(), ServiceError> {
     let is_valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     if id.starts_with('E') && id.bytes().all(is_valid) {

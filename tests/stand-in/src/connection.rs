@@ -4,7 +4,7 @@ use std::{convert::Infallible, io, process::Command};
 
 use axum::{
     body::{Body, to_bytes},
-    http::{HeaderMap, HeaderValue, Request},
+    http::{HeaderMap, Request},
     response::Response,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -53,13 +53,6 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> io::Result<Resp
     let mut response = route(shared, request).await;
     match response.extensions_mut().remove::<ConnectionFault>() {
         None | Some(ConnectionFault::Unparseable) => return Ok(response),
-        Some(ConnectionFault::TaskTimesOut) => {
-            let told = HeaderValue::from_static("true");
-            response
-                .headers_mut()
-                .insert("x-stand-in-task-times-out", told);
-            return Ok(response);
-        }
         Some(ConnectionFault::Closed) => {}
         Some(ConnectionFault::NoResponse) => std::future::pending::<()>().await,
         Some(ConnectionFault::CallerKilled) => signal("-KILL", caller)?,

@@ -58,8 +58,6 @@ pub enum ConnectionFault {
     Closed,
     /// There is no response, however long the caller waits.
     NoResponse,
-    /// There is no response until the task of the state machine times out: a header says so, and its engine does not wait.
-    TaskTimesOut,
     /// The calling process is killed. For Lambda, the function crashes.
     CallerKilled,
     /// The calling process is stopped. For Lambda, the function times out.
@@ -81,6 +79,9 @@ impl IntoResponse for ConnectionFault {
 pub struct Behavior {
     /// CloudFront rejects a caller reference that it knows instead of returning the earlier invalidation.
     pub rejects_known_caller_reference: bool,
+    /// The distribution has no `CacheTagConfig`. (It is a setting, not a behavior; what CloudFront does with tags then is
+    /// not known, and the product doesn't ask for it.)
+    pub lacks_cache_tags: bool,
     /// CodeDeploy accepts the same status again instead of saying that the hook was already completed.
     pub accepts_repeated_status: bool,
 }

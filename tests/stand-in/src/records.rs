@@ -58,6 +58,7 @@ pub enum Operation {
     CreateInvalidation,
     GetInvalidation,
     ListInvalidations,
+    GetDistributionConfig,
     PutLifecycleEventHookExecutionStatus,
     GetDeployment,
     StartExecution,

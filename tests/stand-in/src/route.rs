@@ -18,6 +18,9 @@ pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
         ("GET", ["distribution", id, "invalidation"]) => {
             cloudfront::list_invalidations(shared, &request, id).await
         }
+        ("GET", ["distribution", id, "config"]) => {
+            cloudfront::get_distribution_config(shared, &request, id).await
+        }
         ("GET", ["distribution", distribution_id, "invalidation", id]) => {
             cloudfront::get_invalidation(shared, &request, distribution_id, id).await
         }

@@ -1,5 +1,5 @@
-"""Calls the stand-in as any AWS user would. wire_format.rs runs it with the stand-in's URL, a distribution for which
-errors are injected, and their codes."""
+"""Calls the stand-in as any AWS user would. wire_format.rs runs it with the stand-in's URL, a distribution without
+cache tags, one for which errors are injected, and their codes."""
 
 import datetime
 import sys
@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-url, faulty, fault_codes = sys.argv[1:]
+url, untagged, faulty, fault_codes = sys.argv[1:]
 # validate_parameters stays on: botocore checks each request against the API model.
 config = Config(retries={"total_max_attempts": 1})
 session = boto3.Session("stand-in", "stand-in", region_name="us-east-1")
@@ -60,14 +60,24 @@ equal([item["Id"] for item in listed["Items"]], [second["Invalidation"]["Id"], i
 equal((listed["Quantity"], listed["IsTruncated"]), (2, False))
 equal(cloudfront.list_invalidations(DistributionId="ENOTHINGYET0001")["InvalidationList"].get("Items", []), [])
 
+tags = batch("tags", ["/index.html", "#product-42"])
+tagged = cloudfront.create_invalidation(DistributionId=distribution, InvalidationBatch=tags)
+equal(tagged["Invalidation"]["InvalidationBatch"], tags)
+config = cloudfront.get_distribution_config(Id=distribution)["DistributionConfig"]
+equal(config["CacheTagConfig"], {"HeaderName": "cache-tag"})
+assert "CacheTagConfig" not in cloudfront.get_distribution_config(Id=untagged)["DistributionConfig"]
+
 # CloudFront, rejecting: by itself, then as injected.
 rejections = [
     ("NoSuchInvalidation", cloudfront.get_invalidation, {"DistributionId": distribution, "Id": "I404"}),
     ("NoSuchDistribution", cloudfront.get_invalidation, {"DistributionId": "nonsense", "Id": "I404"}),
+    ("NoSuchDistribution", cloudfront.get_distribution_config, {"Id": "nonsense"}),
     ("InvalidArgument", cloudfront.create_invalidation,
      {"DistributionId": distribution, "InvalidationBatch": batch("3", ["no-slash"])}),
     ("InvalidArgument", cloudfront.create_invalidation,
      {"DistributionId": distribution, "InvalidationBatch": batch("3", ["/runtime~main.js"])}),
+    ("InvalidArgument", cloudfront.create_invalidation,
+     {"DistributionId": distribution, "InvalidationBatch": batch("3", ["#"])}),
     ("InconsistentQuantities", cloudfront.create_invalidation,
      {"DistributionId": distribution,
       "InvalidationBatch": {"CallerReference": "4", "Paths": {"Quantity": 2, "Items": ["/*"]}}}),

@@ -2,8 +2,10 @@
 
 use std::{path::Path, process::Stdio};
 
-use stand_in::{Fault, Operation, StandIn};
+use stand_in::{Behavior, Fault, Operation, StandIn};
 
+/// It has no `CacheTagConfig`.
+const UNTAGGED: &str = "EUNTAGGED00001";
 /// The calls about it get these errors in order. boto3 must raise the exception that its model has for each.
 const FAULTY: &str = "EFAULTS0000001";
 
@@ -21,6 +23,11 @@ const CREATE_FAULTS: &[(&str, u16)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_parses_every_response_and_its_models_have_every_error() {
     let aws = StandIn::start().await.unwrap();
+    let behavior = Behavior {
+        lacks_cache_tags: true,
+        ..Behavior::default()
+    };
+    aws.set_behavior(UNTAGGED, behavior);
     for (code, status) in CREATE_FAULTS {
         let fault = Fault::new(code, *status, "As injected.");
         aws.inject(Operation::CreateInvalidation, FAULTY, 1, fault);
@@ -30,7 +37,7 @@ async fn boto3_parses_every_response_and_its_models_have_every_error() {
     let codes: Vec<_> = CREATE_FAULTS.iter().map(|(code, _)| *code).collect();
     let output = tokio::process::Command::new(&python)
         .arg(here.join("tests/wire_format.py"))
-        .args([&aws.url(), FAULTY, &codes.join(",")])
+        .args([&aws.url(), UNTAGGED, FAULTY, &codes.join(",")])
         .stdin(Stdio::null())
         .output()
         .await

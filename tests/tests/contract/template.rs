@@ -9,8 +9,7 @@ use std::{
 use regex::Regex;
 use serde_json::json;
 use shared::{
-    failure_action::FailureAction,
-    invalidation::{DistributionId, Path},
+    failure_action::FailureAction, invalidation::DistributionId, items::CacheTag, path::Path,
 };
 use tests::local_aws::repository;
 
@@ -106,7 +105,11 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
         let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str();
         Regex::new(pattern.unwrap()).unwrap()
     };
-    let (ids, paths) = (pattern("DistributionIds"), pattern("Paths"));
+    let (ids, paths, tags) = (
+        pattern("DistributionIds"),
+        pattern("Paths"),
+        pattern("CacheTags"),
+    );
     let tried = "E2QWRUHAPOMQZL EDFDVBD6EXAMPLE E2 e2qwruhapomqzl E2QWRUHAPOM-ZL * \
         arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL";
     for id in tried.split(' ').chain([""]) {
@@ -115,15 +118,26 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
     }
     let tried = r#"/ /* /index.html /images/* /a%20b /a?b=c&d=e /@scope/~x /a(1)!$'+;:= index.html * /a*b /** /a%2 /a%zz
         /ä /a"b /[id] /{x} /a|b /a^b /a`b /a\b /#tag /<x>"#;
-    let tried = tried.split_whitespace().chain(["", "/a b"]);
+    let tried = tried.split_whitespace().chain(["/a b"]);
     let bytes = 0..=u8::MAX;
     let encoded = bytes.flat_map(|byte| [format!("/a%{byte:02X}b"), format!("/a%{byte:02x}b")]);
     for path in tried.map(str::to_owned).chain(encoded) {
         let accepted = Path::try_from(path.clone()).is_ok();
         assert_eq!(paths.is_match(&path), accepted, "{path:?}");
     }
-    // The comma is the one exception: it separates the list before the pattern is applied.
+    let lengths = [1, 255, 256, 257].map(|length| "x".repeat(length));
+    let characters = (0..=u8::MAX).map(|byte| format!("a{}", char::from(byte)));
+    // White space around an item is ignored.
+    let characters = characters.filter(|tag| tag.trim() == tag);
+    for tag in characters.chain(lengths) {
+        let accepted = CacheTag::try_from(tag.clone()).is_ok();
+        assert_eq!(tags.is_match(&tag), accepted, "{tag:?}");
+    }
+    // The comma is the one exception: it separates the list before the pattern is applied. The stack's # is not part of a tag.
     assert!(Path::try_from("/a,b".to_owned()).is_ok());
+    assert!(!tags.is_match("#a"));
+    // Empty lists.
+    assert!(paths.is_match("") && tags.is_match(""));
 }
 
 #[test]

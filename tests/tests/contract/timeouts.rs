@@ -42,7 +42,7 @@ fn the_longest_sequence_of_calls_fits_into_the_timeout_of_its_function() {
     // Start, report, send to the queue.
     let hook = start + 2 * OPERATION_TIMEOUT;
     assert!(hook < hook::execution::HOOK_TIMEOUT, "{hook:?}");
-    // Create, list, and get all that is listed at the same time.
+    // Get the configuration, create, and find the invalidation of an earlier attempt.
     assert!(3 * OPERATION_TIMEOUT < FUNCTION_TIMEOUT);
     // Describe, report.
     assert!(2 * OPERATION_TIMEOUT < FUNCTION_TIMEOUT);

@@ -69,7 +69,8 @@ impl Handlers {
                 let invalidation = InvalidationSettings::parse(|variable| match variable {
                     "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
                     "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
-                    _ => Some("/*".to_owned()),
+                    "PATHS" => Some("/*".to_owned()),
+                    _ => None,
                 });
                 let settings = hook::settings::Settings {
                     invalidation,

@@ -47,7 +47,10 @@ pub fn read_batch(body: &[u8]) -> Result<(String, Vec<String>), ServiceError> {
         let message = "The value of Quantity and the size of Items don't match.";
         return rejected("InconsistentQuantities", message);
     }
-    let is_invalid = |path: &String| !path.starts_with('/') || path.contains('~');
+    let is_invalid = |item: &String| match item.strip_prefix('#') {
+        Some(tag) => tag.is_empty() || tag.len() > 256,
+        None => !item.starts_with('/') || item.contains('~'),
+    };
     if items.path.is_empty() || items.path.iter().any(is_invalid) {
         let message = "Your request contains one or more invalid invalidation paths.";
         return rejected("InvalidArgument", message);
@@ -72,6 +75,27 @@ pub fn invalidation_list(summaries: &[String]) -> Response {
     let items = summaries.map(|summary| element("InvalidationSummary", summary));
     let items = element("Items", &items.collect::<String>());
     document("InvalidationList", &[page, &quantity, &items].concat())
+}
+
+/// The members that the model requires, as empty as it allows, and the cache tag header.
+pub fn distribution_config(has_cache_tags: bool) -> Response {
+    let none = element("Quantity", "0");
+    let required = [
+        element("CallerReference", "stand-in"),
+        element("Origins", &none),
+        element(
+            "DefaultCacheBehavior",
+            "<TargetOriginId/><ViewerProtocolPolicy/>",
+        ),
+        element("Comment", ""),
+        element("Enabled", "true"),
+    ]
+    .concat();
+    let header = element("CacheTagConfig", &element("HeaderName", "cache-tag"));
+    document(
+        "DistributionConfig",
+        &(required + if has_cache_tags { &header } else { "" }),
+    )
 }
 
 /// What `Invalidation` and `InvalidationSummary` have in common.
