@@ -34,7 +34,7 @@ impl fmt::Display for DistributionId {
 /// A string that is not a distribution id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a distribution id: it must be capital letters and digits, such as E2QWRUHAPOMQZL"
+    "{0:?} is not a distribution id: it must be 8 to 32 capital letters and digits, such as E2QWRUHAPOMQZL"
 )]
 pub struct InvalidDistributionId(String);
 
@@ -73,7 +73,7 @@ pub enum InvalidPath {
     NoLeadingSlash(String),
     /// It has a wildcard that is not the last character.
     #[error(
-        "the path {0:?} has a * that is not the last character: CloudFront accepts it only there"
+        "the path {0:?} has a * that is not its last character: CloudFront accepts * only as the last character"
     )]
     InnerWildcard(String),
     /// It is longer than CloudFront accepts.
