@@ -26,7 +26,7 @@ help: ## List these targets
 
 # The binaries of demo and local are built last: `cargo lambda build` moves those that it finds.
 .PHONY: demo
-demo: local-build ## Show the product at work on this machine (SCENARIO=list lists what else it can meet)
+demo: local-build ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios)
 	@cargo build --package tests --bin demo
 	@$(BINARIES)/demo $(SCENARIO)
 
@@ -36,7 +36,7 @@ local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl
 	@$(BINARIES)/local
 
 .PHONY: test
-test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run all tests: each function, the contracts between them, every scenario end to end, faults that happen once
+test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the tests: each function, the contracts between them, every scenario end to end, the quick cases of the fault matrix
 	cargo test --workspace
 
 .PHONY: test-lambda-build
@@ -52,7 +52,7 @@ mutants: tools ## Apply each patch of tests/mutants to a copy of the product; th
 	@tests/mutants/run
 
 .PHONY: sam-local
-sam-local: ## Run every function on every event with `sam local invoke`, in Docker
+sam-local: ## Run each function with each of its events with `sam local invoke`, in Docker
 	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory sam-local-with-docker; else \
 	    echo "No Docker engine answers (docker info), so nothing is invoked."; \
 	    echo "sam-local: 0 passed, 0 failed, $$(ls sam/events | wc -l) skipped"; fi
@@ -63,7 +63,7 @@ sam-local-with-docker: local-build lambda-build
 	@base=$$(tests/sam-local-base) && $(BINARIES)/sam_local "$$base"
 
 .PHONY: bench
-bench: lambda-build peers ## Measure speed, size and cost beside what people would pick instead; writes docs/performance
+bench: lambda-build peers ## Measure speed, size and cost, and compare with common alternatives; writes docs/performance
 	@cargo build --package bench
 	@$(BINARIES)/bench
 
@@ -143,7 +143,7 @@ tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.inst
 lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed
 
 $(TOOLS)/cargo/.installed: tests/tools/cargo.txt
-	@echo "Installing cargo-deny and cargo-machete into $(@D) (some minutes) …"
+	@echo "Installing cargo-deny and cargo-machete into $(@D) (a few minutes) …"
 	@unset CARGO_BUILD_TARGET; grep -v '^#' $< | while read -r crate version; do \
 	    cargo install --quiet --locked --root $(@D) "$$crate@$$version" || exit 1; done
 	@touch $@

@@ -88,7 +88,7 @@ class Table:
 def remedy_of(error):
     if error.response["Error"]["Code"] in MISSING:
         return "It was deleted outside of CloudFormation: delete the stack and deploy it again"
-    return "Run `make verify` again; if the error stays, look it up in the API reference of its service"
+    return "Run `make verify` again; if the error persists, look it up in the API reference of its service"
 
 
 class Stack:
@@ -299,7 +299,7 @@ def verify(name):
         print("         (no execution is started, because not every function starts)")
     delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)
     if all(starting) and delivers:
-        table.check("a stopped execution is reported", stopped_execution_is_received, stack, f"{run}-stopped")
+        table.check("report-status receives the event of a stopped execution", stopped_execution_is_received, stack, f"{run}-stopped")
     for alarm in stack.alarms:
         table.check(f"{alarm} notifies its topic", alarm_notifies, stack, alarm)
     if topic := stack.parameters["AlarmTopicArn"]:

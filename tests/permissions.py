@@ -46,18 +46,18 @@ BY_AWS = [
         FUNCTIONS,
         ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
         "*",
-        "by Lambda: the log",
+        "Lambda (logs)",
     ),
     # https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
-    ([*FUNCTIONS, STATE_MACHINE], TRACE, "*", "by Lambda and Step Functions: the trace"),
+    ([*FUNCTIONS, STATE_MACHINE], TRACE, "*", "Lambda or Step Functions (traces)"),
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-    (["hook"], ["sqs:SendMessage"], "PendingReportsQueue", "by Lambda: the failure destination"),
+    (["hook"], ["sqs:SendMessage"], "PendingReportsQueue", "Lambda (failure destination)"),
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     (
         ["report-status"],
         ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
         "PendingReportsQueue",
-        "by Lambda: the queue's event source mapping",
+        "Lambda (event source mapping)",
     ),
 ]
 
@@ -190,6 +190,10 @@ def roles(stack, calls, group):
         yield Role(STATE_MACHINE, machine["roleArn"], grants(machine["roleArn"]), set(invocations(machine)))
 
 
+def itself(who):
+    return "its tasks" if who == STATE_MACHINE else "the function's code"
+
+
 def by_aws(who, action, resource):
     for users, actions, part, reason in BY_AWS:
         if who in users and action in actions and part in resource:
@@ -236,17 +240,18 @@ def examine(stacks, calls, group):
                         to_simulate.add((role.arn, action, resource))
             for action, resource in role.calls:
                 _, granted = covering_grant(role, (action, resource))
-                used[role.who, action, kind(stack, granted)] = "by itself"
+                used[role.who, action, kind(stack, granted)] = itself(role.who)
                 to_simulate.add((role.arn, action, resource))
 
-    table = ["| role | action | resource | allowed | used |", "| --- | --- | --- | --- | --- |"]
+    table = ["| role | action | resource | used by |", "| --- | --- | --- | --- |"]
     problems = []
     for row in sorted(allowed | used.keys()):
         who, action, resource = row
-        is_granted, use = ("yes" if row in allowed else "NO"), used.get(row, "NO")
-        table.append(f"| {who} | `{action}` | `{resource}` | {is_granted} | {use} |")
+        user = used.get(row, "nobody")
+        table.append(f"| {who} | `{action}` | `{resource}` | {user} |")
         if row not in allowed or row not in used:
-            problems.append(f"{who}: {action} on {resource}: allowed: {is_granted}; used: {use}")
+            decision = "allowed" if row in allowed else "not allowed"
+            problems.append(f"{who}: {action} on {resource}: {decision}, used by {user}")
     for role_arn, action, resource in sorted(to_simulate):
         for target, expected in [(resource, True), (elsewhere(resource), False)]:
             if is_allowed(role_arn, action, target) != expected:

@@ -260,7 +260,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
             format!("Reported {status} to CodeDeploy for deployment"),
             // Where an earlier attempt's report was accepted.
             format!("was already completed; {status} was not recorded"),
-            // Where the queue of pending reports succeeds later.
+            // Where report-status succeeds later, from the queue of pending reports.
             format!("Also, CodeDeploy rejected status {status} for deployment"),
         ],
         None => vec![String::new()],

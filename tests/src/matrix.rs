@@ -1,4 +1,5 @@
-//! The fault matrix: every fault that AWS can show, at every call of a run, and situations that are more than one fault.
+//! The fault matrix: every fault that AWS can show, at every call of a run, and situations that a single fault does not
+//! describe.
 //! `tests/tests/fault_matrix.rs` runs these cases on both engines.
 
 mod calls;

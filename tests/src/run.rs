@@ -242,8 +242,8 @@ impl<'a> Run<'a> {
         self.sfn()
             .stop_execution()
             .execution_arn(self.execution_arn())
-            .error("StoppedByHand")
-            .cause("An engineer pressed Stop")
+            .error("Stopped")
+            .cause("An engineer chose Stop execution")
             .send()
             .await?;
         Ok(())

@@ -190,7 +190,10 @@ impl Tests {
         }
         plant::disabled_mapping(aws, &stack).await?;
         let found = verify(aws, &stack).await?;
-        for row in ["failed   a stopped execution is reported", ", 1 failed"] {
+        for row in [
+            "failed   report-status receives the event of a stopped execution",
+            ", 1 failed",
+        ] {
             if !found.contains(row) {
                 problems.push(format!("{row:?} is not in:\n{found}"));
             }

@@ -41,7 +41,7 @@ pub(crate) fn end(
     let sentences: Vec<_> = failed.iter().copied().map(describe).collect();
     let advice = match status {
         Status::TimedOut => format!(
-            ", at the deadline {deadline}. CloudFront keeps processing it; invalidations can't be canceled. See the invalidations in the CloudFront console"
+            ", at the deadline {deadline}. CloudFront continues to process every invalidation that is in progress; none can be canceled. See the invalidations in the CloudFront console"
         ),
         _ => String::new(),
     };

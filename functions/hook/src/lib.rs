@@ -74,7 +74,7 @@ pub enum Outcome {
         /// Why no execution could be started, and what to do next.
         reason: String,
     },
-    /// No execution could be started, and CodeDeploy did not accept a status; `report-status` repeats the report.
+    /// No execution could be started, and CodeDeploy did not accept a status; `report-status` retries the report.
     #[serde(rename_all = "camelCase")]
     Queued {
         /// Why, and what to do next.

@@ -115,7 +115,7 @@ impl Event {
     /// When it is none of those that reach this function.
     pub fn parse(event: &Value) -> Result<Self, InvalidDocument> {
         if event.get("Records").is_none() {
-            return document::parse("the input of ReportStatus", event).map(Self::StateInput);
+            return document::parse("the input of report-status", event).map(Self::StateInput);
         }
         let Batch { records: [message] } = document::parse("the message of the queue", event)?;
         let may_repeat = message.may_repeat();

@@ -120,7 +120,7 @@ pub struct Output {
 pub enum Error {
     /// The event is none of those that reach this function.
     #[error(
-        "{0}. Start executions without `hook` unless a deployment waits for them; then `hook` needs deploymentId and lifecycleEventHookExecutionId. If a deployment waits now, report manually (docs/TROUBLESHOOTING.md)"
+        "{0}. If a deployment waits, report manually (docs/TROUBLESHOOTING.md). Otherwise start the execution without `hook`. A `hook` must have deploymentId and lifecycleEventHookExecutionId"
     )]
     InvalidInput(#[from] InvalidDocument),
     /// CodeDeploy throttles, fails or does not respond. Retried.

@@ -32,7 +32,7 @@ impl fmt::Display for DistributionId {
 /// A string that is not a distribution id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a distribution id: it must be capital letters and digits, such as E2QWRUHAPOMQZL"
+    "{0:?} is not a distribution id: it must be 8 to 32 capital letters and digits, such as E2QWRUHAPOMQZL"
 )]
 pub struct InvalidDistributionId(String);
 

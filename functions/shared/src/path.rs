@@ -19,7 +19,7 @@ pub enum InvalidPath {
     NoLeadingSlash(String),
     /// It has a wildcard that is not the last character.
     #[error(
-        "the path {0:?} has a * that is not the last character: CloudFront accepts it only there"
+        "the path {0:?} has a * that is not its last character: CloudFront accepts * only as the last character"
     )]
     InnerWildcard(String),
     /// It is longer than CloudFront accepts.

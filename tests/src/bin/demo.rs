@@ -191,13 +191,9 @@ fn summarize(outcome: &Outcome) {
         ),
         Some(ended) => summarize_execution(ended),
     }
-    let status = outcome.statuses.first().map(|accepted| &accepted.status);
-    println!(
-        "CodeDeploy       {}",
-        status.map_or("has no status".to_owned(), |status| format!(
-            "has the status {status}"
-        ))
-    );
+    let status = outcome.statuses.first();
+    let status = status.map_or("no status", |accepted| accepted.status.as_str());
+    println!("CodeDeploy       recorded {status} for the hook");
 }
 
 fn summarize_execution(ended: &Ended) {
@@ -208,7 +204,7 @@ fn summarize_execution(ended: &Ended) {
         .flatten()
     {
         println!(
-            "invalidated      {}  invalidation {}  {} path(s)  {} s",
+            "invalidated      {}  invalidation {}  paths: {}  {} s",
             text(&row["distributionId"]),
             text(&row["invalidationId"]),
             row["pathCount"],

@@ -1,4 +1,4 @@
-//! `make sam-local`: invokes every function with every event of `sam/events/` by `sam local invoke`, in Docker, against
+//! `make sam-local`: invokes each function with each of its events in `sam/events/` by `sam local invoke`, in Docker, against
 //! the local AWS, and holds each answer against the one in `sam/answers/`.
 
 use std::{

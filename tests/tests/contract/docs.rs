@@ -91,7 +91,7 @@ fn the_cases_of_the_fault_matrix_are_counted() {
     let (cases, load, quick) = (matrix::all(), matrix::load(), matrix::quick());
     let (cases, load, quick) = (count(&cases), count(&load), count(&quick));
     let text = format!(
-        "| cases | of the load | all | quick |\n| --- | --- | --- | --- |\n| {cases} | {load} | {} | {quick} |",
+        "| without the load | load | total | run by `make test` |\n| --- | --- | --- | --- |\n| {cases} | {load} | {} | {quick} |",
         cases + load
     );
     check_generated("docs/faults.md", "cases", &text).unwrap();

@@ -44,7 +44,7 @@ fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be
     // Lambda limits a function's name to 64 characters.
     let description = template["Parameters"]["HookFunctionName"]["Description"].as_str();
     let longest = 64 - "CodeDeployHook_".len();
-    let limit = format!("the stack's name may then have {longest} characters");
+    let limit = format!("the stack's name may then have at most {longest} characters");
     assert!(description.unwrap().contains(&limit), "{description:?}");
 }
 
