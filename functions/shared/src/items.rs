@@ -9,7 +9,7 @@ use crate::{
     path::{InvalidPath, Path},
 };
 
-/// The longest cache tag, in characters (Developer Guide, "Invalidate by cache tag").
+/// The longest cache tag, in characters (Developer Guide, "What you need to know when invalidating tags").
 const MAX_TAG_CHARACTERS: usize = 256;
 /// The longest tag that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 100;
