@@ -1,7 +1,8 @@
 """Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`.
 
-It invalidates a path that no viewer requests in each of the stack's distributions, once or twice (1,000 paths a month are free),
-and stops one execution, after which ExecutionsAbortedAlarm fires. It reports to no deployment and changes nothing else.
+It invalidates a path that no viewer requests in each of the stack's distributions, and a tag that no object has if CacheTags is set,
+once or twice (1,000 paths a month are free), and stops one execution, after which ExecutionsAbortedAlarm fires. It reports to no
+deployment and changes nothing else.
 
 It prints one line for each check, and what to do if the check failed. It exits with 1 if a check failed, or if none passed.
 """
@@ -12,12 +13,12 @@ import json
 import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 PATH = "/cloudfront-deploy-hook-verify"
+TAG = "#cloudfront-deploy-hook-verify"
 # The error with which each function rejects an invalid event. It shows that the function starts, and has no other effect.
 FUNCTIONS = {
     "HookFunction": "InvalidHookEvent",
@@ -104,7 +105,8 @@ class Stack:
         self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
         self.alarms = [r["LogicalResourceId"] for r in resources if r["ResourceType"] == "AWS::CloudWatch::Alarm"]
         self.machine = self.ids["InvalidateStateMachine"]
-        self.distributions = [i.strip() for i in self.parameters["DistributionIds"].split(",")]
+        self.has_cache_tags = bool(self.parameters["CacheTags"].strip())
+        self.distributions = list(dict.fromkeys(i.strip() for i in self.parameters["DistributionIds"].split(",")))
 
     def arn_of(self, service, resource, account=True):
         _, partition, _, region, account_id, _ = self.arn.split(":", 5)
@@ -137,23 +139,30 @@ def function_starts(stack, function):
         )
 
 
-def start(stack, distribution, name):
-    # With a tag, create-invalidation checks that the distribution has cache tags.
-    tags = ["#cloudfront-deploy-hook-verify"] if stack.parameters.get("CacheTags") else []
-    batch = {"distributionId": distribution, "paths": [PATH, *tags]}
+def start(stack, distributions, name):
+    # With a tag, create-invalidation checks that the distribution has a cache tag header.
+    paths = [PATH, TAG] if stack.has_cache_tags else [PATH]
+    batches = [{"distributionId": distribution, "paths": paths} for distribution in distributions]
     execution = machines.start_execution(
-        stateMachineArn=stack.machine, name=name, input=json.dumps({"invalidations": [batch]})
+        stateMachineArn=stack.machine, name=name, input=json.dumps({"invalidations": batches})
     )
     return execution["executionArn"]
 
 
-def invalidation_completes(stack, distribution, name):
-    execution = start(stack, distribution, name)
+def ended(stack, name):
+    """One execution for all distributions: it knows how fast CloudFront accepts invalidations."""
+    execution = start(stack, stack.distributions, name)
     while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
         time.sleep(POLL_SECONDS)
+    return found
+
+
+def invalidation_completes(execution, distribution):
+    found = execution()
     if found["status"] != "SUCCEEDED":
-        raise Failed(f"{found['status']}: {found.get('error')}: {found.get('cause')}", f"See execution {execution}")
-    [row] = json.loads(found["output"])["invalidations"]
+        reason = f"{found['status']}: {found.get('error')}: {found.get('cause')}"
+        raise Failed(reason, f"See execution {found['executionArn']}")
+    [row] = [row for row in json.loads(found["output"])["invalidations"] if row["distributionId"] == distribution]
     return f"invalidation {row['invalidationId']} of {PATH}, completed after {row['elapsedSeconds']} s"
 
 
@@ -181,7 +190,7 @@ def is_report_of(name, line):
 
 
 def stopped_execution_is_received(stack, name):
-    execution = start(stack, stack.distributions[0], name)
+    execution = start(stack, stack.distributions[:1], name)
     machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by make verify")
     # From AWS's clock, which the log has, too.
     started = machines.describe_execution(executionArn=execution)["startDate"].timestamp()
@@ -241,7 +250,7 @@ def permissions(stack):
     yield "HookFunction", "sqs:SendMessage", queue, True
     for distribution in stack.distributions:
         on = stack.arn_of("cloudfront", f"distribution/{distribution}")
-        config = ["GetDistributionConfig"] if stack.parameters.get("CacheTags") else []
+        config = ["GetDistributionConfig"] if stack.has_cache_tags else []
         for action in ("CreateInvalidation", "GetInvalidation", "ListInvalidations", *config):
             yield "CreateInvalidationFunction", f"cloudfront:{action}", on, True
         yield "CheckInvalidationFunction", "cloudfront:GetInvalidation", on, True
@@ -291,10 +300,10 @@ def verify(name):
     # All functions are checked, even if one fails.
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
     if all(starting):
-        with ThreadPoolExecutor() as pool:
-            completing = {d: pool.submit(invalidation_completes, stack, d, f"{run}-{d}") for d in stack.distributions}
-        for distribution, completed in completing.items():
-            table.check(f"an invalidation of distribution {distribution} completes", completed.result)
+        execution = functools.cache(lambda: ended(stack, run))
+        for distribution in stack.distributions:
+            what = f"an invalidation of distribution {distribution} completes"
+            table.check(what, invalidation_completes, execution, distribution)
     else:
         print("         (no execution is started, because not every function starts)")
     delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)

@@ -31,6 +31,7 @@ FUNCTIONS = ["hook", "create-invalidation", "check-invalidation", "report-status
 STATE_MACHINE = "state machine"
 
 REPORT = "codedeploy:PutLifecycleEventHookExecutionStatus"
+READ_CONFIGURATION = "cloudfront:GetDistributionConfig"
 TRACE = [
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
@@ -171,6 +172,11 @@ def resources(stack):
     return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
 
 
+def parameter(stack, name):
+    [found] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    return next(p["ParameterValue"] for p in found["Parameters"] if p["ParameterKey"] == name)
+
+
 def function_configuration(names, function):
     name = names[function.title().replace("-", "") + "Function"]
     return awslambda.get_function_configuration(FunctionName=name)
@@ -228,9 +234,11 @@ def is_allowed(role_arn, action, resource):
 
 
 def examine(stacks, calls, group):
-    allowed, used, to_simulate = set(), {}, set()
+    allowed, used, to_simulate, problems = set(), {}, set(), []
     for stack in stacks:
         for role in roles(stack, calls, group):
+            if any(action == READ_CONFIGURATION for action, _ in role.grants) and not parameter(stack, "CacheTags"):
+                problems.append(f"{role.who} of {stack} is allowed {READ_CONFIGURATION}, but has no cache tags")
             for action, resource in role.grants:
                 row = (role.who, action, kind(stack, resource))
                 allowed.add(row)
@@ -244,7 +252,6 @@ def examine(stacks, calls, group):
                 to_simulate.add((role.arn, action, resource))
 
     table = ["| role | action | resource | used by |", "| --- | --- | --- | --- |"]
-    problems = []
     for row in sorted(allowed | used.keys()):
         who, action, resource = row
         user = used.get(row, "nobody")

@@ -131,13 +131,15 @@ pub async fn follow(
         if !found.as_ref().is_none_or(is_running) || began.elapsed() > patience {
             return Ok(found);
         }
-        tokio::time::sleep(interval(last_step)).await;
+        let longest = Duration::from_secs(if watcher.is_some() { 1 } else { 10 });
+        tokio::time::sleep(interval(last_step, longest)).await;
     }
 }
 
-/// Until the next poll: shorter at first, so that what is quick is seen soon and hundreds of slow executions cost little.
-fn interval(since: Instant) -> Duration {
-    (since.elapsed() / 10).clamp(SHORTEST_INTERVAL, Duration::from_secs(2))
+/// Until the next poll: shorter at first, so that what is quick is seen soon, and hundreds of slow executions cost the engines
+/// little.
+fn interval(since: Instant, longest: Duration) -> Duration {
+    (since.elapsed() / 10).clamp(SHORTEST_INTERVAL, longest)
 }
 
 async fn history(sfn: &Client, execution_arn: &str) -> Result<Vec<HistoryEvent>> {

@@ -33,6 +33,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("Paths", "/ok,index.html"),
     ("Paths", "/a*b"),
     ("Paths", "/static/runtime~main.js"),
+    ("CacheTags", "#blog"),
     ("HookFunctionName", "invalidate-hook"),
 ];
 
@@ -40,6 +41,7 @@ const REFUSED: &[(&str, &str)] = &[
 const VERIFIED: &[(&str, &str)] = &[
     ("DistributionIds", "E2QWRUHAPOMQZL,E1WEBSITE00001"),
     ("Paths", "/index.html,/static/*"),
+    ("CacheTags", "blog"),
     ("HookFunctionName", "CodeDeployHook_web"),
     ("StateMachineLogLevel", "ERROR"),
 ];
@@ -180,7 +182,8 @@ impl Tests {
             .deploy("verified", &parameters)
             .await?;
         let mut problems = Vec::new();
-        let invalidates = "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html, /static/*";
+        let invalidates =
+            "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html, /static/* (cache tags: blog)";
         if stack.outputs["Invalidates"] != invalidates {
             problems.push(format!("the output is {}", stack.outputs["Invalidates"]));
         }

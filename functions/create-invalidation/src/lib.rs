@@ -1,6 +1,6 @@
 //! The state `CreateInvalidation`: creates one invalidation for one distribution.
 //!
-//! If tags are to be invalidated, it first checks that the distribution has any ([`Error::CacheTagsNotConfigured`]).
+//! If tags are to be invalidated, it first checks that the distribution has a cache tag header ([`Error::CacheTagsNotConfigured`]).
 //!
 //! The caller reference is the same on every retry, so CloudFront recognizes a repeated request. If it rejects the repeated
 //! request, the function finds the invalidation that the first request created.
@@ -47,7 +47,7 @@ struct Input {
     paths: Items,
     #[serde(deserialize_with = "document::non_empty_text")]
     caller_reference: String,
-    /// No invalidation is created after this: the execution would not wait for it.
+    /// No attempt starts after this: the execution would not wait for the invalidation.
     #[serde(with = "timestamp")]
     deadline: DateTime,
 }
@@ -138,7 +138,7 @@ pub enum Error {
         /// What to do about it.
         advice: &'static str,
     },
-    /// The distribution has no `CacheTagConfig`. AWS doesn't document what CloudFront does with tags then: perhaps nothing.
+    /// The distribution has no `CacheTagConfig`, without which tags don't work.
     #[error(
         "distribution {distribution_id} has no cache tags: its configuration has no CacheTagConfig, so CloudFront would not find the objects to invalidate. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags parameter or from the execution input"
     )]
@@ -291,20 +291,20 @@ fn explain(error: &SdkError<CreateInvalidationError>, target: &Target) -> Error 
             };
         }
         Some(error) if error.is_batch_too_large() => {
-            "One invalidation cannot have so many paths: use fewer paths, or wildcards"
+            "One invalidation cannot have so many items: use fewer paths and cache tags, or wildcards"
         }
         Some(error) if error.is_invalid_argument() => {
-            "Correct the stack's Paths parameter, or the paths of the execution input"
+            "Correct the stack's Paths parameter, its CacheTags parameter, or the paths of the execution input"
         }
         _ => LOOK_UP,
     };
     let is_denied = CreateInvalidationError::is_access_denied;
     let is_missing = CreateInvalidationError::is_no_such_distribution;
-    explain_other(error, target, is_denied, is_missing, advice)
+    explain_common(error, target, is_denied, is_missing, advice)
 }
 
 /// The errors that all of CloudFront's operations have in common.
-fn explain_other<E>(
+fn explain_common<E>(
     error: &SdkError<E>,
     target: &Target,
     is_denied: fn(&E) -> bool,

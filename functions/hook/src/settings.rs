@@ -87,6 +87,9 @@ impl InvalidationSettings {
             problems.push("PATHS and CACHE_TAGS are missing or empty".to_owned());
         }
         let ids: BTreeSet<DistributionId> = parse("DISTRIBUTION_IDS", ids, &mut problems);
+        if let Some(tag) = tags.iter().find(|tag| tag.starts_with('#')) {
+            problems.push(format!("CACHE_TAGS: {tag:?} must not start with #"));
+        }
         // CloudFront's API has both in one list.
         let mut items: BTreeSet<Item> = parse("PATHS", paths, &mut problems);
         let tags = tags.into_iter().map(|tag| format!("#{tag}"));
@@ -107,13 +110,15 @@ impl InvalidationSettings {
     }
 }
 
-/// The items of a comma-separated list.
+/// The items of a comma-separated list. An empty item is one, too, unless the whole list is empty.
 fn list(name: &str, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let value = variable(name).unwrap_or_default();
-    let items = value.split(',').map(str::trim);
-    items
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
+    if value.trim().is_empty() {
+        return Vec::new();
+    }
+    value
+        .split(',')
+        .map(|item| item.trim().to_owned())
         .collect()
 }
 

@@ -273,9 +273,10 @@ async fn empty_settings_are_rejected() {
         ("", "/*", "DISTRIBUTION_IDS is missing or empty"),
         (
             "E2QWRUHAPOMQZL",
-            " , ",
+            " ",
             "PATHS and CACHE_TAGS are missing or empty",
         ),
+        ("E2QWRUHAPOMQZL", "/a,,/b", "PATHS: the path \"\""),
     ] {
         let error = settings(distributions, paths, FailureAction::FailDeployment)
             .invalidation
@@ -303,6 +304,20 @@ fn cache_tags_are_invalidated_with_the_paths_or_without() {
         });
         let found: Vec<_> = settings.unwrap().invalidations[0].paths.iter().collect();
         assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_cache_tag_is_written_without_the_hash_sign_and_no_tag_is_empty() {
+    for tags in ["#blog", "blog,", ",blog", "a b"] {
+        let settings = InvalidationSettings::parse(|variable| match variable {
+            "STATE_MACHINE_ARN" => Some(STATE_MACHINE.to_owned()),
+            "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
+            "PATHS" => None,
+            _ => Some(tags.to_owned()),
+        });
+        let error = settings.unwrap_err().to_string();
+        assert!(error.starts_with("CACHE_TAGS: "), "{error}");
     }
 }
 

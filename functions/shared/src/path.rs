@@ -15,7 +15,7 @@ pub struct Path(String);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
     /// It is relative, or empty.
-    #[error("the path {0:?} does not start with /")]
+    #[error("the path {0:?} does not start with / (a cache tag starts with #)")]
     NoLeadingSlash(String),
     /// It has a wildcard that is not the last character.
     #[error(
