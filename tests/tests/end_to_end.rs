@@ -33,7 +33,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("Paths", "/ok,index.html"),
     ("Paths", "/a*b"),
     ("Paths", "/static/runtime~main.js"),
+    ("Paths", ",/a"),
     ("CacheTags", "#blog"),
+    ("CacheTags", "blog,"),
     ("HookFunctionName", "invalidate-hook"),
 ];
 
@@ -183,7 +185,7 @@ impl Tests {
             .await?;
         let mut problems = Vec::new();
         let invalidates =
-            "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html, /static/* (cache tags: blog)";
+            "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html,/static/* (cache tags: blog)";
         if stack.outputs["Invalidates"] != invalidates {
             problems.push(format!("the output is {}", stack.outputs["Invalidates"]));
         }

@@ -28,8 +28,8 @@ use tokio::{
 
 /// How many run at a time: more would starve each other on two processors.
 static SHORT_CASES: Semaphore = Semaphore::const_new(20);
-/// Long cases mostly wait, which costs nothing.
-static LONG_CASES: Semaphore = Semaphore::const_new(400);
+/// Long cases mostly wait, but what they do in between must not slow down cases whose limits are short.
+static LONG_CASES: Semaphore = Semaphore::const_new(200);
 /// The newest hundred invalidations of a distribution always include the one that is searched for.
 static SEARCHED_CASES: Semaphore = Semaphore::const_new(40);
 /// An engine that starts many executions at once takes longer than the hook function has time.

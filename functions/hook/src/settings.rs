@@ -87,8 +87,8 @@ impl InvalidationSettings {
             problems.push("PATHS and CACHE_TAGS are missing or empty".to_owned());
         }
         let ids: BTreeSet<DistributionId> = parse("DISTRIBUTION_IDS", ids, &mut problems);
-        if let Some(tag) = tags.iter().find(|tag| tag.starts_with('#')) {
-            problems.push(format!("CACHE_TAGS: {tag:?} must not start with #"));
+        if tags.iter().any(|tag| tag.starts_with('#')) {
+            problems.push("CACHE_TAGS: a tag must not start with #".to_owned());
         }
         // CloudFront's API has both in one list.
         let mut items: BTreeSet<Item> = parse("PATHS", paths, &mut problems);
