@@ -2,10 +2,9 @@
 //! otherwise, or accepts them and invalidates nothing.
 
 use aws_sdk_cloudfront::{Client, operation::get_distribution_config::GetDistributionConfigError};
-
 use shared::aws::AwsFailure;
 
-use crate::{Error, LOOK_UP, Target, explain_common};
+use crate::{Advice, Error, Target, explain_common};
 
 /// What to do if the function may not read the distribution's configuration.
 const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, which it has only if the stack's CacheTags parameter is set and the distribution is in DistributionIds. Check also that no permissions boundary or service control policy denies access";
@@ -24,14 +23,11 @@ pub async fn check(client: &Client, target: &Target) -> Result<(), Error> {
     let found = response.map_err(|error| {
         let is_denied = GetDistributionConfigError::is_access_denied;
         let is_missing = GetDistributionConfigError::is_no_such_distribution;
-        match explain_common(&error, target, is_denied, is_missing, LOOK_UP) {
-            Error::AccessDenied { target, source, .. } => Error::AccessDenied {
-                target,
-                source,
-                advice: AUTHORIZE_CACHE_TAGS,
-            },
-            other => other,
-        }
+        let advice = Advice {
+            denied: AUTHORIZE_CACHE_TAGS,
+            ..Advice::default()
+        };
+        explain_common(&error, target, is_denied, is_missing, &advice)
     })?;
     // An empty response counts as none, so that the state machine retries.
     let config = found

@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::aws::{AwsFailure, OPERATION_TIMEOUT};
 use tokio::time::timeout;
 
-use crate::{Error, Input, LOOK_UP, Target, explain_common};
+use crate::{Advice, Error, Input, Target, explain_common};
 
 /// How many of a distribution's newest invalidations are listed: as many as one call returns.
 pub const NEWEST: i32 = 100;
@@ -69,7 +69,7 @@ async fn search(
         .map_err(|error| {
             let is_denied = ListInvalidationsError::is_access_denied;
             let is_missing = ListInvalidationsError::is_no_such_distribution;
-            explain_common(&error, target, is_denied, is_missing, LOOK_UP)
+            explain_common(&error, target, is_denied, is_missing, &Advice::default())
         })?;
     let earliest = input.execution_start_time.as_secs_f64() - CLOCK_TOLERANCE.as_secs_f64();
     let summaries = newest
@@ -117,7 +117,11 @@ async fn get(client: &Client, id: String, target: &Target) -> Result<Option<Inva
             let is_denied = GetInvalidationError::is_access_denied;
             let is_missing = GetInvalidationError::is_no_such_distribution;
             Err(explain_common(
-                &error, target, is_denied, is_missing, LOOK_UP,
+                &error,
+                target,
+                is_denied,
+                is_missing,
+                &Advice::default(),
             ))
         }
     }

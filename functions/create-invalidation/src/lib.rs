@@ -140,7 +140,7 @@ pub enum Error {
     },
     /// The distribution has no `CacheTagConfig`, without which tags don't work.
     #[error(
-        "distribution {distribution_id} has no cache tags: its configuration has no CacheTagConfig, so CloudFront would not find the objects to invalidate. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags parameter or from the execution input"
+        "distribution {distribution_id} has no cache tags: its configuration has no CacheTagConfig, so CloudFront would not find the objects. Nothing was invalidated in it, not even the paths. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags parameter or from the execution input"
     )]
     CacheTagsNotConfigured {
         /// The distribution.
@@ -171,7 +171,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {target} before the deadline {deadline}, usually because too many invalidations are in progress. If something else invalidates this distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise these paths alone exceed CloudFront's quotas: use fewer paths, or one wildcard such as /* in place of several"
+        "CloudFront did not accept an invalidation for {target} before the deadline {deadline}, usually because too many invalidations are in progress. If something else invalidates this distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.
@@ -283,7 +283,7 @@ fn batch(input: &Input) -> Result<InvalidationBatch, BuildError> {
 }
 
 fn explain(error: &SdkError<CreateInvalidationError>, target: &Target) -> Error {
-    let advice = match error.as_service_error() {
+    let rejected = match error.as_service_error() {
         Some(service_error) if service_error.is_too_many_invalidations_in_progress() => {
             return Error::CloudFrontBusy {
                 target: target.clone(),
@@ -300,7 +300,26 @@ fn explain(error: &SdkError<CreateInvalidationError>, target: &Target) -> Error 
     };
     let is_denied = CreateInvalidationError::is_access_denied;
     let is_missing = CreateInvalidationError::is_no_such_distribution;
-    explain_common(error, target, is_denied, is_missing, advice)
+    let advice = Advice {
+        rejected,
+        ..Advice::default()
+    };
+    explain_common(error, target, is_denied, is_missing, &advice)
+}
+
+/// What to do about an error, in the words of its operation.
+struct Advice {
+    denied: &'static str,
+    rejected: &'static str,
+}
+
+impl Default for Advice {
+    fn default() -> Self {
+        Self {
+            denied: AUTHORIZE,
+            rejected: LOOK_UP,
+        }
+    }
 }
 
 /// The errors that all of CloudFront's operations have in common.
@@ -309,7 +328,7 @@ fn explain_common<E>(
     target: &Target,
     is_denied: fn(&E) -> bool,
     is_missing: fn(&E) -> bool,
-    advice: &'static str,
+    advice: &Advice,
 ) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -321,11 +340,11 @@ where
         Some(error) if is_denied(error) => Error::AccessDenied {
             target,
             source,
-            advice: AUTHORIZE,
+            advice: advice.denied,
         },
         Some(error) if is_missing(error) => Error::DistributionNotFound { target, source },
         _ => Error::CloudFrontRejected {
-            advice: source.remedy().unwrap_or(advice),
+            advice: source.remedy().unwrap_or(advice.rejected),
             target,
             source,
         },

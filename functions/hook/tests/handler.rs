@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::body::SdkBody;
 use hook::{
     Clients, Error, Outcome, handle,
-    settings::{InvalidationSettings, Settings},
+    settings::{InvalidSettings, InvalidationSettings, Settings},
 };
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
@@ -23,17 +23,26 @@ fn event() -> Value {
     json!({ "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ=" })
 }
 
+fn parse(
+    distributions: &str,
+    paths: &str,
+    tags: &str,
+) -> Result<InvalidationSettings, InvalidSettings> {
+    InvalidationSettings::parse(|variable| {
+        let value = match variable {
+            "STATE_MACHINE_ARN" => STATE_MACHINE,
+            "DISTRIBUTION_IDS" => distributions,
+            "PATHS" => paths,
+            "CACHE_TAGS" => tags,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+}
+
 fn settings(distributions: &str, paths: &str, on_invalidation_failure: FailureAction) -> Settings {
     Settings {
-        invalidation: InvalidationSettings::parse(|variable| {
-            let value = match variable {
-                "STATE_MACHINE_ARN" => STATE_MACHINE,
-                "DISTRIBUTION_IDS" => distributions,
-                "PATHS" => paths,
-                _ => return None,
-            };
-            Some(value.to_owned())
-        }),
+        invalidation: parse(distributions, paths, ""),
         pending_reports_queue_url: QUEUE.to_owned(),
         on_invalidation_failure,
     }
@@ -296,13 +305,8 @@ fn cache_tags_are_invalidated_with_the_paths_or_without() {
         ("", "blog", vec!["#blog"]),
         ("/*,/images/*", "", vec!["/*"]),
     ] {
-        let settings = InvalidationSettings::parse(|variable| match variable {
-            "STATE_MACHINE_ARN" => Some(STATE_MACHINE.to_owned()),
-            "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
-            "PATHS" => Some(paths.to_owned()),
-            _ => Some(tags.to_owned()),
-        });
-        let found: Vec<_> = settings.unwrap().invalidations[0].paths.iter().collect();
+        let settings = parse("E2QWRUHAPOMQZL", paths, tags).unwrap();
+        let found: Vec<_> = settings.invalidations[0].paths.iter().collect();
         assert_eq!(found, expected);
     }
 }
@@ -310,13 +314,7 @@ fn cache_tags_are_invalidated_with_the_paths_or_without() {
 #[test]
 fn a_cache_tag_is_written_without_the_hash_sign_and_no_tag_is_empty() {
     for tags in ["#blog", "blog,", ",blog", "a b"] {
-        let settings = InvalidationSettings::parse(|variable| match variable {
-            "STATE_MACHINE_ARN" => Some(STATE_MACHINE.to_owned()),
-            "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
-            "PATHS" => None,
-            _ => Some(tags.to_owned()),
-        });
-        let error = settings.unwrap_err().to_string();
+        let error = parse("E2QWRUHAPOMQZL", "", tags).unwrap_err().to_string();
         assert!(error.starts_with("CACHE_TAGS: "), "{error}");
     }
 }
