@@ -31,7 +31,16 @@ FUNCTIONS = ["hook", "create-invalidation", "check-invalidation", "report-status
 STATE_MACHINE = "state machine"
 
 REPORT = "codedeploy:PutLifecycleEventHookExecutionStatus"
-READ_CONFIGURATION = "cloudfront:GetDistributionConfig"
+# Permissions that a stack has only if one of these parameters is set.
+ONLY_WITH = {
+    "cloudfront:GetDistributionConfig": ["CacheTags", "Targets"],
+    "cloudfront:GetDistributionTenant": ["CacheTags", "Targets"],
+    "cloudfront:CreateInvalidation": ["DistributionIds"],
+    "cloudfront:GetInvalidation": ["DistributionIds"],
+    "cloudfront:CreateInvalidationForDistributionTenant": ["DistributionTenantIds"],
+    "cloudfront:GetInvalidationForDistributionTenant": ["DistributionTenantIds"],
+    "codedeploy:GetDeployment": ["Targets"],
+}
 TRACE = [
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
@@ -137,8 +146,9 @@ def recorded_calls(calls, key, group):
     for operation, subject, call_key in calls:
         if call_key != key:
             continue
-        if operation.endswith(("Invalidation", "Invalidations", "DistributionConfig")):
-            yield f"cloudfront:{operation}", f"arn:aws:cloudfront::{ACCOUNT}:distribution/{subject}"
+        if subject.startswith(("E", "dt_")):
+            resource = "distribution-tenant" if subject.startswith("dt_") else "distribution"
+            yield f"cloudfront:{operation}", f"arn:aws:cloudfront::{ACCOUNT}:{resource}/{subject}"
         else:
             yield f"codedeploy:{operation}", deployment_group(group)
 
@@ -172,9 +182,9 @@ def resources(stack):
     return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
 
 
-def parameter(stack, name):
+def parameters(stack):
     [found] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    return next(p["ParameterValue"] for p in found["Parameters"] if p["ParameterKey"] == name)
+    return {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
 
 
 def function_configuration(names, function):
@@ -216,7 +226,8 @@ def covering_grant(role, call):
 
 def kind(stack, resource):
     """A resource's ARN without what differs from stack to stack."""
-    resource = re.sub(":distribution/.*", ":distribution/<DistributionIds>", resource)
+    resource = re.sub(":distribution/E.*", ":distribution/<DistributionIds>", resource)
+    resource = re.sub(":distribution-tenant/.*", ":distribution-tenant/<DistributionTenantIds>", resource)
     return re.sub("-[A-Za-z0-9]{13}$", "", resource.replace(stack, "<stack>"))
 
 
@@ -236,10 +247,12 @@ def is_allowed(role_arn, action, resource):
 def examine(stacks, calls, group):
     allowed, used, to_simulate, problems = set(), {}, set(), []
     for stack in stacks:
+        given = parameters(stack)
         for role in roles(stack, calls, group):
-            if any(action == READ_CONFIGURATION for action, _ in role.grants) and not parameter(stack, "CacheTags"):
-                problems.append(f"{role.who} of {stack} is allowed {READ_CONFIGURATION}, but has no cache tags")
             for action, resource in role.grants:
+                needed = ONLY_WITH.get(action)
+                if needed and not any(given[name] for name in needed):
+                    problems.append(f"{role.who} of {stack} is allowed {action}, but has none of {needed}")
                 row = (role.who, action, kind(stack, resource))
                 allowed.add(row)
                 if reason := by_aws(role.who, action, resource):

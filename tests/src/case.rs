@@ -33,8 +33,10 @@ pub struct Case {
     /// The faults that calls to AWS meet.
     #[serde(default)]
     pub faults: Vec<PlannedFault>,
-    /// How many seconds CloudFront takes for each distribution's invalidation; none if it never completes it.
+    /// How many seconds CloudFront takes for each invalidation, in the order of the Map; none if it never completes it.
     pub invalidations_take: Vec<Option<f64>>,
+    /// The `application/deploymentGroup` of the deployment.
+    pub deployment_group: Option<String>,
     /// What AWS is not known to do one way or the other.
     #[serde(default)]
     pub behavior: Behavior,
@@ -81,10 +83,6 @@ pub enum Change {
 }
 
 impl StackConfig {
-    pub fn distribution_count(&self) -> usize {
-        self.distributions.split(',').count()
-    }
-
     pub fn parameters(&self, actions: FailureActions) -> Vec<(&str, &str)> {
         let mut parameters = vec![
             ("DistributionIds", &*self.distributions),
@@ -146,8 +144,9 @@ pub struct PlannedFault {
 pub enum Trigger {
     /// The hook event, so many times at once.
     HookEvent(Invocation, usize),
-    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook, `$DISTRIBUTION` for a distribution that
-    /// no other case has, and `$LARGE_PATHS` for so many paths that EventBridge leaves the input out of its event.
+    /// Somebody starts an execution with this input, in which `$HOOK` stands for the hook, `$DISTRIBUTION` and `$TENANT` for a
+    /// distribution and a distribution tenant that no other case has, `$MANY_PATHS` for 3,000 paths, `$MANY_TARGETS` for batches of 50
+    /// distributions and tenants, and `$LARGE_PATHS` for so many paths that EventBridge leaves the input out of its event.
     StartExecution(String),
 }
 
@@ -196,8 +195,8 @@ pub struct Expected {
     pub reports: Option<usize>,
     /// How many invalidations there are.
     pub invalidations: Option<usize>,
-    /// What the first invalidation invalidates.
-    pub paths: Option<Vec<String>>,
+    /// What is invalidated in each distribution and distribution tenant.
+    pub batches: Option<BTreeMap<String, Vec<String>>>,
     /// An operation that must have been called.
     pub call: Option<Operation>,
 }
@@ -295,6 +294,11 @@ impl Deployment {
     /// A distribution that no other deployment invalidates.
     pub fn distribution_id(&self) -> String {
         format!("E{}", self.id.replace('-', "").to_uppercase())
+    }
+
+    /// A distribution tenant that no other deployment invalidates.
+    pub fn distribution_tenant_id(&self) -> String {
+        format!("dt_{}", self.id.replace('-', ""))
     }
 
     /// The start of the caller reference of the invalidation with this index.

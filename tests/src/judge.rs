@@ -77,7 +77,7 @@ const GUARANTEES: [(Kind, Guarantee); 12] = [
         one_invalidation_for_each_distribution,
     ),
     (Kind::Wrong, as_many_invalidations),
-    (Kind::Wrong, the_paths),
+    (Kind::Wrong, the_batches),
     (Kind::Wrong, the_others_are_completed),
     (Kind::Wrong, the_documented_end),
     (Kind::Wrong, what_engineers_read),
@@ -152,30 +152,30 @@ fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Result<()> {
     };
     let completed = outcome.invalidations.iter();
     let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= *accepted));
-    let is_due = case.stack.distribution_count() == completed.count();
+    let is_due = case.invalidations_take.len() == completed.count();
     ensure!(
         is_due || case.expected.status != StatusFrom::Completion,
-        "Succeeded before CloudFront had said Completed for all distributions"
+        "Succeeded before CloudFront had said Completed for all invalidations"
     );
     Ok(())
 }
 
-fn count_by_distribution(outcome: &Outcome) -> BTreeMap<&str, usize> {
+fn count_by_target(outcome: &Outcome) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for invalidation in &outcome.invalidations {
-        *counts.entry(&*invalidation.distribution_id).or_default() += 1;
+        *counts.entry(&*invalidation.target_id).or_default() += 1;
     }
     counts
 }
 
 fn one_invalidation_for_each_distribution(_: &Case, outcome: &Outcome) -> Result<()> {
-    let counts = count_by_distribution(outcome);
+    let counts = count_by_target(outcome);
     ensure!(counts.values().all(|count| *count == 1), "{counts:?}");
     Ok(())
 }
 
 fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Result<()> {
-    let counts = count_by_distribution(outcome);
+    let counts = count_by_target(outcome);
     let expected = case.expected.invalidations.unwrap_or(counts.len());
     ensure!(
         counts.len() == expected,
@@ -184,10 +184,13 @@ fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-fn the_paths(case: &Case, outcome: &Outcome) -> Result<()> {
-    let found = outcome.invalidations.first().map(|first| &first.paths);
-    let expected = case.expected.paths.as_ref();
-    let is_right = expected.is_none() || found == expected;
+fn the_batches(case: &Case, outcome: &Outcome) -> Result<()> {
+    let found = outcome.invalidations.iter();
+    let found = found
+        .map(|i| (i.target_id.clone(), i.paths.clone()))
+        .collect();
+    let expected = case.expected.batches.as_ref();
+    let is_right = expected.is_none_or(|expected| *expected == found);
     ensure!(
         is_right,
         "{found:?} was invalidated instead of {expected:?}"
@@ -243,7 +246,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
     if ended.status == ExecutionStatus::Succeeded {
         let rows = ended.output["invalidations"].as_array().map(Vec::len);
         let reported = ended.output["codeDeploy"]["reportedStatus"].as_str();
-        let is_summed_up = rows == Some(case.stack.distribution_count())
+        let is_summed_up = rows == Some(case.invalidations_take.len())
             // Where faults meet the report, the output says what became of it.
             && (case.expected.reports.is_none() || reported == status);
         ensure!(is_summed_up, "the output is {}", ended.output);

@@ -98,6 +98,15 @@ fn failed(errors: &[&str]) -> End {
 
 /// What several cases have in common.
 impl Case {
+    /// An execution that somebody starts, whose first batch has these fields.
+    fn with_first_batch(mut self, fields: &str) -> Self {
+        let other = r#"{ "distributionId": "E2IMAGES000002", "paths": ["/*"] }"#;
+        let batches = format!("[{{ {fields} }}, {other}]");
+        let input = format!(r#"{{ "hook": $HOOK, "invalidations": {batches} }}"#);
+        self.trigger = Trigger::StartExecution(input);
+        self
+    }
+
     fn fault(self, operation: Operation, times: Option<usize>, fault: Fault) -> Self {
         self.fault_at(None, operation, times, fault)
     }

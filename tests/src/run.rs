@@ -54,6 +54,9 @@ impl<'a> Run<'a> {
         if case.behavior.lacks_cache_tags {
             stand_in.set_behavior(&case.stack.distributions, case.behavior);
         }
+        if let Some(group) = &case.deployment_group {
+            stand_in.set_deployment_group(&deployment.id, group);
+        }
         for (item, time) in case.invalidations_take.iter().enumerate() {
             let time = time.map(Duration::from_secs_f64);
             stand_in.invalidations_take(&deployment.caller_reference(item), time);
@@ -61,6 +64,7 @@ impl<'a> Run<'a> {
         for planned in &case.faults {
             let about = match (planned.operation, planned.item) {
                 (Operation::GetDistributionConfig, _) => deployment.distribution_id(),
+                (Operation::GetDistributionTenant, _) => deployment.distribution_tenant_id(),
                 (_, None) => deployment.id.clone(),
                 (_, Some(item)) => deployment.caller_reference(item),
             };
@@ -86,9 +90,7 @@ impl<'a> Run<'a> {
                 try_join_all(deliveries).await?.swap_remove(0)
             }
             Trigger::StartExecution(input) => {
-                let input = input.replace("$HOOK", &self.deployment.hook().to_string());
-                let input = input.replace("$DISTRIBUTION", &self.deployment.distribution_id());
-                let input = input.replace("$LARGE_PATHS", &large_paths().to_string());
+                let input = self.filled_in(input);
                 self.sfn()
                     .start_execution()
                     .state_machine_arn(self.stack.state_machine_arn())
@@ -100,6 +102,21 @@ impl<'a> Run<'a> {
             }
         };
         Ok(response)
+    }
+
+    fn filled_in(&self, input: &str) -> String {
+        [
+            ("$HOOK", self.deployment.hook().to_string()),
+            ("$DISTRIBUTION", self.deployment.distribution_id()),
+            ("$TENANT", self.deployment.distribution_tenant_id()),
+            ("$LARGE_PATHS", paths(66, 3900).to_string()),
+            ("$MANY_PATHS", paths(3000, 10).to_string()),
+            ("$MANY_TARGETS", many_targets().to_string()),
+        ]
+        .iter()
+        .fold(input.to_owned(), |input, (name, value)| {
+            input.replace(name, value)
+        })
     }
 
     /// Waits until the first call to AWS is over.
@@ -281,10 +298,20 @@ pub fn observe_again(environment: &Environment, deployment: &Deployment, outcome
     outcome.calls = stand_in.calls_about(&deployment.id);
 }
 
-/// More than 248 KiB: <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
-fn large_paths() -> Value {
-    (0..66)
-        .map(|number| format!("/{}{number}", "x".repeat(3900)))
+/// So many paths, each with so many characters and a number. `$LARGE_PATHS` are more than 248 KiB, which EventBridge takes:
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
+fn paths(count: usize, characters: usize) -> Value {
+    (0..count)
+        .map(|number| format!("/{}{number}", "x".repeat(characters)))
+        .collect()
+}
+
+fn many_targets() -> Value {
+    (0..50)
+        .map(|number| match number % 2 {
+            0 => json!({ "distributionId": format!("EMANY{number:09}"), "paths": ["/*"] }),
+            _ => json!({ "distributionTenantId": format!("dt_many{number}"), "paths": ["/*"] }),
+        })
         .collect()
 }
 

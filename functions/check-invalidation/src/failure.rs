@@ -1,10 +1,10 @@
 //! Why the status of an invalidation is not known.
 
-use aws_sdk_cloudfront::{error::SdkError, operation::get_invalidation::GetInvalidationError};
+use cloudfront::Kind;
 use shared::{
     aws::AwsFailure,
     errors::{MAX_MESSAGE_CHARACTERS, shorten},
-    invalidation::{Created, Failed, Invalidation},
+    invalidation::{Created, Failed, Invalidation, Target},
 };
 
 /// Why the status of an invalidation is not known. The names of the variants are the error names in the rows, and of the
@@ -21,25 +21,32 @@ pub enum Failure {
     InvalidationStatusUnknown(String),
 }
 
-impl Failure {
-    pub(crate) fn new(error: &SdkError<GetInvalidationError>) -> Self {
-        let failure = AwsFailure::from(error);
-        match error.as_service_error() {
-            Some(error) if error.is_no_such_invalidation() || error.is_no_such_distribution() => {
-                Self::InvalidationNotFound(failure)
+impl From<cloudfront::Failure> for Failure {
+    fn from(failure: cloudfront::Failure) -> Self {
+        match failure.kind {
+            Kind::InvalidationNotFound | Kind::TargetNotFound => {
+                Self::InvalidationNotFound(failure.source)
             }
-            Some(error) if error.is_access_denied() => Self::AccessDenied(failure),
-            _ => Self::CloudFrontRejected(failure),
+            Kind::AccessDenied => Self::AccessDenied(failure.source),
+            _ => Self::CloudFrontRejected(failure.source),
         }
     }
+}
 
+impl Failure {
     /// The row of an invalidation with this failure.
     pub(crate) fn row(&self, created: Created) -> Invalidation {
         let name: &'static str = self.into();
+        let cause = shorten(&self.cause(&created), MAX_MESSAGE_CHARACTERS);
+        let (distribution_id, distribution_tenant_id) = match created.target {
+            Target::Distribution(id) => (Some(id.into()), None),
+            Target::DistributionTenant(id) => (None, Some(id.into())),
+        };
         Invalidation::Failed(Failed {
             error: name.to_owned(),
-            cause: shorten(&self.cause(&created), MAX_MESSAGE_CHARACTERS),
-            distribution_id: created.distribution_id.into(),
+            cause,
+            distribution_id,
+            distribution_tenant_id,
             invalidation_id: Some(created.invalidation_id),
             path_count: created.path_count,
         })
@@ -47,15 +54,15 @@ impl Failure {
 
     fn cause(&self, created: &Created) -> String {
         let which = format!(
-            "invalidation {} of distribution {}",
-            created.invalidation_id, created.distribution_id
+            "invalidation {} of {}",
+            created.invalidation_id, created.target
         );
         match self {
             Self::InvalidationNotFound(failure) => format!(
-                "CloudFront does not find {which}: {failure}. If the distribution was not deleted, start a new execution with the same input"
+                "CloudFront does not find {which}: {failure}. If it was not deleted, start a new execution with the same input"
             ),
             Self::AccessDenied(failure) => format!(
-                "the check-invalidation function isn't authorized to get the status of {which}: {failure}. Its role covers the distributions in the stack's DistributionIds parameter; check that no permissions boundary or service control policy denies access"
+                "the check-invalidation function isn't authorized to get the status of {which}: {failure}. Its role covers what is in the stack's DistributionIds and DistributionTenantIds parameters; check that no permissions boundary or service control policy denies access"
             ),
             Self::CloudFrontRejected(failure) => format!(
                 "CloudFront rejected GetInvalidation for {which}: {failure}. {}",

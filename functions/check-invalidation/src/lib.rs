@@ -9,17 +9,15 @@ mod summary;
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_cloudfront::{
-    Client, error::SdkError, operation::get_invalidation::GetInvalidationError,
-    types::Invalidation as CloudFrontInvalidation,
-};
+use aws_sdk_cloudfront::Client;
 use aws_smithy_types::DateTime;
+use cloudfront::Kind;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
-    aws::{AwsFailure, FUNCTION_TIMEOUT, OPERATION_TIMEOUT},
+    aws::{FUNCTION_TIMEOUT, OPERATION_TIMEOUT},
     document::{self, InvalidDocument},
     errors,
     invalidation::{Created, Invalidation},
@@ -162,35 +160,26 @@ enum Found {
 }
 
 async fn check(client: &Client, created: &Created, age: Duration) -> Found {
-    let response = client
-        .get_invalidation()
-        .distribution_id(created.distribution_id.as_str())
-        .id(&created.invalidation_id)
-        .send()
-        .await;
-    let invalidation = match response {
-        Ok(response) => response.invalidation,
-        Err(error) if may_pass(&error, age) => {
-            return Found::Nothing(AwsFailure::from(error).to_string());
-        }
-        Err(error) => return Found::Failed(Failure::new(&error)),
-    };
-    match invalidation.as_ref().map(CloudFrontInvalidation::status) {
-        Some("Completed") => Found::Completed,
-        Some("InProgress") => Found::InProgress(None),
-        Some(other) => Found::InProgress(Some(format!(
-            "CloudFront returned the status {other:?}, which is not documented; treated as in progress"
-        ))),
-        None => Found::Nothing("GetInvalidation's response has no Invalidation".to_owned()),
+    let found = cloudfront::get_invalidation(client, &created.target, &created.invalidation_id);
+    match found.await {
+        Ok(invalidation) => match invalidation.status() {
+            "Completed" => Found::Completed,
+            "InProgress" => Found::InProgress(None),
+            other => Found::InProgress(Some(format!(
+                "CloudFront returned the status {other:?}, which is not documented; treated as in progress"
+            ))),
+        },
+        Err(failure) if may_pass(failure.kind, age) => Found::Nothing(failure.source.to_string()),
+        Err(failure) => Found::Failed(Failure::from(failure)),
     }
 }
 
 /// Whether a later status check may succeed.
-fn may_pass(error: &SdkError<GetInvalidationError>, age: Duration) -> bool {
-    let is_not_found = error
-        .as_service_error()
-        .is_some_and(GetInvalidationError::is_no_such_invalidation);
-    (is_not_found && age < GRACE) || AwsFailure::from(error).is_transient()
+fn may_pass(kind: Kind, age: Duration) -> bool {
+    match kind {
+        Kind::InvalidationNotFound => age < GRACE,
+        kind => kind == Kind::Unavailable,
+    }
 }
 
 /// The row after a status check. None stays in progress after the last check, at the deadline: an invalidation that CloudFront

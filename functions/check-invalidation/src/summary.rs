@@ -36,7 +36,7 @@ pub(crate) fn end(
     };
     let count = match invalidations.len() {
         1 => String::new(),
-        all => format!("{} of {all} distributions: ", failed.len()),
+        all => format!("{} of {all} invalidations: ", failed.len()),
     };
     let sentences: Vec<_> = failed.iter().copied().map(describe).collect();
     let advice = match status {
@@ -64,7 +64,7 @@ fn describe(invalidation: &Invalidation) -> String {
         .map(|error| format!(" (last status check: {error})"))
         .unwrap_or_default();
     format!(
-        "invalidation {} of distribution {} is {status} after {} s{last_error}",
-        created.invalidation_id, created.distribution_id, created.elapsed_seconds
+        "invalidation {} of {} is {status} after {} s{last_error}",
+        created.invalidation_id, created.target, created.elapsed_seconds
     )
 }

@@ -111,6 +111,32 @@ async fn completed_needs_every_invalidation_completed() {
 }
 
 #[tokio::test]
+async fn a_tenant_is_checked_by_an_operation_of_its_own() {
+    let aws = StandIn::start().await.unwrap();
+    let mut row = row("", "I404", SystemTime::UNIX_EPOCH);
+    row.as_object_mut().unwrap().remove("distributionId");
+    row["distributionTenantId"] = json!("dt_1");
+    let now = SystemTime::now();
+
+    let output = check(&aws, &[row], now, now + seconds(600)).await.unwrap();
+
+    let [row] = &rows_of(&output)[..] else {
+        panic!("{output:?}");
+    };
+    assert_eq!(row["distributionTenantId"], "dt_1");
+    assert_eq!(row["error"], "InvalidationNotFound");
+    assert!(
+        text_at(row, "cause").contains("distribution tenant dt_1"),
+        "{row}"
+    );
+    let operations: Vec<_> = aws.calls().iter().map(|call| call.operation).collect();
+    assert_eq!(
+        operations,
+        [Operation::GetInvalidationForDistributionTenant]
+    );
+}
+
+#[tokio::test]
 async fn a_completed_invalidation_is_not_checked_again() {
     let aws = StandIn::start().await.unwrap();
     let mut done = accepted(&aws, DISTRIBUTION).await;
@@ -232,7 +258,7 @@ async fn a_failed_last_status_check_is_a_failure_and_no_timeout() {
     assert_eq!(output.error.as_deref(), Some("InvalidationStatusUnknown"));
     let cause = output.cause.unwrap();
     for part in [
-        "2 of 2 distributions",
+        "2 of 2 invalidations",
         DISTRIBUTION,
         "ServiceUnavailable",
         OTHER,
@@ -276,7 +302,7 @@ async fn one_that_failed_does_not_stop_the_others_and_decides_at_the_end() {
     assert_eq!(output.error.as_deref(), Some("MultipleErrors"));
     let cause = output.cause.unwrap();
     for part in [
-        "2 of 3 distributions",
+        "2 of 3 invalidations",
         "the path is invalid",
         "permissions boundary",
     ] {

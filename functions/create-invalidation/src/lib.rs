@@ -1,38 +1,39 @@
-//! The state `CreateInvalidation`: creates one invalidation for one distribution.
+//! The state `CreateInvalidation`: creates one invalidation in one distribution or distribution tenant.
 //!
 //! If tags are to be invalidated, it first checks that the distribution has a cache tag header ([`Error::CacheTagsNotConfigured`]).
 //!
 //! The caller reference is the same on every retry, so CloudFront recognizes a repeated request. If it rejects the repeated
 //! request, the function finds the invalidation that the first request created.
 
-mod cache_tags;
 mod earlier;
 
 use std::{fmt, time::SystemTime};
 
 use aws_sdk_cloudfront::{
     Client,
-    error::{BuildError, ProvideErrorMetadata, SdkError},
-    operation::create_invalidation::CreateInvalidationError,
-    types::{Invalidation as CloudFrontInvalidation, InvalidationBatch, Paths},
+    error::BuildError,
+    types::{Invalidation as CloudFrontInvalidation, InvalidationBatch as CloudFrontBatch, Paths},
 };
 use aws_smithy_types::DateTime;
+use cloudfront::{Failure, Kind};
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
-    aws::AwsFailure,
+    aws::{AwsFailure, OPERATION_TIMEOUT},
     document::{self, InvalidDocument},
     errors,
-    invalidation::{Created, DistributionId, Invalidation},
-    items::Items,
+    invalidation::{Created, Invalidation, InvalidationBatch, Target},
     schedule, timestamp,
 };
+use tokio::time::timeout;
 
 /// What to do about an error that this function does not expect.
 const LOOK_UP: &str = "Look the error up in the CloudFront API reference";
-/// What to do if access to the distribution is denied.
-const AUTHORIZE: &str = "Check that the distribution is in this account and in the stack's DistributionIds parameter, and that no permissions boundary or service control policy denies access";
+/// What to do if access to the target is denied.
+const AUTHORIZE: &str = "Check that it is in this account and in the stack's DistributionIds or DistributionTenantIds parameter, and that no permissions boundary or service control policy denies access";
+/// What to do if the function may not read the configuration.
+const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, which it has only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
 
 /// One item of the state machine's Map.
 #[derive(Debug, Deserialize)]
@@ -43,8 +44,7 @@ struct Input {
     /// No invalidation of this execution is older.
     #[serde(with = "timestamp")]
     execution_start_time: DateTime,
-    distribution_id: DistributionId,
-    paths: Items,
+    batch: InvalidationBatch,
     #[serde(deserialize_with = "document::non_empty_text")]
     caller_reference: String,
     /// No attempt starts after this: the execution would not wait for the invalidation.
@@ -64,24 +64,36 @@ pub struct Output {
 
 /// What was to be invalidated, as error messages show it.
 #[derive(Debug, Clone)]
-pub struct Target {
-    distribution_id: DistributionId,
+pub struct Summary {
+    target: Target,
     paths: usize,
     wildcards: usize,
     cache_tags: usize,
 }
 
-impl fmt::Display for Target {
+impl From<&InvalidationBatch> for Summary {
+    fn from(batch: &InvalidationBatch) -> Self {
+        let cache_tags = batch.paths.cache_tag_count();
+        Self {
+            target: batch.target.clone(),
+            paths: batch.paths.count() - cache_tags,
+            wildcards: batch.paths.wildcard_count(),
+            cache_tags,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            distribution_id,
+            target,
             paths,
             wildcards,
             cache_tags,
         } = self;
         write!(
             f,
-            "distribution {distribution_id} (paths: {paths}, of which wildcards: {wildcards}"
+            "{target} (paths: {paths}, of which wildcards: {wildcards}"
         )?;
         if *cache_tags > 0 {
             write!(f, "; cache tags: {cache_tags}")?;
@@ -96,43 +108,53 @@ pub enum Error {
     /// The input is invalid.
     #[error("{0}. Fix the execution input and start a new execution")]
     InvalidInput(#[from] InvalidDocument),
-    /// The distribution has as many invalidations in progress as CloudFront allows. Retried until the deadline.
+    /// As many invalidations are in progress as CloudFront allows. Retried until the deadline.
     #[error(
-        "CloudFront has too many invalidations in progress to accept one for {target}: {source}. The state machine retries until the deadline"
+        "CloudFront has too many invalidations in progress to accept one for {batch}: {source}. The state machine retries until the deadline"
     )]
     CloudFrontBusy {
         /// What was to be invalidated.
-        target: Target,
+        batch: Summary,
         /// CloudFront's response.
         source: AwsFailure,
     },
     /// CloudFront throttles, fails or does not respond. Retried for about eight minutes.
     #[error(
-        "CloudFront did not create an invalidation for {target}: {source}. See the AWS Health Dashboard; when CloudFront is available again, start a new execution with the same input"
+        "CloudFront did not create an invalidation for {batch}: {source}. See the AWS Health Dashboard; when CloudFront is available again, start a new execution with the same input"
     )]
     CloudFrontUnavailable {
         /// What was to be invalidated.
-        target: Target,
+        batch: Summary,
         /// CloudFront's response, if there was one.
         source: AwsFailure,
     },
-    /// There is no such distribution in this account, or it has tenants only.
+    /// There is no such distribution in this account, or it is a multi-tenant distribution.
     #[error(
-        "CloudFront does not find {target} in this account: {source}. Correct the stack's DistributionIds parameter, or the execution input. A multi-tenant distribution can be invalidated only tenant by tenant, which this stack does not do"
+        "CloudFront does not find {batch} in this account: {source}. Correct the stack's DistributionIds parameter, or the execution input. If it is a multi-tenant distribution, it can be invalidated only tenant by tenant: name its tenants in the stack's DistributionTenantIds parameter"
     )]
     DistributionNotFound {
         /// What was to be invalidated.
-        target: Target,
+        batch: Summary,
+        /// CloudFront's response.
+        source: AwsFailure,
+    },
+    /// There is no such distribution tenant in this account.
+    #[error(
+        "CloudFront does not find {batch} in this account: {source}. Correct the stack's DistributionTenantIds parameter, or the execution input"
+    )]
+    DistributionTenantNotFound {
+        /// What was to be invalidated.
+        batch: Summary,
         /// CloudFront's response.
         source: AwsFailure,
     },
     /// The function's role isn't authorized.
     #[error(
-        "the create-invalidation function isn't authorized to invalidate {target}: {source}. {advice}"
+        "the create-invalidation function isn't authorized to invalidate {batch}: {source}. {advice}"
     )]
     AccessDenied {
         /// What was to be invalidated.
-        target: Target,
+        batch: Summary,
         /// CloudFront's response.
         source: AwsFailure,
         /// What to do about it.
@@ -140,17 +162,17 @@ pub enum Error {
     },
     /// The distribution has no `CacheTagConfig`, without which tags don't work.
     #[error(
-        "distribution {distribution_id} has no cache tags: its configuration has no CacheTagConfig, so CloudFront would not find the objects. Nothing was invalidated in it, not even the paths. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags parameter or from the execution input"
+        "{target} has no cache tags: the distribution's configuration has no CacheTagConfig, so CloudFront would not find the objects. Nothing was invalidated in it, not even the paths. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags or Targets parameter or from the execution input"
     )]
     CacheTagsNotConfigured {
-        /// The distribution.
-        distribution_id: DistributionId,
+        /// The distribution or distribution tenant.
+        target: Target,
     },
     /// CloudFront rejects the batch, or the request.
-    #[error("CloudFront rejected an invalidation for {target}: {source}. {advice}")]
+    #[error("CloudFront rejected an invalidation for {batch}: {source}. {advice}")]
     CloudFrontRejected {
         /// What was to be invalidated.
-        target: Target,
+        batch: Summary,
         /// CloudFront's response.
         source: AwsFailure,
         /// What to do about it.
@@ -158,12 +180,12 @@ pub enum Error {
     },
     /// CloudFront knows the caller reference, but no invalidation of this execution has it. Retried for about a minute.
     #[error(
-        "CloudFront says that caller reference {caller_reference} was already used for distribution {distribution_id}, but none of the distribution's newest {} invalidations that were created since the execution started has it: {source}. Start a new execution with the same input: a new execution uses a new caller reference",
+        "CloudFront says that caller reference {caller_reference} was already used for {target}, but none of its newest {} invalidations that were created since the execution started has it: {source}. Start a new execution with the same input: a new execution uses a new caller reference",
         earlier::NEWEST
     )]
     CallerReferenceUsed {
-        /// The distribution.
-        distribution_id: DistributionId,
+        /// The distribution or distribution tenant.
+        target: Target,
         /// The caller reference.
         caller_reference: String,
         /// CloudFront's response.
@@ -171,11 +193,11 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {target} before the deadline {deadline}, usually because too many invalidations are in progress. If something else invalidates this distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}, usually because too many invalidations are in progress. If something else invalidates the same distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.
-        target: Target,
+        batch: Summary,
         /// The deadline.
         deadline: DateTime,
     },
@@ -193,39 +215,34 @@ impl From<Error> for Diagnostic {
 /// When the input is invalid, the deadline has passed, or CloudFront does not accept it.
 pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Output, Error> {
     let input: Input = document::parse("the input of CreateInvalidation", &event)?;
-    let target = Target {
-        distribution_id: input.distribution_id.clone(),
-        paths: input.paths.count() - input.paths.cache_tag_count(),
-        wildcards: input.paths.wildcard_count(),
-        cache_tags: input.paths.cache_tag_count(),
-    };
     if timestamp::until(now, input.deadline).is_zero() {
         return Err(Error::InvalidationNotCreated {
-            target,
+            batch: Summary::from(&input.batch),
             deadline: input.deadline,
         });
     }
-    if target.cache_tags > 0 {
-        cache_tags::check(client, &target).await?;
+    if input.batch.paths.cache_tag_count() > 0 {
+        check_cache_tags(client, &input.batch).await?;
     }
-    let accepted = create(client, &input, &target).await?;
+    let accepted = create(client, &input).await?;
     let age = timestamp::between(accepted.create_time, now);
     let is_completed = accepted.status() == "Completed";
     let created = Created {
-        distribution_id: input.distribution_id,
+        target: input.batch.target.clone(),
         invalidation_id: accepted.id,
-        path_count: input.paths.count(),
+        path_count: input.batch.paths.count(),
         created_at: accepted.create_time,
         elapsed_seconds: age.as_secs(),
         last_error: None,
     };
     tracing::info!(
         execution_name = input.execution_name,
-        distribution_id = created.distribution_id.as_str(),
+        target_id = created.target.id(),
         invalidation_id = created.invalidation_id,
         path_count = created.path_count,
-        "invalidation {} was created for {target}",
+        "invalidation {} was created for {}",
         created.invalidation_id,
+        Summary::from(&input.batch),
     );
     Ok(Output {
         invalidation: if is_completed {
@@ -237,116 +254,91 @@ pub async fn handle(client: &Client, event: Value, now: SystemTime) -> Result<Ou
     })
 }
 
-async fn create(
-    client: &Client,
-    input: &Input,
-    target: &Target,
-) -> Result<CloudFrontInvalidation, Error> {
-    // A response without an invalidation counts as none, so that the state machine retries.
-    let unusable = |reason: &dyn fmt::Display| Error::CloudFrontUnavailable {
-        target: target.clone(),
-        source: AwsFailure::unusable(reason),
-    };
-    let response = client
-        .create_invalidation()
-        .distribution_id(input.distribution_id.as_str())
-        .invalidation_batch(batch(input).map_err(|error| unusable(&error))?)
-        .send()
-        .await;
-    match response {
-        Ok(response) => response
-            .invalidation
-            .ok_or_else(|| unusable(&"CreateInvalidation's response has no Invalidation")),
-        Err(error) if earlier::is_caller_reference_used(&error) => {
-            earlier::find(client, input, target)
-                .await?
-                .ok_or_else(|| Error::CallerReferenceUsed {
-                    distribution_id: input.distribution_id.clone(),
-                    caller_reference: input.caller_reference.clone(),
-                    source: error.into(),
-                })
-        }
-        Err(error) => Err(explain(&error, target)),
+/// AWS says that tags work only if the distribution has a cache tag header, but not whether CloudFront rejects them otherwise,
+/// or accepts them and invalidates nothing. All calls together may take as long as one.
+async fn check_cache_tags(client: &Client, batch: &InvalidationBatch) -> Result<(), Error> {
+    let header = cloudfront::has_cache_tag_header(client, &batch.target);
+    let found = timeout(OPERATION_TIMEOUT, header)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Failure::unusable(
+                "the distribution's configuration took too long",
+            ))
+        });
+    match found {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::CacheTagsNotConfigured {
+            target: batch.target.clone(),
+        }),
+        Err(failure) => Err(explain(failure, batch, AUTHORIZE_CACHE_TAGS)),
     }
 }
 
-fn batch(input: &Input) -> Result<InvalidationBatch, BuildError> {
-    InvalidationBatch::builder()
-        .paths(
-            Paths::builder()
-                .quantity(i32::try_from(input.paths.count()).unwrap_or(i32::MAX))
-                .set_items(Some(input.paths.iter().collect()))
-                .build()?,
-        )
+async fn create(client: &Client, input: &Input) -> Result<CloudFrontInvalidation, Error> {
+    let batch = &input.batch;
+    let request = request(input)
+        .map_err(|error| explain(Failure::unusable(error.to_string()), batch, AUTHORIZE))?;
+    match cloudfront::create_invalidation(client, &batch.target, request).await {
+        Ok(accepted) => Ok(accepted),
+        Err(failure) if failure.kind == Kind::CallerReferenceUsed => {
+            let found = earlier::find(client, input).await;
+            found
+                .map_err(|failure| explain(failure, batch, AUTHORIZE))?
+                .ok_or_else(|| Error::CallerReferenceUsed {
+                    target: batch.target.clone(),
+                    caller_reference: input.caller_reference.clone(),
+                    source: failure.source,
+                })
+        }
+        Err(failure) => Err(explain(failure, batch, AUTHORIZE)),
+    }
+}
+
+fn request(input: &Input) -> Result<CloudFrontBatch, BuildError> {
+    let paths = &input.batch.paths;
+    let paths = Paths::builder()
+        .quantity(i32::try_from(paths.count()).unwrap_or(i32::MAX))
+        .set_items(Some(paths.iter().collect()))
+        .build()?;
+    CloudFrontBatch::builder()
+        .paths(paths)
         .caller_reference(&input.caller_reference)
         .build()
 }
 
-fn explain(error: &SdkError<CreateInvalidationError>, target: &Target) -> Error {
-    let rejected = match error.as_service_error() {
-        Some(service_error) if service_error.is_too_many_invalidations_in_progress() => {
-            return Error::CloudFrontBusy {
-                target: target.clone(),
-                source: error.into(),
+/// The error that the state machine sees; `authorize` is what to do if access was denied.
+fn explain(failure: Failure, batch: &InvalidationBatch, authorize: &'static str) -> Error {
+    let Failure { kind, source } = failure;
+    let batch = Summary::from(batch);
+    let rejected = match kind {
+        Kind::Busy => return Error::CloudFrontBusy { batch, source },
+        Kind::Unavailable => return Error::CloudFrontUnavailable { batch, source },
+        Kind::AccessDenied => {
+            return Error::AccessDenied {
+                batch,
+                source,
+                advice: authorize,
             };
         }
-        Some(error) if error.is_batch_too_large() => {
+        Kind::TargetNotFound => {
+            return match batch.target {
+                Target::Distribution(_) => Error::DistributionNotFound { batch, source },
+                Target::DistributionTenant(_) => {
+                    Error::DistributionTenantNotFound { batch, source }
+                }
+            };
+        }
+        Kind::BatchTooLarge => {
             "One invalidation cannot have so many items: use fewer paths and cache tags, or wildcards"
         }
-        Some(error) if error.is_invalid_argument() => {
-            "Correct the stack's Paths parameter, its CacheTags parameter, or the paths of the execution input"
+        Kind::InvalidArgument => {
+            "Correct the stack's Paths, CacheTags or Targets parameter, or the paths of the execution input"
         }
-        _ => LOOK_UP,
+        Kind::InvalidationNotFound | Kind::CallerReferenceUsed | Kind::Rejected => LOOK_UP,
     };
-    let is_denied = CreateInvalidationError::is_access_denied;
-    let is_missing = CreateInvalidationError::is_no_such_distribution;
-    let advice = Advice {
-        rejected,
-        ..Advice::default()
-    };
-    explain_common(error, target, is_denied, is_missing, &advice)
-}
-
-/// What to do about an error, in the words of its operation.
-struct Advice {
-    denied: &'static str,
-    rejected: &'static str,
-}
-
-impl Default for Advice {
-    fn default() -> Self {
-        Self {
-            denied: AUTHORIZE,
-            rejected: LOOK_UP,
-        }
-    }
-}
-
-/// The errors that all of CloudFront's operations have in common.
-fn explain_common<E>(
-    error: &SdkError<E>,
-    target: &Target,
-    is_denied: fn(&E) -> bool,
-    is_missing: fn(&E) -> bool,
-    advice: &Advice,
-) -> Error
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let source = AwsFailure::from(error);
-    let target = target.clone();
-    match error.as_service_error() {
-        _ if source.is_transient() => Error::CloudFrontUnavailable { target, source },
-        Some(error) if is_denied(error) => Error::AccessDenied {
-            target,
-            source,
-            advice: advice.denied,
-        },
-        Some(error) if is_missing(error) => Error::DistributionNotFound { target, source },
-        _ => Error::CloudFrontRejected {
-            advice: source.remedy().unwrap_or(advice.rejected),
-            target,
-            source,
-        },
+    Error::CloudFrontRejected {
+        advice: source.remedy().unwrap_or(rejected),
+        batch,
+        source,
     }
 }

@@ -16,8 +16,7 @@ const REFERENCE: &str = "d-A1B2C3D4E-0123456789ab-0";
 
 fn input() -> Value {
     json!({
-        "distributionId": DISTRIBUTION,
-        "paths": ["/b/*", "/a"],
+        "batch": { "distributionId": DISTRIBUTION, "paths": ["/b/*", "/a"] },
         "executionStartTime": "2026-11-23T12:00:00.000Z",
         "callerReference": REFERENCE,
         "deadline": "2099-01-01T00:00:00.000Z",
@@ -64,7 +63,7 @@ async fn sends_the_sorted_paths_with_the_caller_reference() {
         }]
     );
     let created = created(&output);
-    assert_eq!(created.distribution_id.as_str(), DISTRIBUTION);
+    assert_eq!(created.target.id(), DISTRIBUTION);
     assert_eq!(created.path_count, 2);
     assert!(output.wait_seconds > 0, "{output:?}");
 }
@@ -79,7 +78,7 @@ async fn tags_are_invalidated_only_if_the_distribution_has_a_cache_tag_header() 
         };
         aws.set_behavior(DISTRIBUTION, behavior);
         let mut input = input();
-        input["paths"] = json!(["#Product-42", "/a", "#product-42"]);
+        input["batch"]["paths"] = json!(["#Product-42", "/a", "#product-42"]);
 
         let result = create(&aws, input).await;
 
@@ -107,17 +106,89 @@ async fn a_denied_look_at_the_configuration_names_the_parameter() {
     let denied = Fault::new("AccessDenied", 403, "No.");
     aws.inject(Operation::GetDistributionConfig, DISTRIBUTION, 1, denied);
     let mut input = input();
-    input["paths"] = json!(["#blog"]);
+    input["batch"]["paths"] = json!(["#blog"]);
 
     let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
 
     assert_eq!(error.error_type, "AccessDenied");
     for part in [
         "(paths: 0, of which wildcards: 0; cache tags: 1)",
-        "CacheTags parameter",
+        "CacheTags or Targets parameter",
     ] {
         assert!(error.error_message.contains(part), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_is_invalidated_by_operations_of_its_own() {
+    const TENANT: &str = "dt_2wjDZi3hD1ivOXf6rpZJO1AB";
+    let aws = StandIn::start().await.unwrap();
+    let behavior = Behavior {
+        rejects_known_caller_reference: true,
+        ..Behavior::default()
+    };
+    aws.set_behavior(TENANT, behavior);
+    let mut input = input();
+    input["batch"] = json!({ "distributionTenantId": TENANT, "paths": ["/*", "#blog"] });
+
+    let first = create(&aws, input.clone()).await.unwrap();
+    let again = create(&aws, input.clone()).await.unwrap();
+
+    assert_eq!(created(&first).target.id(), TENANT);
+    assert_eq!(
+        created(&first).invalidation_id,
+        created(&again).invalidation_id
+    );
+    let operations: Vec<_> = aws.calls().iter().map(|call| call.operation).collect();
+    let looked_at = [
+        Operation::GetDistributionTenant,
+        Operation::GetDistributionConfig,
+        Operation::CreateInvalidationForDistributionTenant,
+    ];
+    let searched = [
+        Operation::ListInvalidationsForDistributionTenant,
+        Operation::GetInvalidationForDistributionTenant,
+    ];
+    assert_eq!(operations, [&looked_at[..], &looked_at, &searched].concat());
+
+    let missing = Fault::new("EntityNotFound", 404, "No.");
+    aws.inject(looked_at[2], TENANT, 1, missing);
+    let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
+    assert_eq!(error.error_type, "DistributionTenantNotFound");
+    for part in [TENANT, "DistributionTenantIds parameter"] {
+        assert!(error.error_message.contains(part), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_has_one_target_and_no_unknown_field() {
+    let aws = StandIn::start().await.unwrap();
+    for (batch, problem) in [
+        (
+            json!({ "paths": ["/*"] }),
+            "either distributionId or distributionTenantId",
+        ),
+        (
+            json!({ "distributionId": DISTRIBUTION, "distributionTenantId": "dt_1", "paths": ["/*"] }),
+            "either distributionId or distributionTenantId",
+        ),
+        (
+            json!({ "distributionTenantId": DISTRIBUTION, "paths": ["/*"] }),
+            "not the id of a distribution tenant",
+        ),
+        (
+            json!({ "distributionId": DISTRIBUTION, "paths": ["/*"], "tags": ["a"] }),
+            "unknown field `tags`",
+        ),
+        (json!(DISTRIBUTION), "batch"),
+    ] {
+        let mut input = input();
+        input["batch"] = batch;
+        let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
+        assert_eq!(error.error_type, "InvalidInput");
+        assert!(error.error_message.contains(problem), "{error:?}");
+    }
+    assert_eq!(aws.calls(), []);
 }
 
 #[tokio::test]
@@ -243,7 +314,7 @@ async fn what_is_not_retryable_has_a_name_of_its_own_and_says_what_to_do() {
         (
             Fault::new("InvalidArgument", 400, "Invalid paths."),
             "CloudFrontRejected",
-            "Paths parameter",
+            "Paths, CacheTags or Targets parameter",
         ),
         (
             Fault::new("BatchTooLarge", 413, "Too large."),
@@ -324,7 +395,12 @@ async fn an_invalid_field_of_the_input_is_named() {
         ("deadline", json!("tomorrow"), "2026-11-23T19:30:00Z"),
     ] {
         let mut wrong = input();
-        wrong[field] = value;
+        let is_of_the_batch = ["distributionId", "paths"].contains(&field);
+        if is_of_the_batch {
+            wrong["batch"][field] = value;
+        } else {
+            wrong[field] = value;
+        }
         let diagnostic: Diagnostic = create(&aws, wrong).await.unwrap_err().into();
         assert_eq!(diagnostic.error_type, "InvalidInput");
         for part in [field, problem] {
@@ -341,9 +417,9 @@ async fn no_error_is_too_long_for_a_cause_that_a_catch_can_parse() {
     let denied = Fault::new("AccessDenied", 403, &long);
     aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, denied);
     let mut wrong_path = input();
-    wrong_path["paths"] = json!([format!("/{long}")]);
+    wrong_path["batch"]["paths"] = json!([format!("/{long}")]);
     let mut wrong_id = input();
-    wrong_id["distributionId"] = json!(long);
+    wrong_id["batch"]["distributionId"] = json!(long);
     for input in [input(), wrong_path, wrong_id] {
         let diagnostic: Diagnostic = create(&aws, input).await.unwrap_err().into();
         let cause = json!({ "errorMessage": diagnostic.error_message }).to_string();

@@ -12,15 +12,16 @@ use serde::Serialize;
 use shared::{
     aws::{AwsFailure, OPERATION_TIMEOUT},
     hook::Hook,
+    invalidation::InvalidationBatch,
 };
-
-use crate::settings::{InvalidationBatch, InvalidationSettings};
 
 /// The timeout of the hook function (`HookFunction.Timeout` in the template): longer than the others', so that a deployment does
 /// not fail because Step Functions is not available for twenty seconds.
-pub const HOOK_TIMEOUT: Duration = Duration::from_secs(45);
-/// The part of it that the report per `OnInvalidationFailure` and the message to the queue do not need.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(54);
+/// The part of it that the question whose deployment it is, the report per `OnInvalidationFailure` and the message to the queue
+/// do not need.
 pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
+    .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(Duration::from_secs(1));
@@ -93,23 +94,27 @@ impl ClassifyRetry for UnparsableResponse {
 /// A client that retries for as long as the function's timeout allows.
 #[must_use]
 pub fn client(config: &SdkConfig) -> Client {
+    let config = patient(config, START_TIMEOUT);
+    Client::from_conf(
+        aws_sdk_sfn::config::Builder::from(&config)
+            .retry_classifier(UnparsableResponse)
+            .build(),
+    )
+}
+
+/// A configuration whose calls are retried until this timeout: nothing repeats what the hook function does.
+pub(crate) fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
     let timeouts = config
         .timeout_config()
         .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
-        .operation_timeout(START_TIMEOUT)
+        .operation_timeout(timeout)
         .build();
-    Client::from_conf(
-        aws_sdk_sfn::config::Builder::from(config)
-            .timeout_config(timeouts)
-            .retry_classifier(UnparsableResponse)
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(START_ATTEMPTS)
-                    .with_initial_backoff(START_BACKOFF)
-                    .with_max_backoff(START_MAX_BACKOFF),
-            )
-            .build(),
-    )
+    let retries = RetryConfig::standard()
+        .with_max_attempts(START_ATTEMPTS)
+        .with_initial_backoff(START_BACKOFF)
+        .with_max_backoff(START_MAX_BACKOFF);
+    let builder = config.to_builder().timeout_config(timeouts);
+    builder.retry_config(retries).build()
 }
 
 /// Starts the hook's execution, unless it was started before.
@@ -118,17 +123,18 @@ pub fn client(config: &SdkConfig) -> Client {
 /// When Step Functions rejected the request or did not respond, after the SDK's retries.
 pub async fn start(
     client: &Client,
-    settings: &InvalidationSettings,
+    state_machine_arn: &str,
     name: &str,
     hook: &Hook,
+    invalidations: &[InvalidationBatch],
 ) -> Result<Start, StartError> {
     let input = ExecutionInput {
         hook,
-        invalidations: &settings.invalidations,
+        invalidations,
     };
     let response = client
         .start_execution()
-        .state_machine_arn(&settings.state_machine_arn)
+        .state_machine_arn(state_machine_arn)
         .name(name)
         .input(serde_json::json!(input).to_string())
         .send()
@@ -146,7 +152,7 @@ pub async fn start(
         }
         Err(error) => Err(StartError {
             name: name.to_owned(),
-            state_machine_arn: settings.state_machine_arn.clone(),
+            state_machine_arn: state_machine_arn.to_owned(),
             source: error.into(),
         }),
     }

@@ -8,6 +8,7 @@
 pub mod execution;
 pub mod pending_report;
 pub mod settings;
+pub mod targets;
 
 use aws_config::SdkConfig;
 use lambda_runtime::Diagnostic;
@@ -24,6 +25,7 @@ use shared::{
 use crate::{
     execution::{Start, StartError},
     settings::{InvalidSettings, Settings},
+    targets::UnknownTargets,
 };
 
 /// The AWS services this function calls.
@@ -114,9 +116,11 @@ impl From<Error> for Diagnostic {
 #[derive(Debug, thiserror::Error)]
 enum NotStarted {
     #[error(
-        "invalid environment variables of the hook function: {0}. Restore them in the Lambda console. Deploying the stack with the same parameters does not restore them"
+        "invalid settings of the hook function: {0}. Correct the stack's parameters and deploy it, then start an execution manually. If the parameters are right, somebody has changed the function's environment variables: restore them in the Lambda console, because deploying the same parameters does not"
     )]
     Settings(#[from] InvalidSettings),
+    #[error(transparent)]
+    Targets(#[from] UnknownTargets),
     #[error(transparent)]
     Start(#[from] StartError),
 }
@@ -141,8 +145,11 @@ pub async fn handle(
 
 async fn start(clients: &Clients, settings: &Settings, hook: &Hook) -> Result<Outcome, NotStarted> {
     let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
+    let batches = invalidation.targets.of(hook, &clients.config).await?;
     let execution_name = shared::execution::name(hook);
-    let start = execution::start(&clients.sfn, invalidation, &execution_name, hook).await?;
+    let state_machine = &invalidation.state_machine_arn;
+    let start =
+        execution::start(&clients.sfn, state_machine, &execution_name, hook, batches).await?;
     let already_started = start == Start::AlreadyStarted;
     tracing::info!(
         deployment_id = hook.deployment_id,

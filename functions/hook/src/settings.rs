@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, env, fmt};
 
-use serde::Serialize;
 use shared::{
     failure_action::FailureAction,
-    invalidation::DistributionId,
+    invalidation::{DistributionId, DistributionTenantId, InvalidationBatch, Target},
     items::{Item, Items},
 };
+
+use crate::targets::Targets;
 
 /// The variable with the URL of the queue of pending reports.
 pub const PENDING_REPORTS_QUEUE_URL: &str = "PENDING_REPORTS_QUEUE_URL";
@@ -28,18 +29,8 @@ pub struct Settings {
 pub struct InvalidationSettings {
     /// The state machine to start.
     pub state_machine_arn: String,
-    /// One batch for each distribution.
-    pub invalidations: Vec<InvalidationBatch>,
-}
-
-/// What to invalidate in one distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InvalidationBatch {
-    /// The distribution.
-    pub distribution_id: DistributionId,
-    /// The paths and cache tags: their order in the settings doesn't make a different batch.
-    pub paths: Items,
+    /// What each deployment invalidates.
+    pub targets: Targets,
 }
 
 /// All problems in the settings.
@@ -77,37 +68,64 @@ impl InvalidationSettings {
         if state_machine_arn.is_empty() {
             problems.push("STATE_MACHINE_ARN is missing or empty".to_owned());
         }
-        let ids = list("DISTRIBUTION_IDS", &variable);
-        let paths = list("PATHS", &variable);
-        let tags = list("CACHE_TAGS", &variable);
-        if ids.is_empty() {
-            problems.push("DISTRIBUTION_IDS is missing or empty".to_owned());
-        }
-        if paths.is_empty() && tags.is_empty() {
-            problems.push("PATHS and CACHE_TAGS are missing or empty".to_owned());
-        }
-        let ids: BTreeSet<DistributionId> = parse("DISTRIBUTION_IDS", ids, &mut problems);
-        if tags.iter().any(|tag| tag.starts_with('#')) {
-            problems.push("CACHE_TAGS: a tag must not start with #".to_owned());
-        }
-        // CloudFront's API has both in one list.
-        let mut items: BTreeSet<Item> = parse("PATHS", paths, &mut problems);
-        let tags = tags.into_iter().map(|tag| format!("#{tag}"));
-        items.extend(parse::<Item>("CACHE_TAGS", tags, &mut problems));
-        match Items::try_from(items) {
-            Ok(paths) if problems.is_empty() => Ok(Self {
+        let ids = targets(&variable, &mut problems);
+        let by_deployment_group = variable("TARGETS").filter(|text| !text.trim().is_empty());
+        let targets = match by_deployment_group {
+            Some(text) => Targets::parse(&text, &ids, &mut problems),
+            None => items(&variable, &mut problems).map(|paths| {
+                let batches = ids.into_iter().map(|target| InvalidationBatch {
+                    target,
+                    paths: paths.clone(),
+                });
+                Targets::Same(batches.collect())
+            }),
+        };
+        match targets {
+            Some(targets) if problems.is_empty() => Ok(Self {
                 state_machine_arn,
-                invalidations: ids
-                    .into_iter()
-                    .map(|distribution_id| InvalidationBatch {
-                        distribution_id,
-                        paths: paths.clone(),
-                    })
-                    .collect(),
+                targets,
             }),
             _ => Err(InvalidSettings(problems)),
         }
     }
+}
+
+/// All that the stack may invalidate.
+fn targets(
+    variable: &impl Fn(&str) -> Option<String>,
+    problems: &mut Vec<String>,
+) -> BTreeSet<Target> {
+    let ids = list("DISTRIBUTION_IDS", variable);
+    let tenant_ids = list("DISTRIBUTION_TENANT_IDS", variable);
+    if ids.is_empty() && tenant_ids.is_empty() {
+        let problem = "DISTRIBUTION_IDS and DISTRIBUTION_TENANT_IDS are missing or empty";
+        problems.push(problem.to_owned());
+    }
+    let ids: BTreeSet<DistributionId> = parse("DISTRIBUTION_IDS", ids, problems);
+    let tenant_ids: BTreeSet<DistributionTenantId> =
+        parse("DISTRIBUTION_TENANT_IDS", tenant_ids, problems);
+    let tenants = tenant_ids.into_iter().map(Target::DistributionTenant);
+    ids.into_iter()
+        .map(Target::Distribution)
+        .chain(tenants)
+        .collect()
+}
+
+/// The paths and tags that all deployments invalidate.
+fn items(variable: &impl Fn(&str) -> Option<String>, problems: &mut Vec<String>) -> Option<Items> {
+    let paths = list("PATHS", variable);
+    let tags = list("CACHE_TAGS", variable);
+    if paths.is_empty() && tags.is_empty() {
+        problems.push("PATHS and CACHE_TAGS are missing or empty".to_owned());
+    }
+    if tags.iter().any(|tag| tag.starts_with('#')) {
+        problems.push("CACHE_TAGS: a tag must not start with #".to_owned());
+    }
+    // CloudFront's API has both in one list.
+    let mut items: BTreeSet<Item> = parse("PATHS", paths, problems);
+    let tags = tags.into_iter().map(|tag| format!("#{tag}"));
+    items.extend(parse::<Item>("CACHE_TAGS", tags, problems));
+    Items::try_from(items).ok()
 }
 
 /// The items of a comma-separated list. An empty item is one, too, unless the whole list is empty.

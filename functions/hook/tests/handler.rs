@@ -9,6 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use hook::{
     Clients, Error, Outcome, handle,
     settings::{InvalidSettings, InvalidationSettings, Settings},
+    targets::Targets,
 };
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
@@ -28,16 +29,29 @@ fn parse(
     paths: &str,
     tags: &str,
 ) -> Result<InvalidationSettings, InvalidSettings> {
-    InvalidationSettings::parse(|variable| {
-        let value = match variable {
-            "STATE_MACHINE_ARN" => STATE_MACHINE,
-            "DISTRIBUTION_IDS" => distributions,
-            "PATHS" => paths,
-            "CACHE_TAGS" => tags,
-            _ => return None,
-        };
-        Some(value.to_owned())
+    parse_all(&[
+        ("DISTRIBUTION_IDS", distributions),
+        ("PATHS", paths),
+        ("CACHE_TAGS", tags),
+    ])
+}
+
+fn parse_all(variables: &[(&str, &str)]) -> Result<InvalidationSettings, InvalidSettings> {
+    InvalidationSettings::parse(|name| {
+        let arn = ("STATE_MACHINE_ARN", STATE_MACHINE);
+        let mut variables = variables.iter().chain([&arn]);
+        let found = variables.find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| (*value).to_owned())
     })
+}
+
+/// The targets of a distribution and a tenant.
+fn with_targets(targets: &Value) -> Result<InvalidationSettings, InvalidSettings> {
+    parse_all(&[
+        ("DISTRIBUTION_IDS", "E2QWRUHAPOMQZL"),
+        ("DISTRIBUTION_TENANT_IDS", "dt_1"),
+        ("TARGETS", &targets.to_string()),
+    ])
 }
 
 fn settings(distributions: &str, paths: &str, on_invalidation_failure: FailureAction) -> Settings {
@@ -279,7 +293,11 @@ async fn invalid_settings_are_all_named_and_the_failure_action_is_reported_at_on
 #[tokio::test]
 async fn empty_settings_are_rejected() {
     for (distributions, paths, problem) in [
-        ("", "/*", "DISTRIBUTION_IDS is missing or empty"),
+        (
+            "",
+            "/*",
+            "DISTRIBUTION_IDS and DISTRIBUTION_TENANT_IDS are missing or empty",
+        ),
         (
             "E2QWRUHAPOMQZL",
             " ",
@@ -306,7 +324,10 @@ fn cache_tags_are_invalidated_with_the_paths_or_without() {
         ("/*,/images/*", "", vec!["/*"]),
     ] {
         let settings = parse("E2QWRUHAPOMQZL", paths, tags).unwrap();
-        let found: Vec<_> = settings.invalidations[0].paths.iter().collect();
+        let Targets::Same(batches) = settings.targets else {
+            panic!("{settings:?}");
+        };
+        let found: Vec<_> = batches[0].paths.iter().collect();
         assert_eq!(found, expected);
     }
 }
@@ -316,6 +337,105 @@ fn a_cache_tag_is_written_without_the_hash_sign_and_no_tag_is_empty() {
     for tags in ["#blog", "blog,", ",blog", "a b"] {
         let error = parse("E2QWRUHAPOMQZL", "", tags).unwrap_err().to_string();
         assert!(error.starts_with("CACHE_TAGS: "), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_invalidates_the_targets_of_its_deployment_group_or_else_of_the_rest() {
+    let web = json!([{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }]);
+    let others = json!([{ "distributionTenantId": "dt_1", "paths": ["#blog"] }]);
+    let targets = with_targets(&json!({ "shop/web": web, "*": others }));
+    let settings = Settings {
+        invalidation: targets,
+        ..valid_settings()
+    };
+    for (group, expected) in [("shop/web", web), ("shop/api", others)] {
+        let aws = Aws::started().await;
+        aws.stand_in.set_deployment_group(DEPLOYMENT, group);
+
+        aws.handle(&settings, event()).await.unwrap();
+
+        let input = aws.start_requests()[0]["input"].clone();
+        let input: Value = serde_json::from_str(input.as_str().unwrap()).unwrap();
+        assert_eq!(input["invalidations"], expected);
+    }
+}
+
+#[tokio::test]
+async fn codedeploy_is_asked_only_if_deployment_groups_differ() {
+    let batches = json!([{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }]);
+    let settings = Settings {
+        invalidation: with_targets(&json!({ "*": batches })),
+        ..valid_settings()
+    };
+    let aws = Aws::started().await;
+
+    aws.handle(&settings, event()).await.unwrap();
+
+    assert_eq!(aws.stand_in.calls(), []);
+}
+
+#[tokio::test]
+async fn without_targets_of_the_deployment_nothing_starts_and_the_failure_action_is_reported() {
+    let batches = json!([{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }]);
+    let missing = Fault::new("DeploymentDoesNotExistException", 400, "No.");
+    for (fault, parts) in [
+        (None, ["\"shop/api\"", "Targets parameter"]),
+        (Some(missing), ["DeploymentDoesNotExist", "GetDeployment"]),
+    ] {
+        let settings = Settings {
+            invalidation: with_targets(&json!({ "shop/web": batches })),
+            ..valid_settings()
+        };
+        let aws = Aws::new(&[]).await;
+        aws.stand_in.set_deployment_group(DEPLOYMENT, "shop/api");
+        if let Some(fault) = fault {
+            aws.stand_in
+                .inject(Operation::GetDeployment, DEPLOYMENT, 1, fault);
+        }
+
+        let outcome = aws.handle(&settings, event()).await.unwrap();
+
+        let Outcome::Reported { reason, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        for part in parts {
+            assert!(reason.contains(part), "{part} is not in {reason}");
+        }
+        assert_eq!(aws.stand_in.statuses(DEPLOYMENT), ["Failed"]);
+    }
+}
+
+#[test]
+fn every_mistake_in_the_targets_is_named() {
+    let error = with_targets(&json!({
+        "web": [{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }],
+        "shop/empty": [],
+        "shop/api": [
+            { "distributionId": "E1ANOTHER00001", "paths": ["/*"] },
+            { "distributionId": "E2QWRUHAPOMQZL", "paths": ["/ok", "index.html"] },
+            { "distributionTenantId": "dt_1", "paths": ["/*"] },
+            { "distributionTenantId": "dt_1", "paths": ["/a"] },
+        ],
+    }));
+    let error = error.unwrap_err().to_string();
+    for part in [
+        "\"web\": the key must be application/deploymentGroup or *",
+        "\"shop/empty\": it must be a list of at least one batch",
+        "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
+        "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
+        "\"shop/api\": [3]: distribution tenant dt_1 has a batch already",
+    ] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    for (text, part) in [
+        ("[]", "TARGETS is not a JSON object"),
+        ("{", "EOF while parsing"),
+        ("{}", "TARGETS has no entry"),
+    ] {
+        let error = parse_all(&[("DISTRIBUTION_IDS", "E2QWRUHAPOMQZL"), ("TARGETS", text)]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(part), "{part} is not in {error}");
     }
 }
 

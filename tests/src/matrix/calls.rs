@@ -1,13 +1,12 @@
 //! Each fault, at each call that a function makes, so many times. What must come of it follows from the class of the fault and from the call.
 
+mod expect;
+
 use stand_in::{ConnectionFault, Fault, Operation};
 use strum::VariantArray;
 
-use super::{FEW, MANY, SEARCHED, base, failed, rejected};
-use crate::{
-    case::{Case, DeadLetter, End, StatusFrom, Trigger},
-    environment::Engine,
-};
+use super::{FEW, MANY, SEARCHED, base, rejected};
+use crate::case::Case;
 
 /// The calls that functions make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +17,13 @@ enum Target {
     /// Only if there are cache tags.
     Config,
     List,
+    TenantCreate,
+    TenantGet,
+    TenantList,
+    /// Only if there are cache tags.
+    Tenant,
+    /// Only if each deployment group has its own targets.
+    Deployment,
     Report,
     /// Of an execution that the hook function may have started before it crashed.
     Describe,
@@ -27,7 +33,7 @@ enum Target {
 }
 
 impl Target {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 16] = [
         Self::Start,
         Self::Create(0),
         Self::Create(1),
@@ -35,6 +41,11 @@ impl Target {
         Self::Get(1),
         Self::Config,
         Self::List,
+        Self::TenantCreate,
+        Self::TenantGet,
+        Self::TenantList,
+        Self::Tenant,
+        Self::Deployment,
         Self::Report,
         Self::Describe,
         Self::DescribeError,
@@ -48,6 +59,11 @@ impl Target {
             Self::Get(_) => Operation::GetInvalidation,
             Self::Config => Operation::GetDistributionConfig,
             Self::List => Operation::ListInvalidations,
+            Self::TenantCreate => Operation::CreateInvalidationForDistributionTenant,
+            Self::TenantGet => Operation::GetInvalidationForDistributionTenant,
+            Self::TenantList => Operation::ListInvalidationsForDistributionTenant,
+            Self::Tenant => Operation::GetDistributionTenant,
+            Self::Deployment => Operation::GetDeployment,
             Self::Report => Operation::PutLifecycleEventHookExecutionStatus,
             Self::Describe | Self::DescribeError => Operation::DescribeExecution,
             Self::Queue => Operation::SendMessage,
@@ -57,6 +73,7 @@ impl Target {
     fn item(self) -> Option<usize> {
         match self {
             Self::Create(item) | Self::Get(item) => Some(item),
+            Self::TenantCreate | Self::TenantGet | Self::TenantList => Some(0),
             _ => None,
         }
     }
@@ -74,9 +91,10 @@ impl Target {
         match self {
             Self::Start => json("StateMachineDoesNotExist"),
             Self::Describe | Self::DescribeError => json("ExecutionDoesNotExist"),
-            Self::Report => json("DeploymentDoesNotExistException"),
+            Self::Deployment | Self::Report => json("DeploymentDoesNotExistException"),
             Self::Create(_) | Self::Config | Self::List => xml("NoSuchDistribution"),
-            Self::Get(_) => xml("NoSuchInvalidation"),
+            Self::TenantCreate | Self::TenantList | Self::Tenant => xml("EntityNotFound"),
+            Self::Get(_) | Self::TenantGet => xml("NoSuchInvalidation"),
             Self::Queue => [
                 ("RequestThrottled", 400),
                 ("AccessDenied", 403),
@@ -87,7 +105,7 @@ impl Target {
 
     /// A run in which the call is made at all.
     fn base(self, name: String) -> Case {
-        let case = base(name);
+        let mut case = base(name);
         let closed = Fault::After(ConnectionFault::Closed);
         match self {
             // Only if the repeated caller reference is rejected.
@@ -98,10 +116,24 @@ impl Target {
                 case.behavior.rejects_known_caller_reference = true;
                 case
             }
-            Self::Config => Case {
-                trigger: Trigger::StartExecution(TAGS.to_owned()),
-                ..case
-            },
+            Self::Config => case.with_first_batch(
+                r##""distributionId": "$DISTRIBUTION", "paths": ["/*", "#blog"]"##,
+            ),
+            Self::Tenant => case.with_first_batch(
+                r##""distributionTenantId": "$TENANT", "paths": ["/*", "#blog"]"##,
+            ),
+            Self::TenantCreate | Self::TenantGet => case.with_first_batch(TENANT),
+            Self::TenantList => {
+                let operation = Self::TenantCreate.operation();
+                let mut case = case.fault_at(Some(0), operation, Some(1), closed);
+                case.behavior.rejects_known_caller_reference = true;
+                case.with_first_batch(TENANT)
+            }
+            Self::Deployment => {
+                let parameters = &mut case.stack.parameters;
+                parameters.insert("Targets".to_owned(), TARGETS.to_owned());
+                case
+            }
             // Only if the hook function fails at every attempt.
             Self::Describe => {
                 let killed = Fault::Before(ConnectionFault::CallerKilled);
@@ -224,14 +256,9 @@ impl Times {
     }
 }
 
-/// An input with a cache tag.
-const TAGS: &str = r##"{ "hook": $HOOK, "invalidations": [
-    { "distributionId": "$DISTRIBUTION", "paths": ["/*", "#blog"] },
-    { "distributionId": "E2IMAGES000002", "paths": ["/*"] }
-] }"##;
-
-/// A function's own failure: it crashed, or timed out.
-const CRASHED: &[&str] = &["Runtime.ExitError", "Sandbox.Timedout"];
+const TENANT: &str = r#""distributionTenantId": "$TENANT", "paths": ["/*"]"#;
+/// What the base's stack invalidates as well, for one deployment group.
+const TARGETS: &str = r#"{"shop/web":[{"distributionId":"E1WEBSITE00001","paths":["/*"]},{"distributionId":"E2IMAGES000002","paths":["/*"]}]}"#;
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -258,8 +285,16 @@ fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
     );
     match times {
         Times::Once => false,
-        // The same retries as those of CreateInvalidation.
-        Times::AFew => target == Target::Config,
+        // The same retries as those of CreateInvalidation, or of StartExecution in less time.
+        Times::AFew => matches!(
+            target,
+            Target::Config
+                | Target::TenantCreate
+                | Target::TenantGet
+                | Target::TenantList
+                | Target::Tenant
+                | Target::Deployment
+        ),
         Times::Many => target != Target::Report || kind.class().ends_the_function(),
         Times::Always => is_of_the_queue && kind == FaultKind::TimesOut,
     }
@@ -274,101 +309,7 @@ fn case(target: Target, kind: FaultKind, times: Times) -> Case {
             .fault_at(target.item(), target.operation(), times.count(), fault);
     case.quick = times == Times::Once;
     case.long = times != Times::Once;
-    expect(case, target, kind.class(), times)
-}
-
-/// The table of expectations: what must come of a fault of this class.
-fn expect(case: Case, target: Target, class: Class, times: Times) -> Case {
-    let once = times == Times::Once;
-    let always = times == Times::Always;
-    match (target, class) {
-        (Target::Start, Class::Denied | Class::Missing) => case.not_started(),
-        (Target::Start, Class::CallerDies) if !once => case.not_started(),
-        // The execution reports; invalidations take longer than the attempts of the hook function.
-        (Target::Start, Class::CallerDiesAfter) => case.taking(6.0),
-        // The hook function can't know that it has started the execution, and reports.
-        (Target::Start, Class::EffectWithoutResponse) if always => case
-            .taking(60.0)
-            .ending(End::Succeeded, StatusFrom::OnInvalidationFailure),
-        (Target::Start, _) if always => case.not_started(),
-
-        (Target::Create(item), _) => expect_of_create(case, item, class, always),
-        (Target::Config | Target::List, _) => expect_of_create(case, 0, class, always),
-
-        (Target::Get(item), Class::Denied) => case.failing_at(item, &["AccessDenied"]),
-        (Target::Get(item), Class::Missing) if always => {
-            case.failing_at(item, &["InvalidationNotFound"])
-        }
-        // One function checks all invalidations.
-        (Target::Get(_), _) if always && class.ends_the_function() => case.failing(CRASHED),
-        (Target::Get(item), _) if always => {
-            let mut case = case.failing_at(item, &["InvalidationStatusUnknown"]);
-            case.stack
-                .parameters
-                .insert("MaxWaitSeconds".to_owned(), "40".to_owned());
-            case
-        }
-
-        (Target::Describe, _) if always && class.ends_the_function() => {
-            case.not_started().never_reported()
-        }
-        (Target::Describe | Target::Queue, _) => case.not_started(),
-        (Target::DescribeError, _) => expect_of_the_error(case, class, always),
-        (Target::Report, _) => expect_of_the_report(case, class, times),
-        _ => case,
-    }
-}
-
-fn expect_of_create(case: Case, item: usize, class: Class, always: bool) -> Case {
-    match class {
-        Class::Denied => case.failing_at(item, &["AccessDenied"]),
-        Class::Missing => case.failing_at(item, &["DistributionNotFound"]),
-        _ if always && class.ends_the_function() => case.failing_at(item, CRASHED),
-        _ if always => case.failing_at(item, &["CloudFrontUnavailable"]),
-        _ => case,
-    }
-}
-
-/// `report-status` asks for the error of an execution whose report was denied, as moto's event doesn't have it.
-fn expect_of_the_error(mut case: Case, class: Class, always: bool) -> Case {
-    case.engines = vec![Engine::Moto];
-    let end = failed(&["InvalidatedButNotReported"]);
-    match class {
-        _ if always && class.ends_the_function() => {
-            case.ending(end, StatusFrom::Nothing).never_reported()
-        }
-        Class::Missing => case.ending(end, StatusFrom::OnInvalidationFailure),
-        _ if always => case.ending(end, StatusFrom::OnInvalidationFailure),
-        _ => case.ending(end, StatusFrom::Completion),
-    }
-}
-
-fn expect_of_the_report(mut case: Case, class: Class, times: Times) -> Case {
-    // More often than the state machine retries.
-    let outlasts_the_execution = matches!(times, Times::Many | Times::Always);
-    let always = times == Times::Always;
-    if always {
-        case.expected.dead_letter = DeadLetter::Either;
-    }
-    let end = failed(&["InvalidatedButNotReported"]);
-    match class {
-        Class::Denied | Class::Missing => {
-            let case = case.ending(end, StatusFrom::Completion);
-            if outlasts_the_execution {
-                case.never_reported()
-            } else {
-                Case {
-                    long: false,
-                    ..case
-                }
-            }
-        }
-        _ if always && !class.has_its_effect() => {
-            case.ending(end, StatusFrom::Completion).never_reported()
-        }
-        _ if outlasts_the_execution => case.ending(end, StatusFrom::Completion),
-        _ => case,
-    }
+    expect::expect(case, target, kind.class(), times)
 }
 
 /// The same case where AWS behaves in the other of two ways that are not known.

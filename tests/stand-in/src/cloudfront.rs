@@ -14,11 +14,54 @@ use crate::{
 
 pub mod documents;
 
+/// The distribution of all tenants.
+const MULTI_TENANT: &str = "EMULTITENANT01";
+
+/// What invalidations are created in.
+struct Owner<'a> {
+    is_tenant: bool,
+    id: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    /// `kind` is the first part of the path.
+    fn new(kind: &str, id: &'a str) -> Self {
+        let is_tenant = kind == "distribution-tenant";
+        Self { is_tenant, id }
+    }
+
+    /// One of the two operations that do the same for a distribution and for a tenant.
+    fn operation(&self, [distribution, tenant]: [Operation; 2]) -> Operation {
+        if self.is_tenant { tenant } else { distribution }
+    }
+
+    fn check(&self) -> Result<(), ServiceError> {
+        if !self.is_tenant {
+            return check_distribution_id(self.id);
+        }
+        if self.id.starts_with("dt_") {
+            return Ok(());
+        }
+        let message = "The specified distribution tenant does not exist.";
+        Err(ServiceError::new("EntityNotFound", 404, message))
+    }
+}
+
 /// Of an invalidation that was just created.
 static IN_PROGRESS: LazyLock<Fault> = LazyLock::new(|| Fault::Status("InProgress".to_owned()));
 
-pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
-    let mut call = Call::new(Operation::CreateInvalidation, id, request);
+pub async fn create_invalidation(
+    shared: &Shared,
+    request: &HttpRequest,
+    kind: &str,
+    id: &str,
+) -> Response {
+    let owner = Owner::new(kind, id);
+    let operation = owner.operation([
+        Operation::CreateInvalidation,
+        Operation::CreateInvalidationForDistributionTenant,
+    ]);
+    let mut call = Call::new(operation, id, request);
     let batch = documents::read_batch(request.body());
     if let Ok((caller_reference, paths)) = &batch {
         call.caller_reference = Some(caller_reference.clone());
@@ -29,7 +72,7 @@ pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &st
         }
     }
     respond(shared, call, Protocol::RestXml, async |fault| {
-        check_distribution_id(id)?;
+        owner.check()?;
         let (caller_reference, paths) = batch?;
         let state = &mut *shared.lock();
         let known = state.find(id, |i| i.caller_reference == caller_reference);
@@ -38,7 +81,7 @@ pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &st
             (known, fault)
         } else {
             let new = Invalidation {
-                distribution_id: id.to_owned(),
+                target_id: id.to_owned(),
                 id: format!("I{:013}", state.invalidations.len() + 1),
                 caller_reference,
                 paths,
@@ -50,7 +93,7 @@ pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &st
             (new, fault.or(Some(&IN_PROGRESS)))
         };
         let location = format!(
-            "https://cloudfront.amazonaws.com/2020-05-31/distribution/{id}/invalidation/{}",
+            "https://cloudfront.amazonaws.com/2020-05-31/{kind}/{id}/invalidation/{}",
             invalidation.id
         );
         let body = show(state, &invalidation, fault);
@@ -62,15 +105,21 @@ pub async fn create_invalidation(shared: &Shared, request: &HttpRequest, id: &st
 pub async fn get_invalidation(
     shared: &Shared,
     request: &HttpRequest,
-    distribution_id: &str,
+    kind: &str,
+    target_id: &str,
     id: &str,
 ) -> Response {
-    let known = shared.lock().find(distribution_id, |i| i.id == id);
-    let mut call = Call::new(Operation::GetInvalidation, distribution_id, request);
+    let owner = Owner::new(kind, target_id);
+    let operation = owner.operation([
+        Operation::GetInvalidation,
+        Operation::GetInvalidationForDistributionTenant,
+    ]);
+    let known = shared.lock().find(target_id, |i| i.id == id);
+    let mut call = Call::new(operation, target_id, request);
     call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
     call.request = Request::Invalidation(id.to_owned());
     respond(shared, call, Protocol::RestXml, async |fault| {
-        check_distribution_id(distribution_id)?;
+        owner.check()?;
         let message = "The specified invalidation does not exist.";
         let known = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
         Ok(show(&mut shared.lock(), &known, fault))
@@ -78,18 +127,28 @@ pub async fn get_invalidation(
     .await
 }
 
-pub async fn list_invalidations(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
-    let mut call = Call::new(Operation::ListInvalidations, id, request);
+pub async fn list_invalidations(
+    shared: &Shared,
+    request: &HttpRequest,
+    kind: &str,
+    id: &str,
+) -> Response {
+    let owner = Owner::new(kind, id);
+    let operation = owner.operation([
+        Operation::ListInvalidations,
+        Operation::ListInvalidationsForDistributionTenant,
+    ]);
+    let mut call = Call::new(operation, id, request);
     if let Some(process) = process(request.headers()) {
         let references = &shared.lock().last_caller_references;
         call.caller_reference = references.get(&process).cloned();
     }
     respond(shared, call, Protocol::RestXml, async |_| {
-        check_distribution_id(id)?;
+        owner.check()?;
         let state = shared.lock();
         let newest_first = state.invalidations.iter().rev();
         let summaries: Vec<_> = newest_first
-            .filter(|i| i.distribution_id == id)
+            .filter(|i| i.target_id == id)
             .map(|i| documents::summary(i, state.invalidation_status(i)))
             .collect();
         Ok(documents::invalidation_list(&summaries))
@@ -104,6 +163,15 @@ pub async fn get_distribution_config(shared: &Shared, request: &HttpRequest, id:
         let behavior = latest(&shared.lock().behaviors, |about| about == id);
         let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
         Ok(documents::distribution_config(has_cache_tags))
+    })
+    .await
+}
+
+pub async fn get_distribution_tenant(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
+    let call = Call::new(Operation::GetDistributionTenant, id, request);
+    respond(shared, call, Protocol::RestXml, async |_| {
+        Owner::new("distribution-tenant", id).check()?;
+        Ok(documents::distribution_tenant(id, MULTI_TENANT))
     })
     .await
 }

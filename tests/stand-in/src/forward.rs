@@ -98,6 +98,8 @@ fn caller_reference(state: &State, payload: &Value) -> Option<String> {
     }
     let row = &payload["invalidations"][0];
     let id = row["invalidationId"].as_str()?;
-    let invalidation = state.find(row["distributionId"].as_str()?, |i| i.id == id)?;
+    let mut targets = ["distributionId", "distributionTenantId"].into_iter();
+    let target = targets.find_map(|field| row[field].as_str())?;
+    let invalidation = state.find(target, |i| i.id == id)?;
     Some(invalidation.caller_reference)
 }

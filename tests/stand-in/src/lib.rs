@@ -134,6 +134,12 @@ impl StandIn {
         behaviors.push((about.to_owned(), behavior));
     }
 
+    /// Sets the `application/deploymentGroup` of a deployment, by default `shop/web`.
+    pub fn set_deployment_group(&self, deployment_id: &str, group: &str) {
+        let groups = &mut self.state.lock().deployment_groups;
+        groups.push((deployment_id.to_owned(), group.to_owned()));
+    }
+
     /// Forwards invocations and messages to the Lambda and the SQS at this URL.
     pub fn forward_lambda_and_sqs_to(&self, url: &str) {
         self.state.lock().lambda_and_sqs_url = Some(url.to_owned());

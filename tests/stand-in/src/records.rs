@@ -12,7 +12,7 @@ use crate::{HttpRequest, connection};
 pub struct Call {
     /// The operation.
     pub operation: Operation,
-    /// The id of the distribution or deployment, or the name of the execution, that it is about.
+    /// The id of the distribution, distribution tenant or deployment, or the name of the execution, that it is about.
     pub subject: String,
     /// For a call about an invalidation, the invalidation's caller reference. For a call about an execution, the
     /// execution's name. Both begin with the deployment's id.
@@ -58,7 +58,11 @@ pub enum Operation {
     CreateInvalidation,
     GetInvalidation,
     ListInvalidations,
+    CreateInvalidationForDistributionTenant,
+    GetInvalidationForDistributionTenant,
+    ListInvalidationsForDistributionTenant,
     GetDistributionConfig,
+    GetDistributionTenant,
     PutLifecycleEventHookExecutionStatus,
     GetDeployment,
     StartExecution,
@@ -115,8 +119,8 @@ pub struct AcceptedStatus {
 /// An invalidation that CloudFront created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalidation {
-    /// The id of its distribution.
-    pub distribution_id: String,
+    /// The id of its distribution or distribution tenant.
+    pub target_id: String,
     /// Its id.
     pub id: String,
     /// Its caller reference.
@@ -137,6 +141,6 @@ impl Invalidation {
     }
 
     pub(crate) fn is_about(&self, about: &str) -> bool {
-        is_about(about, &self.distribution_id, Some(&self.caller_reference))
+        is_about(about, &self.target_id, Some(&self.caller_reference))
     }
 }

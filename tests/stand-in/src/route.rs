@@ -12,17 +12,36 @@ pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
     // A REST path begins with the version of the API.
     let path: Vec<_> = path.split('/').skip(2).collect();
     match (request.method().as_str(), &path[..]) {
-        ("POST", ["distribution", id, "invalidation"]) => {
-            cloudfront::create_invalidation(shared, &request, id).await
-        }
-        ("GET", ["distribution", id, "invalidation"]) => {
-            cloudfront::list_invalidations(shared, &request, id).await
-        }
+        (
+            "POST",
+            [
+                kind @ ("distribution" | "distribution-tenant"),
+                id,
+                "invalidation",
+            ],
+        ) => cloudfront::create_invalidation(shared, &request, kind, id).await,
+        (
+            "GET",
+            [
+                kind @ ("distribution" | "distribution-tenant"),
+                id,
+                "invalidation",
+            ],
+        ) => cloudfront::list_invalidations(shared, &request, kind, id).await,
+        (
+            "GET",
+            [
+                kind @ ("distribution" | "distribution-tenant"),
+                owner,
+                "invalidation",
+                id,
+            ],
+        ) => cloudfront::get_invalidation(shared, &request, kind, owner, id).await,
         ("GET", ["distribution", id, "config"]) => {
             cloudfront::get_distribution_config(shared, &request, id).await
         }
-        ("GET", ["distribution", distribution_id, "invalidation", id]) => {
-            cloudfront::get_invalidation(shared, &request, distribution_id, id).await
+        ("GET", ["distribution-tenant", id]) => {
+            cloudfront::get_distribution_tenant(shared, &request, id).await
         }
         ("POST", ["functions", name, "invocations"]) => {
             forward::invoke(shared, request, name).await

@@ -22,6 +22,7 @@ pub struct State {
     pub step_functions_urls: Settings<String>,
     pub behaviors: Settings<Behavior>,
     pub durations: Settings<Option<Duration>>,
+    pub deployment_groups: Settings<String>,
 }
 
 /// Values with what each is about. The last one set wins.
@@ -49,11 +50,11 @@ impl State {
 
     pub fn find(
         &self,
-        distribution_id: &str,
+        target_id: &str,
         matches: impl Fn(&Invalidation) -> bool,
     ) -> Option<Invalidation> {
         let mut invalidations = self.invalidations.iter();
-        let found = invalidations.find(|i| i.distribution_id == distribution_id && matches(i));
+        let found = invalidations.find(|i| i.target_id == target_id && matches(i));
         found.cloned()
     }
 

@@ -67,11 +67,30 @@ config = cloudfront.get_distribution_config(Id=distribution)["DistributionConfig
 equal(config["CacheTagConfig"], {"HeaderName": "cache-tag"})
 assert "CacheTagConfig" not in cloudfront.get_distribution_config(Id=untagged)["DistributionConfig"]
 
+# A distribution tenant has invalidations of its own.
+tenant = "dt_2wjDZi3hD1ivOXf6rpZJO1AB"
+of_tenant = cloudfront.create_invalidation_for_distribution_tenant(Id=tenant, InvalidationBatch=tags)
+assert of_tenant["Location"].endswith(f"/distribution-tenant/{tenant}/invalidation/{of_tenant['Invalidation']['Id']}")
+equal(of_tenant["Invalidation"]["InvalidationBatch"], tags)
+identifier_of_tenant = of_tenant["Invalidation"]["Id"]
+found = cloudfront.get_invalidation_for_distribution_tenant(DistributionTenantId=tenant, Id=identifier_of_tenant)
+equal(found["Invalidation"]["Status"], "Completed")
+listed = cloudfront.list_invalidations_for_distribution_tenant(Id=tenant)["InvalidationList"]
+equal([item["Id"] for item in listed["Items"]], [identifier_of_tenant])
+owner = cloudfront.get_distribution_tenant(Identifier=tenant)["DistributionTenant"]["DistributionId"]
+assert "CacheTagConfig" in cloudfront.get_distribution_config(Id=owner)["DistributionConfig"]
+
 # CloudFront, rejecting: by itself, then as injected.
 rejections = [
     ("NoSuchInvalidation", cloudfront.get_invalidation, {"DistributionId": distribution, "Id": "I404"}),
     ("NoSuchDistribution", cloudfront.get_invalidation, {"DistributionId": "nonsense", "Id": "I404"}),
     ("NoSuchDistribution", cloudfront.get_distribution_config, {"Id": "nonsense"}),
+    ("EntityNotFound", cloudfront.get_distribution_tenant, {"Identifier": "nonsense"}),
+    ("EntityNotFound", cloudfront.list_invalidations_for_distribution_tenant, {"Id": "nonsense"}),
+    ("EntityNotFound", cloudfront.create_invalidation_for_distribution_tenant,
+     {"Id": "nonsense", "InvalidationBatch": batch("3", ["/*"])}),
+    ("NoSuchInvalidation", cloudfront.get_invalidation_for_distribution_tenant,
+     {"DistributionTenantId": tenant, "Id": "I404"}),
     ("InvalidArgument", cloudfront.create_invalidation,
      {"DistributionId": distribution, "InvalidationBatch": batch("3", ["no-slash"])}),
     ("InvalidArgument", cloudfront.create_invalidation,

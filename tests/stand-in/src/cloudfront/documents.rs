@@ -98,6 +98,11 @@ pub fn distribution_config(has_cache_tags: bool) -> Response {
     )
 }
 
+pub fn distribution_tenant(id: &str, distribution_id: &str) -> Response {
+    let ids = text("Id", id) + &text("DistributionId", distribution_id);
+    document("DistributionTenant", &ids)
+}
+
 /// What `Invalidation` and `InvalidationSummary` have in common.
 pub fn summary(invalidation: &Invalidation, status: &str) -> String {
     let created = DateTime::from(invalidation.created).fmt(Format::DateTime);

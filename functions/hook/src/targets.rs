@@ -1,0 +1,164 @@
+//! What each deployment invalidates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_config::SdkConfig;
+use aws_sdk_codedeploy::Client;
+use serde_json::Value;
+use shared::{
+    aws::{AwsFailure, OPERATION_TIMEOUT},
+    document,
+    hook::Hook,
+    invalidation::{InvalidationBatch, Target},
+};
+
+use crate::execution::patient;
+
+/// The key of the deployments that no other key names.
+const OTHERS: &str = "*";
+
+/// What each deployment invalidates.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// All deployments the same.
+    Same(Vec<InvalidationBatch>),
+    /// Each deployment group its own. The key is `application/deploymentGroup`, or `*` for the rest.
+    ByDeploymentGroup(BTreeMap<String, Vec<InvalidationBatch>>),
+}
+
+/// Why it is not known what a deployment invalidates.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownTargets {
+    /// CodeDeploy did not return the deployment.
+    #[error(
+        "CodeDeploy did not return the deployment group of deployment {deployment_id}: {source}. {}",
+        advice(source)
+    )]
+    DeploymentNotRead {
+        /// The deployment.
+        deployment_id: String,
+        /// CodeDeploy's response, if there was one.
+        source: AwsFailure,
+    },
+    /// There is no key for its deployment group.
+    #[error(
+        "deployment {deployment_id} belongs to {group:?}, and the stack's Targets parameter has neither that nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then start an execution manually"
+    )]
+    NoEntry {
+        /// The deployment.
+        deployment_id: String,
+        /// `application/deploymentGroup`.
+        group: String,
+    },
+}
+
+fn advice(failure: &AwsFailure) -> &'static str {
+    failure.remedy().unwrap_or(if failure.is_transient() {
+        "See the AWS Health Dashboard, then start an execution manually"
+    } else {
+        "The hook function needs codedeploy:GetDeployment, which it has if the stack's Targets parameter is set, for the deployments that CodeDeployApplication and CodeDeployDeploymentGroup allow. Then start an execution manually, or repeat the deployment"
+    })
+}
+
+impl Targets {
+    /// Parses the value of the parameter `Targets`: a JSON object with a list of batches for each key, as the execution input
+    /// has them. A batch may only have the targets in `allowed`. Problems are added to `problems`.
+    pub(crate) fn parse(
+        text: &str,
+        allowed: &BTreeSet<Target>,
+        problems: &mut Vec<String>,
+    ) -> Option<Self> {
+        let parsed = serde_json::from_str(text);
+        let Ok(Value::Object(entries)) = parsed else {
+            let what = parsed.map_or_else(|error| format!(": {error}"), |_| String::new());
+            problems.push(format!("TARGETS is not a JSON object{what}"));
+            return None;
+        };
+        if entries.is_empty() {
+            problems.push("TARGETS has no entry".to_owned());
+        }
+        let mut targets = BTreeMap::new();
+        for (key, batches) in entries {
+            let mut problem = |text| problems.push(format!("TARGETS: {key:?}: {text}"));
+            let parts: Vec<_> = key.split('/').collect();
+            if key != OTHERS && (parts.len() != 2 || parts.contains(&"")) {
+                problem("the key must be application/deploymentGroup or *".to_owned());
+            }
+            let batches = match batches {
+                Value::Array(batches) if !batches.is_empty() => batches,
+                _ => {
+                    problem("it must be a list of at least one batch".to_owned());
+                    continue;
+                }
+            };
+            let mut parsed: Vec<InvalidationBatch> = Vec::new();
+            for (index, batch) in batches.iter().enumerate() {
+                match document::parse::<InvalidationBatch>("the batch", batch) {
+                    Err(error) => problem(format!("[{index}]: {error}")),
+                    Ok(batch) if !allowed.contains(&batch.target) => problem(format!(
+                        "[{index}]: {} is not in the stack's DistributionIds or DistributionTenantIds",
+                        batch.target
+                    )),
+                    Ok(batch) if parsed.iter().any(|other| other.target == batch.target) => {
+                        problem(format!(
+                            "[{index}]: {} has a batch already: put all its paths into one",
+                            batch.target
+                        ));
+                    }
+                    Ok(batch) => parsed.push(batch),
+                }
+            }
+            targets.insert(key, parsed);
+        }
+        Some(match targets.remove(OTHERS) {
+            Some(same) if targets.is_empty() => Self::Same(same),
+            Some(others) => {
+                targets.insert(OTHERS.to_owned(), others);
+                Self::ByDeploymentGroup(targets)
+            }
+            None => Self::ByDeploymentGroup(targets),
+        })
+    }
+
+    /// What the deployment of a hook invalidates. Asks CodeDeploy for its deployment group, if that makes a difference.
+    ///
+    /// # Errors
+    /// When CodeDeploy does not return it, or when there is no entry for it.
+    pub async fn of(
+        &self,
+        hook: &Hook,
+        config: &SdkConfig,
+    ) -> Result<&[InvalidationBatch], UnknownTargets> {
+        let targets = match self {
+            Self::Same(batches) => return Ok(batches),
+            Self::ByDeploymentGroup(targets) => targets,
+        };
+        let client = Client::new(&patient(config, OPERATION_TIMEOUT));
+        let group = deployment_group(&client, &hook.deployment_id).await;
+        let group = group.map_err(|source| UnknownTargets::DeploymentNotRead {
+            deployment_id: hook.deployment_id.clone(),
+            source,
+        })?;
+        let found = targets.get(&group).or_else(|| targets.get(OTHERS));
+        found
+            .map(Vec::as_slice)
+            .ok_or_else(|| UnknownTargets::NoEntry {
+                deployment_id: hook.deployment_id.clone(),
+                group,
+            })
+    }
+}
+
+/// `application/deploymentGroup` of a deployment.
+async fn deployment_group(client: &Client, deployment_id: &str) -> Result<String, AwsFailure> {
+    let call = client.get_deployment().deployment_id(deployment_id);
+    let found = call.send().await?.deployment_info;
+    let names = found.and_then(|deployment| {
+        let application = deployment.application_name?;
+        Some(format!(
+            "{application}/{}",
+            deployment.deployment_group_name?
+        ))
+    });
+    names.ok_or_else(|| AwsFailure::unusable("GetDeployment's response has no deployment group"))
+}
