@@ -45,6 +45,9 @@ logs = session.client("logs")
 machines = session.client("stepfunctions")
 
 
+TARGETS_REMEDY = "Correct the parameter Targets (docs/CONFIGURATION.md, \"What to invalidate\") and deploy again"
+
+
 class Skipped(Exception):
     """A check could not be made, for this reason."""
 
@@ -106,7 +109,11 @@ class Stack:
         self.alarms = [r["LogicalResourceId"] for r in resources if r["ResourceType"] == "AWS::CloudWatch::Alarm"]
         self.machine = self.ids["InvalidateStateMachine"]
         self.has_cache_tags = bool(self.parameters["CacheTags"].strip())
-        self.distributions = list(dict.fromkeys(i.strip() for i in self.parameters["DistributionIds"].split(",")))
+        self.targets = [
+            {kind: identifier}
+            for kind, parameter in (("distributionId", "DistributionIds"), ("distributionTenantId", "DistributionTenantIds"))
+            for identifier in dict.fromkeys(filter(None, self.parameters[parameter].split(",")))
+        ]
 
     def arn_of(self, service, resource, account=True):
         _, partition, _, region, account_id, _ = self.arn.split(":", 5)
@@ -139,10 +146,23 @@ def function_starts(stack, function):
         )
 
 
-def start(stack, distributions, name):
+def targets_are_valid(stack):
+    """The hook function checks all of it; this finds what is easily mistaken before a deployment does."""
+    try:
+        batches = [batch for batches in json.loads(stack.parameters["Targets"]).values() for batch in batches]
+        named = [{key: value for key, value in batch.items() if key != "paths"} for batch in batches]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Failed(f"it is not JSON of the expected form: {error}", TARGETS_REMEDY) from error
+    if unknown := [target for target in named if target not in stack.targets]:
+        raise Failed(f"not in DistributionIds or DistributionTenantIds: {json.dumps(unknown)}", TARGETS_REMEDY)
+    if wrong := [batch for batch in batches if not batch.get("paths")]:
+        raise Failed(f"without paths: {json.dumps(wrong)}", TARGETS_REMEDY)
+
+
+def start(stack, targets, name):
     # With a tag, create-invalidation checks that the distribution has a cache tag header.
     paths = [PATH, TAG] if stack.has_cache_tags else [PATH]
-    batches = [{"distributionId": distribution, "paths": paths} for distribution in distributions]
+    batches = [{**target, "paths": paths} for target in targets]
     execution = machines.start_execution(
         stateMachineArn=stack.machine, name=name, input=json.dumps({"invalidations": batches})
     )
@@ -150,14 +170,14 @@ def start(stack, distributions, name):
 
 
 def invalidations_complete(stack, name):
-    """One execution for all distributions: it knows how fast CloudFront accepts invalidations, and its cause names those that failed."""
-    execution = start(stack, stack.distributions, name)
+    """One execution for all: it knows how fast CloudFront accepts invalidations, and its cause names those that failed."""
+    execution = start(stack, stack.targets, name)
     while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
         time.sleep(POLL_SECONDS)
     if found["status"] != "SUCCEEDED":
         raise Failed(f"{found['status']}: {found.get('error')}: {found.get('cause')}", f"See execution {execution}")
     rows = json.loads(found["output"])["invalidations"]
-    return ", ".join(f"{row['distributionId']} ({row['elapsedSeconds']} s)" for row in rows)
+    return ", ".join(f"{row.get('distributionId') or row['distributionTenantId']} ({row['elapsedSeconds']} s)" for row in rows)
 
 
 def rule_delivers(stack):
@@ -184,7 +204,7 @@ def is_report_of(name, line):
 
 
 def stopped_execution_is_received(stack, name):
-    execution = start(stack, stack.distributions[:1], name)
+    execution = start(stack, stack.targets[:1], name)
     machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by make verify")
     # From AWS's clock, which the log has, too.
     started = machines.describe_execution(executionArn=execution)["startDate"].timestamp()
@@ -242,12 +262,20 @@ def permissions(stack):
     yield "HookFunction", "states:StartExecution", stack.machine, True
     yield "HookFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", hooks, True
     yield "HookFunction", "sqs:SendMessage", queue, True
-    for distribution in stack.distributions:
-        on = stack.arn_of("cloudfront", f"distribution/{distribution}")
-        config = ["GetDistributionConfig"] if stack.has_cache_tags else []
-        for action in ("CreateInvalidation", "GetInvalidation", "ListInvalidations", *config):
-            yield "CreateInvalidationFunction", f"cloudfront:{action}", on, True
-        yield "CheckInvalidationFunction", "cloudfront:GetInvalidation", on, True
+    if stack.parameters["Targets"]:
+        yield "HookFunction", "codedeploy:GetDeployment", hooks, True
+    may_have_tags = stack.has_cache_tags or stack.parameters["Targets"]
+    for [(kind, identifier)] in (target.items() for target in stack.targets):
+        resource, suffix, config = {
+            "distributionId": ("distribution", "", "GetDistributionConfig"),
+            "distributionTenantId": ("distribution-tenant", "ForDistributionTenant", "GetDistributionTenant"),
+        }[kind]
+        on = stack.arn_of("cloudfront", f"{resource}/{identifier}")
+        for action in ("CreateInvalidation", "GetInvalidation", "ListInvalidations"):
+            yield "CreateInvalidationFunction", f"cloudfront:{action}{suffix}", on, True
+        if may_have_tags:
+            yield "CreateInvalidationFunction", f"cloudfront:{config}", on, True
+        yield "CheckInvalidationFunction", f"cloudfront:GetInvalidation{suffix}", on, True
     another = stack.arn_of("cloudfront", "distribution/EANOTHER000000")
     yield "CreateInvalidationFunction", "cloudfront:CreateInvalidation", another, False
     yield "ReportStatusFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", hooks, True
@@ -291,10 +319,12 @@ def verify(name):
     stack, table = Stack(name), Table()
     run = f"verify-{int(time.time())}"
     table.check("the state machine's definition is valid", definition_is_valid, stack)
+    if stack.parameters["Targets"]:
+        table.check("Targets can be used", targets_are_valid, stack)
     # All functions are checked, even if one fails.
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
     if all(starting):
-        table.check("an invalidation of each distribution completes", invalidations_complete, stack, run)
+        table.check("an invalidation of each distribution and distribution tenant completes", invalidations_complete, stack, run)
     else:
         print("         (no execution is started, because not every function starts)")
     delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)

@@ -26,6 +26,8 @@ pub struct Case {
     /// What a scenario shows, in a line.
     #[serde(default)]
     pub about: String,
+    /// What a user wants who sets the stack's parameters so: a row of the README.
+    pub wanted: Option<String>,
     pub stack: StackConfig,
     /// The stack's `OnInvalidationFailure` and `OnInvalidationTimeout`.
     #[serde(skip)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use strum::VariantNames;
-use tests::{case::Case, diagram, docs::check_generated, matrix};
+use tests::{case::Case, catalogue::scenarios, diagram, docs::check_generated, matrix};
 
 use crate::{definition, files::read, handlers::errors, keys, strings, template};
 
@@ -83,6 +83,27 @@ fn every_parameter_is_documented() {
     let grouped: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!((grouped.len(), &grouped), (names.len(), &keys(parameters)));
     check_generated("docs/CONFIGURATION.md", "parameters", &table).unwrap();
+}
+
+/// Each row is a scenario, so that it is tried.
+#[test]
+fn the_readme_says_what_to_write() {
+    let rows = scenarios().into_iter().filter_map(|case| {
+        let wanted = case.wanted?;
+        let distributions = [("DistributionIds".to_owned(), case.stack.distributions)];
+        let parameters = distributions.into_iter().chain(case.stack.parameters);
+        let parameters = parameters.filter(|(_, value)| !value.trim_matches('"').is_empty());
+        let written: Vec<_> = parameters
+            .map(|(name, value)| {
+                let assignment = format!("{name}={value}");
+                format!("`{}`", shell_words::quote(&assignment))
+            })
+            .collect();
+        Some(format!("| {wanted} | {} |\n", written.join("<br/>")))
+    });
+    let table = "| you want to invalidate | parameters |\n| --- | --- |\n".to_owned();
+    let table = table + &rows.collect::<String>();
+    check_generated("README.md", "what to write", &table).unwrap();
 }
 
 #[test]
