@@ -1,15 +1,22 @@
-//! The handler against the CloudFront stand-in.
+//! The handler against the stand-in.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudfront::Client;
-use create_invalidation::{Error, Output, handle};
+use create_invalidation::handle;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use shared::invalidation::{Created, Invalidation};
-use stand_in::{Behavior, Call, Fault, Operation, Request, StandIn};
+use stand_in::{
+    Behavior, ConnectionFault, Fault,
+    Operation::{
+        CreateInvalidation, CreateInvalidationForDistributionTenant, GetDistributionConfig,
+        GetDistributionTenant, GetInvalidationForDistributionTenant, ListInvalidations,
+        ListInvalidationsForDistributionTenant,
+    },
+    StandIn,
+};
 
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
 const REFERENCE: &str = "d-A1B2C3D4E-0123456789ab-0";
@@ -23,23 +30,40 @@ fn input() -> Value {
     })
 }
 
-async fn create(aws: &StandIn, input: Value) -> Result<Output, Error> {
-    let client = Client::new(&aws.client_config());
-    handle(&client, input, SystemTime::now()).await
+/// The input with another value in this field, which may be one of the batch's.
+fn input_with(field: &str, value: Value) -> Value {
+    let mut input = input();
+    if ["distributionId", "paths"].contains(&field) {
+        input["batch"][field] = value;
+    } else {
+        input[field] = value;
+    }
+    input
 }
 
-/// The row of an invalidation that CloudFront has.
-fn created(output: &Output) -> &Created {
-    match &output.invalidation {
-        Invalidation::InProgress(created) | Invalidation::Completed(created) => created,
-        other => panic!("{other:?}"),
-    }
+/// Returns what Lambda would return.
+async fn create(aws: &StandIn, input: Value) -> Result<Value, Diagnostic> {
+    create_at(SystemTime::now(), aws, input).await
+}
+
+async fn create_at(now: SystemTime, aws: &StandIn, input: Value) -> Result<Value, Diagnostic> {
+    let client = Client::new(&aws.client_config());
+    Ok(json!(handle(&client, input, now).await?))
 }
 
 async fn fails_with(fault: Fault) -> Diagnostic {
     let aws = StandIn::start().await.unwrap();
-    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, fault);
-    create(&aws, input()).await.unwrap_err().into()
+    aws.inject(CreateInvalidation, DISTRIBUTION, 1, fault);
+    create(&aws, input()).await.unwrap_err()
+}
+
+#[track_caller]
+fn assert_error(error: &Diagnostic, name: &str, parts: &[&str]) {
+    assert_eq!(error.error_type, name, "{error:?}");
+    for part in parts {
+        let message = &error.error_message;
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
 }
 
 #[tokio::test]
@@ -49,74 +73,40 @@ async fn sends_the_sorted_paths_with_the_caller_reference() {
 
     let output = create(&aws, input()).await.unwrap();
 
-    let calls = aws.calls();
-    assert_eq!(
-        calls,
-        [Call {
-            operation: Operation::CreateInvalidation,
-            subject: DISTRIBUTION.into(),
-            caller_reference: Some(REFERENCE.into()),
-            request: Request::Paths(vec!["/a".into(), "/b/*".into()]),
-            access_key: Some("stand-in".into()),
-            error: None,
-            at: calls[0].at,
-        }]
-    );
-    let created = created(&output);
-    assert_eq!(created.target.id(), DISTRIBUTION);
-    assert_eq!(created.path_count, 2);
-    assert!(output.wait_seconds > 0, "{output:?}");
+    assert_eq!(aws.operations(), [CreateInvalidation]);
+    let created = &aws.invalidations(DISTRIBUTION)[0];
+    assert_eq!(created.paths, ["/a", "/b/*"]);
+    assert_eq!(created.caller_reference, REFERENCE);
+    assert_eq!(output["invalidation"]["distributionId"], DISTRIBUTION);
+    assert_eq!(output["invalidation"]["invalidationId"], created.id);
+    assert_eq!(output["invalidation"]["pathCount"], 2);
+    assert!(output["waitSeconds"].as_u64() > Some(0), "{output}");
 }
 
 #[tokio::test]
 async fn tags_are_invalidated_only_if_the_distribution_has_a_cache_tag_header() {
-    for lacks_cache_tags in [false, true] {
-        let aws = StandIn::start().await.unwrap();
-        let behavior = Behavior {
-            lacks_cache_tags,
-            ..Behavior::default()
-        };
-        aws.set_behavior(DISTRIBUTION, behavior);
-        let mut input = input();
-        input["batch"]["paths"] = json!(["#Product-42", "/a", "#product-42"]);
-
-        let result = create(&aws, input).await;
-
-        let calls: Vec<_> = aws.calls().into_iter().map(|call| call.operation).collect();
-        assert_eq!(calls[0], Operation::GetDistributionConfig);
-        if lacks_cache_tags {
-            let error: Diagnostic = result.unwrap_err().into();
-            assert_eq!(error.error_type, "CacheTagsNotConfigured");
-            assert!(error.error_message.contains(DISTRIBUTION), "{error:?}");
-            assert_eq!(calls.len(), 1);
-        } else {
-            assert_eq!(created(&result.unwrap()).path_count, 2);
-            let paths = aws.calls().pop().unwrap().request;
-            assert_eq!(
-                paths,
-                Request::Paths(vec!["/a".into(), "#product-42".into()])
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_denied_look_at_the_configuration_names_the_parameter() {
     let aws = StandIn::start().await.unwrap();
-    let denied = Fault::new("AccessDenied", 403, "No.");
-    aws.inject(Operation::GetDistributionConfig, DISTRIBUTION, 1, denied);
-    let mut input = input();
-    input["batch"]["paths"] = json!(["#blog"]);
+    let input = input_with("paths", json!(["#Product-42", "/a", "#product-42"]));
 
-    let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
+    let output = create(&aws, input.clone()).await.unwrap();
 
-    assert_eq!(error.error_type, "AccessDenied");
-    for part in [
-        "(paths: 0, of which wildcards: 0; cache tags: 1)",
-        "CacheTags or Targets parameter",
-    ] {
-        assert!(error.error_message.contains(part), "{error:?}");
-    }
+    let expected = [GetDistributionConfig, CreateInvalidation];
+    assert_eq!(aws.operations(), expected);
+    assert_eq!(output["invalidation"]["pathCount"], 2);
+    let created = &aws.invalidations(DISTRIBUTION)[0];
+    assert_eq!(created.paths, ["/a", "#product-42"]);
+
+    let aws = StandIn::start().await.unwrap();
+    let behavior = Behavior {
+        lacks_cache_tags: true,
+        ..Behavior::default()
+    };
+    aws.set_behavior(DISTRIBUTION, behavior);
+
+    let error = create(&aws, input).await.unwrap_err();
+
+    assert_error(&error, "CacheTagsNotConfigured", &[DISTRIBUTION]);
+    assert_eq!(aws.operations(), [GetDistributionConfig]);
 }
 
 #[tokio::test]
@@ -128,92 +118,87 @@ async fn a_tenant_is_invalidated_by_operations_of_its_own() {
         ..Behavior::default()
     };
     aws.set_behavior(TENANT, behavior);
-    let mut input = input();
-    input["batch"] = json!({ "distributionTenantId": TENANT, "paths": ["/*", "#blog"] });
+    let batch = json!({ "distributionTenantId": TENANT, "paths": ["/*", "#blog"] });
+    let input = input_with("batch", batch);
 
     let first = create(&aws, input.clone()).await.unwrap();
     let again = create(&aws, input.clone()).await.unwrap();
 
-    assert_eq!(created(&first).target.id(), TENANT);
-    assert_eq!(
-        created(&first).invalidation_id,
-        created(&again).invalidation_id
-    );
-    let operations: Vec<_> = aws.calls().iter().map(|call| call.operation).collect();
-    let looked_at = [
-        Operation::GetDistributionTenant,
-        Operation::GetDistributionConfig,
-        Operation::CreateInvalidationForDistributionTenant,
+    assert_eq!(first["invalidation"]["distributionTenantId"], TENANT);
+    let id = "invalidationId";
+    assert_eq!(first["invalidation"][id], again["invalidation"][id]);
+    let created = [
+        GetDistributionTenant,
+        GetDistributionConfig,
+        CreateInvalidationForDistributionTenant,
     ];
     let searched = [
-        Operation::ListInvalidationsForDistributionTenant,
-        Operation::GetInvalidationForDistributionTenant,
+        ListInvalidationsForDistributionTenant,
+        GetInvalidationForDistributionTenant,
     ];
-    assert_eq!(operations, [&looked_at[..], &looked_at, &searched].concat());
+    let expected = [&created[..], &created, &searched].concat();
+    assert_eq!(aws.operations(), expected);
 
     let missing = Fault::new("EntityNotFound", 404, "No.");
-    aws.inject(looked_at[2], TENANT, 1, missing);
-    let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
-    assert_eq!(error.error_type, "DistributionTenantNotFound");
-    for part in [TENANT, "DistributionTenantIds parameter"] {
-        assert!(error.error_message.contains(part), "{error:?}");
-    }
+    aws.inject(CreateInvalidationForDistributionTenant, TENANT, 1, missing);
+    let error = create(&aws, input).await.unwrap_err();
+    let parts = [TENANT, "DistributionTenantIds parameter"];
+    assert_error(&error, "DistributionTenantNotFound", &parts);
 }
 
 #[tokio::test]
 async fn a_batch_has_one_target_and_no_unknown_field() {
     let aws = StandIn::start().await.unwrap();
+    let either = "either distributionId or distributionTenantId";
+    let two =
+        json!({ "distributionId": DISTRIBUTION, "distributionTenantId": "dt_1", "paths": ["/*"] });
+    let not_a_tenant = json!({ "distributionTenantId": DISTRIBUTION, "paths": ["/*"] });
+    let unknown = json!({ "distributionId": DISTRIBUTION, "paths": ["/*"], "tags": ["a"] });
     for (batch, problem) in [
-        (
-            json!({ "paths": ["/*"] }),
-            "either distributionId or distributionTenantId",
-        ),
-        (
-            json!({ "distributionId": DISTRIBUTION, "distributionTenantId": "dt_1", "paths": ["/*"] }),
-            "either distributionId or distributionTenantId",
-        ),
-        (
-            json!({ "distributionTenantId": DISTRIBUTION, "paths": ["/*"] }),
-            "not the id of a distribution tenant",
-        ),
-        (
-            json!({ "distributionId": DISTRIBUTION, "paths": ["/*"], "tags": ["a"] }),
-            "unknown field `tags`",
-        ),
+        (json!({ "paths": ["/*"] }), either),
+        (two, either),
+        (not_a_tenant, "not the id of a distribution tenant"),
+        (unknown, "unknown field `tags`"),
         (json!(DISTRIBUTION), "batch"),
     ] {
-        let mut input = input();
-        input["batch"] = batch;
-        let error: Diagnostic = create(&aws, input).await.unwrap_err().into();
-        assert_eq!(error.error_type, "InvalidInput");
-        assert!(error.error_message.contains(problem), "{error:?}");
+        let error = create(&aws, input_with("batch", batch)).await.unwrap_err();
+        assert_error(&error, "InvalidInput", &[problem]);
     }
     assert_eq!(aws.calls(), []);
+}
+
+#[tokio::test]
+async fn a_denied_look_at_the_configuration_names_the_parameter() {
+    let aws = StandIn::start().await.unwrap();
+    let denied = Fault::new("AccessDenied", 403, "No.");
+    aws.inject(GetDistributionConfig, DISTRIBUTION, 1, denied);
+
+    let input = input_with("paths", json!(["#blog"]));
+    let error = create(&aws, input).await.unwrap_err();
+
+    let counted = "(paths: 0, of which wildcards: 0; cache tags: 1)";
+    assert_error(&error, "AccessDenied", &[counted, "CacheTags or Targets"]);
 }
 
 #[tokio::test]
 async fn a_repeated_request_gets_the_first_invalidation_even_if_cloudfront_rejects_it() {
     for rejects_known_caller_reference in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        aws.set_behavior(
-            DISTRIBUTION,
-            Behavior {
-                rejects_known_caller_reference,
-                ..Behavior::default()
-            },
-        );
+        let behavior = Behavior {
+            rejects_known_caller_reference,
+            ..Behavior::default()
+        };
+        aws.set_behavior(DISTRIBUTION, behavior);
         // Ours is not the newest.
         let first = create(&aws, input()).await.unwrap();
-        let mut other = input();
-        other["callerReference"] = json!("manually");
+        let other = input_with("callerReference", json!("manually"));
         create(&aws, other).await.unwrap();
 
         let again = create(&aws, input()).await.unwrap();
 
-        assert_eq!(
-            created(&first).invalidation_id,
-            created(&again).invalidation_id
-        );
+        let [first, again] =
+            [first, again].map(|output| output["invalidation"]["invalidationId"].clone());
+        assert_eq!(first, again);
     }
 }
 
@@ -226,156 +211,72 @@ async fn only_invalidations_created_since_the_execution_began_are_searched() {
     };
     aws.set_behavior(DISTRIBUTION, behavior);
     create(&aws, input()).await.unwrap();
-    let mut later = input();
-    later["executionStartTime"] = json!("2099-01-01T00:00:00.000Z");
+    let mut later = input_with("executionStartTime", json!("2099-01-01T00:00:00.000Z"));
     later["deadline"] = json!("2099-01-01T00:50:00.000Z");
 
     let error = create(&aws, later).await.unwrap_err();
 
-    assert!(
-        matches!(error, Error::CallerReferenceUsed { .. }),
-        "{error:?}"
-    );
-    let operations = aws.calls().into_iter().map(|call| call.operation);
-    assert!(
-        !operations
-            .into_iter()
-            .any(|o| o == Operation::GetInvalidation)
-    );
+    assert_error(&error, "CallerReferenceUsed", &[REFERENCE]);
+    let expected = [CreateInvalidation, CreateInvalidation, ListInvalidations];
+    assert_eq!(aws.operations(), expected);
 }
 
 #[tokio::test]
-async fn a_used_reference_that_no_recent_invalidation_has_is_an_error_of_its_own() {
-    let aws = StandIn::start().await.unwrap();
-    let used = Fault::new("InvalidationBatchAlreadyExists", 400, "It exists.");
-    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, used);
-
-    let error = create(&aws, input()).await.unwrap_err();
-
-    assert!(
-        matches!(&error, Error::CallerReferenceUsed { caller_reference, .. } if caller_reference == REFERENCE),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn too_many_invalidations_in_progress_are_busy() {
-    let diagnostic = fails_with(Fault::new("TooManyInvalidationsInProgress", 400, "Wait.")).await;
-    assert_eq!(diagnostic.error_type, "CloudFrontBusy");
-    assert!(
-        diagnostic.error_message.contains(DISTRIBUTION),
-        "{diagnostic:?}"
-    );
-}
-
-#[tokio::test]
-async fn throttling_and_server_errors_are_unavailable() {
-    for fault in [
-        Fault::new("Throttling", 400, "Rate exceeded"),
-        Fault::new("ServiceUnavailable", 503, "Slow down."),
-        Fault::new("InternalError", 500, "Oops."),
+async fn every_error_of_cloudfront_has_a_name() {
+    for (code, status, name) in [
+        // Retryable.
+        ("InternalError", 500, "CloudFrontUnavailable"),
+        ("InvalidationBatchAlreadyExists", 400, "CallerReferenceUsed"),
+        ("ServiceUnavailable", 503, "CloudFrontUnavailable"),
+        ("Throttling", 400, "CloudFrontUnavailable"),
+        ("TooManyInvalidationsInProgress", 400, "CloudFrontBusy"),
+        // Not retryable.
+        ("AccessDenied", 403, "AccessDenied"),
+        ("BatchTooLarge", 413, "CloudFrontRejected"),
+        ("ExpiredToken", 403, "CloudFrontRejected"),
+        ("InvalidArgument", 400, "CloudFrontRejected"),
+        ("InvalidClientTokenId", 403, "CloudFrontRejected"),
+        ("NoSuchDistribution", 404, "DistributionNotFound"),
+        ("SignatureDoesNotMatch", 403, "CloudFrontRejected"),
     ] {
-        let diagnostic = fails_with(fault).await;
-        assert_eq!(diagnostic.error_type, "CloudFrontUnavailable");
+        let error = fails_with(Fault::new(code, status, "No.")).await;
+        assert_error(&error, name, &[DISTRIBUTION, code]);
     }
+    let closed = Fault::Before(ConnectionFault::Closed);
+    assert_error(&fails_with(closed).await, "CloudFrontUnavailable", &[]);
 }
 
 #[tokio::test]
-async fn no_response_is_unavailable() {
-    let aws = StandIn::start().await.unwrap();
-    let client = Client::new(&aws.client_config());
-    drop(aws);
-    // The server's task ends at its next turn.
-    tokio::task::yield_now().await;
-
-    let error = handle(&client, input(), SystemTime::now())
-        .await
-        .unwrap_err();
-
-    assert!(
-        matches!(error, Error::CloudFrontUnavailable { .. }),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn what_is_not_retryable_has_a_name_of_its_own_and_says_what_to_do() {
-    for (fault, name, advice) in [
-        (
-            Fault::new("AccessDenied", 403, "No."),
-            "AccessDenied",
-            "permissions boundary",
-        ),
-        (
-            Fault::new("NoSuchDistribution", 404, "No."),
-            "DistributionNotFound",
-            "DistributionIds parameter",
-        ),
-        (
-            Fault::new("InvalidArgument", 400, "Invalid paths."),
-            "CloudFrontRejected",
-            "Paths, CacheTags or Targets parameter",
-        ),
-        (
-            Fault::new("BatchTooLarge", 413, "Too large."),
-            "CloudFrontRejected",
-            "use fewer",
-        ),
-        (
-            Fault::new("NoSuchDistribution", 404, "No."),
-            "DistributionNotFound",
-            "multi-tenant",
-        ),
-        (
-            Fault::new("ExpiredToken", 403, "The security token is expired."),
-            "CloudFrontRejected",
-            "credentials have expired",
-        ),
-        (
-            Fault::new("InvalidClientTokenId", 403, "The token is invalid."),
-            "CloudFrontRejected",
-            "role was deleted",
-        ),
-        (
-            Fault::new(
-                "SignatureDoesNotMatch",
-                403,
-                "Signature expired: 1 is now earlier than 2.",
-            ),
-            "CloudFrontRejected",
-            "check the clock",
-        ),
-        (
-            Fault::new("SignatureDoesNotMatch", 403, "The signatures do not match."),
-            "CloudFrontRejected",
-            "API reference",
-        ),
+async fn an_error_that_is_not_retryable_says_what_to_do() {
+    let expired = "Signature expired: 1 is now earlier than 2.";
+    for (code, message, advice) in [
+        ("AccessDenied", "No.", "permissions boundary"),
+        ("BatchTooLarge", "No.", "use fewer"),
+        ("ExpiredToken", "No.", "credentials have expired"),
+        ("InvalidArgument", "No.", "Targets parameter"),
+        ("InvalidClientTokenId", "No.", "role was deleted"),
+        ("NoSuchDistribution", "No.", "DistributionIds parameter"),
+        ("NoSuchDistribution", "No.", "multi-tenant"),
+        ("SignatureDoesNotMatch", expired, "check the clock"),
+        ("SignatureDoesNotMatch", "No.", "API reference"),
     ] {
-        let diagnostic = fails_with(fault).await;
-        assert_eq!(diagnostic.error_type, name);
-        assert!(diagnostic.error_message.contains(advice), "{diagnostic:?}");
+        let error = fails_with(Fault::new(code, 400, message)).await;
+        let found = error.error_message;
+        assert!(found.contains(advice), "{advice:?} is not in {found:?}");
     }
 }
 
 #[tokio::test]
 async fn nothing_is_created_after_the_deadline() {
     let aws = StandIn::start().await.unwrap();
-    let client = Client::new(&aws.client_config());
-    let mut late = input();
-    late["deadline"] = json!("1970-01-01T00:01:00Z");
+    let late = input_with("deadline", json!("1970-01-01T00:01:00Z"));
     let deadline = SystemTime::UNIX_EPOCH + Duration::from_mins(1);
 
-    let error = handle(&client, late, deadline).await.unwrap_err();
+    let error = create_at(deadline, &aws, late).await.unwrap_err();
 
-    assert!(
-        matches!(error, Error::InvalidationNotCreated { .. }),
-        "{error:?}"
-    );
     // If the batch alone exceeds the quotas, a new execution with the same input fails, too.
-    let advice = error.to_string();
-    for part in ["paths: 2, of which wildcards: 1", "use fewer paths"] {
-        assert!(advice.contains(part), "{advice}");
-    }
+    let advice = ["paths: 2, of which wildcards: 1", "use fewer paths"];
+    assert_error(&error, "InvalidationNotCreated", &advice);
     assert_eq!(aws.calls(), []);
 }
 
@@ -394,18 +295,8 @@ async fn an_invalid_field_of_the_input_is_named() {
         ("callerReference", json!(" "), "empty"),
         ("deadline", json!("tomorrow"), "2026-11-23T19:30:00Z"),
     ] {
-        let mut wrong = input();
-        let is_of_the_batch = ["distributionId", "paths"].contains(&field);
-        if is_of_the_batch {
-            wrong["batch"][field] = value;
-        } else {
-            wrong[field] = value;
-        }
-        let diagnostic: Diagnostic = create(&aws, wrong).await.unwrap_err().into();
-        assert_eq!(diagnostic.error_type, "InvalidInput");
-        for part in [field, problem] {
-            assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
-        }
+        let error = create(&aws, input_with(field, value)).await.unwrap_err();
+        assert_error(&error, "InvalidInput", &[field, problem]);
     }
     assert_eq!(aws.calls(), []);
 }
@@ -415,14 +306,14 @@ async fn no_error_is_too_long_for_a_cause_that_a_catch_can_parse() {
     let aws = StandIn::start().await.unwrap();
     let long = "\u{1f4a5}".repeat(100_000);
     let denied = Fault::new("AccessDenied", 403, &long);
-    aws.inject(Operation::CreateInvalidation, DISTRIBUTION, 1, denied);
-    let mut wrong_path = input();
-    wrong_path["batch"]["paths"] = json!([format!("/{long}")]);
-    let mut wrong_id = input();
-    wrong_id["batch"]["distributionId"] = json!(long);
-    for input in [input(), wrong_path, wrong_id] {
-        let diagnostic: Diagnostic = create(&aws, input).await.unwrap_err().into();
-        let cause = json!({ "errorMessage": diagnostic.error_message }).to_string();
+    aws.inject(CreateInvalidation, DISTRIBUTION, 1, denied);
+    for input in [
+        input(),
+        input_with("paths", json!([format!("/{long}")])),
+        input_with("distributionId", json!(long)),
+    ] {
+        let error = create(&aws, input).await.unwrap_err();
+        let cause = json!({ "errorMessage": error.error_message }).to_string();
         assert!(cause.len() < 32_768 / 2, "{}", cause.len());
     }
 }

@@ -1,27 +1,33 @@
-//! The handler against a replayed Step Functions and the CodeDeploy stand-in.
+//! The handler against the stand-in.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use aws_sdk_sfn::config::retry::RetryConfig;
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::shared::IntoShared;
-use aws_smithy_types::body::SdkBody;
 use hook::{
-    Clients, Error, Outcome, handle,
+    Clients, handle,
     settings::{InvalidSettings, InvalidationSettings, Settings},
     targets::Targets,
 };
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use shared::{codedeploy::HookStatus, failure_action::FailureAction};
-use stand_in::{Fault, Operation, StandIn};
+use shared::failure_action::FailureAction;
+use stand_in::{ConnectionFault, Fault, Operation, StandIn};
 
 const STATE_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
 const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/111122223333/pending-reports";
+const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
+const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
 
 fn event() -> Value {
-    json!({ "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ=" })
+    json!({ "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": HOOK })
+}
+
+fn hook() -> Value {
+    json!({ "deploymentId": DEPLOYMENT, "lifecycleEventHookExecutionId": HOOK })
+}
+
+fn execution_name() -> String {
+    shared::execution::name(&serde_json::from_value(hook()).unwrap())
 }
 
 fn parse(
@@ -45,456 +51,292 @@ fn parse_all(variables: &[(&str, &str)]) -> Result<InvalidationSettings, Invalid
     })
 }
 
-/// The targets of a distribution and a tenant.
-fn with_targets(targets: &Value) -> Result<InvalidationSettings, InvalidSettings> {
-    parse_all(&[
-        ("DISTRIBUTION_IDS", "E2QWRUHAPOMQZL"),
+/// The targets of a stack with one distribution and one tenant.
+fn with_targets(targets: &str) -> Settings {
+    let variables = [
+        ("DISTRIBUTION_IDS", DISTRIBUTION),
         ("DISTRIBUTION_TENANT_IDS", "dt_1"),
-        ("TARGETS", &targets.to_string()),
-    ])
+        ("TARGETS", targets),
+    ];
+    Settings {
+        invalidation: parse_all(&variables),
+        ..valid_settings()
+    }
 }
 
-fn settings(distributions: &str, paths: &str, on_invalidation_failure: FailureAction) -> Settings {
+fn settings(distributions: &str, paths: &str) -> Settings {
     Settings {
         invalidation: parse(distributions, paths, ""),
         pending_reports_queue_url: QUEUE.to_owned(),
-        on_invalidation_failure,
+        on_invalidation_failure: FailureAction::FailDeployment,
     }
 }
 
 fn valid_settings() -> Settings {
-    settings("E2QWRUHAPOMQZL", "/*", FailureAction::FailDeployment)
+    settings(DISTRIBUTION, "/*")
 }
 
-/// The CodeDeploy stand-in, and a Step Functions that returns these responses, one to each call.
-struct Aws {
-    stand_in: StandIn,
-    sfn: StaticReplayClient,
+/// The stand-in, with this response of Step Functions to the next request.
+async fn aws(response: Fault) -> StandIn {
+    let aws = StandIn::start().await.unwrap();
+    aws.inject(Operation::StartExecution, "", 1, response);
+    aws
 }
 
-impl Aws {
-    async fn new(sfn_responses: &[(u16, Value)]) -> Self {
-        let events = sfn_responses.iter().map(|(status, body)| {
-            ReplayEvent::new(
-                http::Request::new(SdkBody::empty()),
-                http::Response::builder()
-                    .status(*status)
-                    .body(SdkBody::from(body.to_string()))
-                    .unwrap(),
-            )
-        });
-        Self {
-            stand_in: StandIn::start().await.unwrap(),
-            sfn: StaticReplayClient::new(events.collect()),
-        }
-    }
+/// No execution can be started.
+async fn without_a_state_machine() -> StandIn {
+    aws(Fault::new("StateMachineDoesNotExist", 400, "No.")).await
+}
 
-    async fn started() -> Self {
-        Self::new(&[(200, json!({ "executionArn": "arn", "startDate": 0 }))]).await
-    }
+/// Returns what Lambda would return.
+async fn invoke(aws: &StandIn, settings: &Settings, event: Value) -> Result<Value, Diagnostic> {
+    let config = aws.client_config();
+    // Without the retries of `Clients::new`.
+    let sfn = aws_sdk_sfn::Client::new(&config);
+    Ok(json!(
+        handle(&Clients { sfn, config }, settings, event).await?
+    ))
+}
 
-    async fn rejecting(code: &str) -> Self {
-        Self::new(&[(400, json!({ "__type": code, "message": "No." }))]).await
-    }
+/// CodeDeploy's response to the next report.
+fn codedeploy_rejects(aws: &StandIn, code: &str, status: u16) {
+    let operation = Operation::PutLifecycleEventHookExecutionStatus;
+    aws.inject(operation, DEPLOYMENT, 1, Fault::new(code, status, "No."));
+}
 
-    async fn handle(&self, settings: &Settings, event: Value) -> Result<Outcome, Error> {
-        let config = self.stand_in.client_config();
-        let sfn_config = aws_sdk_sfn::config::Builder::from(&config)
-            .http_client(self.sfn.clone())
-            .retry_config(RetryConfig::disabled())
-            .build();
-        let clients = Clients {
-            sfn: aws_sdk_sfn::Client::from_conf(sfn_config),
-            config,
-        };
-        handle(&clients, settings, event).await
-    }
-
-    fn start_requests(&self) -> Vec<Value> {
-        self.sfn
-            .actual_requests()
-            .map(|request| serde_json::from_slice(request.body().bytes().unwrap()).unwrap())
-            .collect()
+#[track_caller]
+fn assert_contains(text: &impl ToString, parts: &[&str]) {
+    let text = text.to_string();
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
 }
 
 #[tokio::test]
 async fn starts_one_execution_with_all_it_needs() {
-    let aws = Aws::started().await;
-    let settings = settings(
-        "E2QWRUHAPOMQZL, E1WEBSITE00001",
-        "/b/*,/a",
-        FailureAction::FailDeployment,
-    );
+    let started = json!({ "executionArn": "arn", "startDate": 0 });
+    let aws = aws(Fault::Response(started)).await;
+    let settings = settings("E2QWRUHAPOMQZL, E1WEBSITE00001", "/b/*,/a");
 
-    let outcome = aws.handle(&settings, event()).await.unwrap();
+    let output = invoke(&aws, &settings, event()).await.unwrap();
 
-    let Outcome::Started {
-        execution_name,
-        already_started,
-    } = outcome
-    else {
-        panic!("{outcome:?}");
-    };
-    assert!(!already_started);
-    let requests = aws.start_requests();
-    let input: Value = serde_json::from_str(requests[0]["input"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        requests,
-        [json!({
-            "stateMachineArn": STATE_MACHINE,
-            "name": execution_name,
-            "input": input.to_string(),
-        })]
-    );
+    let name = execution_name();
+    assert!(name.starts_with("d-A1B2C3D4E-"), "{name}");
+    let started = json!({ "outcome": "Started", "executionName": name, "alreadyStarted": false });
+    assert_eq!(output, started);
+    assert_eq!(aws.operations(), [Operation::StartExecution]);
+    let mut requests = aws.documents(Operation::StartExecution);
+    let input = requests[0]["input"].take();
+    let request = json!({ "stateMachineArn": STATE_MACHINE, "name": name, "input": null });
+    assert_eq!(requests, [request]);
+    let input: Value = serde_json::from_str(input.as_str().unwrap()).unwrap();
+    let invalidations = json!([
+        { "distributionId": "E1WEBSITE00001", "paths": ["/a", "/b/*"] },
+        { "distributionId": "E2QWRUHAPOMQZL", "paths": ["/a", "/b/*"] },
+    ]);
     assert_eq!(
         input,
-        json!({
-            "hook": { "deploymentId": DEPLOYMENT, "lifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWQ=" },
-            "invalidations": [
-                { "distributionId": "E1WEBSITE00001", "paths": ["/a", "/b/*"] },
-                { "distributionId": "E2QWRUHAPOMQZL", "paths": ["/a", "/b/*"] },
-            ],
-        })
+        json!({ "hook": hook(), "invalidations": invalidations })
     );
-    assert_eq!(aws.stand_in.calls(), []);
-}
-
-#[tokio::test]
-async fn the_same_event_starts_the_same_execution_and_another_event_another_one() {
-    let mut names = Vec::new();
-    let mut other_hook = event();
-    other_hook["LifecycleEventHookExecutionId"] = json!("another");
-    let mut other_deployment = event();
-    other_deployment["DeploymentId"] = json!("d-ZZZZZZZZZ");
-    for event in [event(), event(), other_hook, other_deployment] {
-        let aws = Aws::started().await;
-        aws.handle(&valid_settings(), event).await.unwrap();
-        names.push(aws.start_requests()[0]["name"].as_str().unwrap().to_owned());
-    }
-    assert_eq!(names[0], names[1]);
-    assert_ne!(names[0], names[2]);
-    assert_ne!(names[0], names[3]);
-    assert!(names[0].starts_with("d-A1B2C3D4E-"), "{names:?}");
-}
-
-#[tokio::test]
-async fn any_deployment_id_makes_a_name_that_step_functions_accepts() {
-    let long = "d-".repeat(100);
-    for id in [long.as_str(), "d-ä/ö:ü", "d-\u{1F980}"] {
-        let aws = Aws::started().await;
-        let mut event = event();
-        event["DeploymentId"] = json!(id);
-        aws.handle(&valid_settings(), event).await.unwrap();
-        let name = aws.start_requests()[0]["name"].as_str().unwrap().to_owned();
-        assert!(name.len() <= 80, "{name}");
-        assert!(
-            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-            "{name}"
-        );
-    }
 }
 
 #[tokio::test]
 async fn an_execution_that_exists_is_not_started_again() {
-    let aws = Aws::rejecting("ExecutionAlreadyExists").await;
+    let aws = aws(Fault::new("ExecutionAlreadyExists", 400, "No.")).await;
 
-    let outcome = aws.handle(&valid_settings(), event()).await.unwrap();
+    let output = invoke(&aws, &valid_settings(), event()).await.unwrap();
 
-    assert!(
-        matches!(
-            outcome,
-            Outcome::Started {
-                already_started: true,
-                ..
-            }
-        ),
-        "{outcome:?}"
-    );
-    assert_eq!(aws.stand_in.calls(), []);
+    assert_eq!(output["outcome"], "Started");
+    assert_eq!(output["alreadyStarted"], true);
+    assert_eq!(aws.operations(), [Operation::StartExecution]);
 }
 
 #[tokio::test]
 async fn a_response_that_cannot_be_parsed_is_retried() {
-    let exists = json!({ "__type": "ExecutionAlreadyExists", "message": "No." });
-    let aws = Aws::new(&[(200, json!("what is this?")), (400, exists)]).await;
-    let mut config = aws.stand_in.client_config().into_builder();
-    config.set_http_client(Some(aws.sfn.clone().into_shared()));
+    let aws = aws(Fault::Before(ConnectionFault::Unparseable)).await;
+    let exists = Fault::new("ExecutionAlreadyExists", 400, "No.");
+    aws.inject(Operation::StartExecution, "", 1, exists);
+    let clients = Clients::new(&aws.client_config());
 
-    let outcome = handle(&Clients::new(&config.build()), &valid_settings(), event()).await;
+    let outcome = handle(&clients, &valid_settings(), event()).await.unwrap();
 
-    assert!(
-        matches!(
-            outcome,
-            Ok(Outcome::Started {
-                already_started: true,
-                ..
-            })
-        ),
-        "{outcome:?}"
-    );
-    assert_eq!(aws.start_requests().len(), 2);
+    assert_eq!(json!(outcome)["alreadyStarted"], true);
+    assert_eq!(aws.operations(), [Operation::StartExecution; 2]);
 }
 
 #[tokio::test]
 async fn without_an_execution_the_failure_action_is_reported() {
-    for (action, status) in [
-        (FailureAction::FailDeployment, HookStatus::Failed),
-        (FailureAction::ContinueDeployment, HookStatus::Succeeded),
+    for (on_invalidation_failure, status) in [
+        (FailureAction::FailDeployment, "Failed"),
+        (FailureAction::ContinueDeployment, "Succeeded"),
     ] {
-        let aws = Aws::rejecting("StateMachineDoesNotExist").await;
-        let settings = settings("E2QWRUHAPOMQZL", "/*", action);
-
-        let outcome = aws.handle(&settings, event()).await.unwrap();
-
-        let Outcome::Reported {
-            reported_status,
-            reason,
-        } = outcome
-        else {
-            panic!("{outcome:?}");
+        let aws = without_a_state_machine().await;
+        let settings = Settings {
+            on_invalidation_failure,
+            ..valid_settings()
         };
-        assert_eq!(reported_status, Some(status));
-        assert!(reason.contains(STATE_MACHINE), "{reason}");
-        assert_eq!(aws.stand_in.statuses(DEPLOYMENT), [status.as_str()]);
+
+        let output = invoke(&aws, &settings, event()).await.unwrap();
+
+        assert_eq!(output["outcome"], "Reported");
+        assert_eq!(output["reportedStatus"], status);
+        assert_contains(&output["reason"], &[STATE_MACHINE]);
+        assert_eq!(aws.statuses(DEPLOYMENT), [status]);
     }
 }
 
 #[tokio::test]
 async fn invalid_settings_are_all_named_and_the_failure_action_is_reported_at_once() {
-    let aws = Aws::new(&[]).await;
-    let settings = settings(
-        "not-an-id,E2QWRUHAPOMQZL",
-        "index.html,/a*b,/a b,/x~y,/%41,/ok",
-        FailureAction::FailDeployment,
-    );
+    let aws = StandIn::start().await.unwrap();
+    let paths = "index.html,/a*b,/a b,/x~y,/%41,/ok";
+    let settings = settings("not-an-id,E2QWRUHAPOMQZL", paths);
 
-    let outcome = aws.handle(&settings, event()).await.unwrap();
+    let output = invoke(&aws, &settings, event()).await.unwrap();
 
-    let Outcome::Reported { reason, .. } = outcome else {
-        panic!("{outcome:?}");
-    };
-    for part in [
-        "DISTRIBUTION_IDS",
-        "not-an-id",
-        "PATHS",
-        "index.html",
-        "/a*b",
-        "/a b",
-        "/x*",
-        "%41",
-    ] {
-        assert!(reason.contains(part), "{part} is not in {reason}");
-    }
-    assert_eq!(aws.stand_in.statuses(DEPLOYMENT), ["Failed"]);
-    assert_eq!(aws.start_requests(), Vec::<Value>::new());
+    assert_eq!(output["outcome"], "Reported");
+    assert_contains(&output["reason"], &["DISTRIBUTION_IDS", "not-an-id"]);
+    let invalid = ["PATHS", "index.html", "/a*b", "/a b", "/x*", "%41"];
+    assert_contains(&output["reason"], &invalid);
+    assert_eq!(aws.statuses(DEPLOYMENT), ["Failed"]);
+    let report = Operation::PutLifecycleEventHookExecutionStatus;
+    assert_eq!(aws.operations(), [report]);
 }
 
-#[tokio::test]
-async fn empty_settings_are_rejected() {
-    for (distributions, paths, problem) in [
+#[test]
+fn invalid_settings_are_named_with_their_problem() {
+    for (distributions, paths, tags, problem) in [
         (
             "",
             "/*",
-            "DISTRIBUTION_IDS and DISTRIBUTION_TENANT_IDS are missing or empty",
+            "",
+            "DISTRIBUTION_IDS and DISTRIBUTION_TENANT_IDS are",
         ),
-        (
-            "E2QWRUHAPOMQZL",
-            " ",
-            "PATHS and CACHE_TAGS are missing or empty",
-        ),
-        ("E2QWRUHAPOMQZL", "/a,,/b", "PATHS: the path \"\""),
+        (DISTRIBUTION, " ", "", "PATHS and CACHE_TAGS are missing"),
+        (DISTRIBUTION, "/a,,/b", "", "PATHS: the path \"\""),
+        // A cache tag is written without the hash sign, and none is empty.
+        (DISTRIBUTION, "", "#blog", "CACHE_TAGS: "),
+        (DISTRIBUTION, "", "blog,", "CACHE_TAGS: "),
+        (DISTRIBUTION, "", ",blog", "CACHE_TAGS: "),
+        (DISTRIBUTION, "", "a b", "CACHE_TAGS: "),
     ] {
-        let error = settings(distributions, paths, FailureAction::FailDeployment)
-            .invalidation
-            .unwrap_err();
-        assert!(error.to_string().contains(problem), "{error}");
+        let error = parse(distributions, paths, tags).unwrap_err().to_string();
+        assert!(error.starts_with(problem), "{error}");
     }
 }
 
 #[test]
 fn cache_tags_are_invalidated_with_the_paths_or_without() {
     for (paths, tags, expected) in [
-        (
-            "/b,/a,/b",
-            "Product-42,blog",
-            vec!["/a", "/b", "#blog", "#product-42"],
-        ),
-        ("", "blog", vec!["#blog"]),
-        ("/*,/images/*", "", vec!["/*"]),
+        ("/b,/a,/b", "Product-42,blog", "/a /b #blog #product-42"),
+        ("", "blog", "#blog"),
+        ("/*,/images/*", "", "/*"),
     ] {
-        let settings = parse("E2QWRUHAPOMQZL", paths, tags).unwrap();
-        let Targets::Same(batches) = settings.targets else {
+        let settings = parse(DISTRIBUTION, paths, tags).unwrap();
+        let Targets::Same(batches) = &settings.targets else {
             panic!("{settings:?}");
         };
-        let found: Vec<_> = batches[0].paths.iter().collect();
-        assert_eq!(found, expected);
-    }
-}
-
-#[test]
-fn a_cache_tag_is_written_without_the_hash_sign_and_no_tag_is_empty() {
-    for tags in ["#blog", "blog,", ",blog", "a b"] {
-        let error = parse("E2QWRUHAPOMQZL", "", tags).unwrap_err().to_string();
-        assert!(error.starts_with("CACHE_TAGS: "), "{error}");
+        let found = batches[0].paths.iter();
+        assert!(found.eq(expected.split(' ')), "{settings:?}");
     }
 }
 
 #[tokio::test]
 async fn a_deployment_invalidates_the_targets_of_its_deployment_group_or_else_of_the_rest() {
-    let web = json!([{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }]);
+    let web = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
     let others = json!([{ "distributionTenantId": "dt_1", "paths": ["#blog"] }]);
-    let targets = with_targets(&json!({ "shop/web": web, "*": others }));
-    let settings = Settings {
-        invalidation: targets,
-        ..valid_settings()
-    };
-    for (group, expected) in [("shop/web", web), ("shop/api", others)] {
-        let aws = Aws::started().await;
-        aws.stand_in.set_deployment_group(DEPLOYMENT, group);
+    let targets = json!({ "shop/web": web, "*": others }).to_string();
+    let ask = [Operation::GetDeployment, Operation::StartExecution];
+    // CodeDeploy is asked only if deployment groups differ.
+    let same = json!({ "*": others }).to_string();
+    for (targets, group, operations, expected) in [
+        (&targets, "shop/web", &ask[..], &web),
+        (&targets, "shop/api", &ask, &others),
+        (&same, "shop/web", &ask[1..], &others),
+    ] {
+        let started = json!({ "executionArn": "arn", "startDate": 0 });
+        let aws = aws(Fault::Response(started)).await;
+        aws.set_deployment_group(DEPLOYMENT, group);
 
-        aws.handle(&settings, event()).await.unwrap();
+        invoke(&aws, &with_targets(targets), event()).await.unwrap();
 
-        let input = aws.start_requests()[0]["input"].clone();
-        let input: Value = serde_json::from_str(input.as_str().unwrap()).unwrap();
-        assert_eq!(input["invalidations"], expected);
+        assert_eq!(aws.operations(), operations);
+        let request = &aws.documents(Operation::StartExecution)[0];
+        let input: Value = serde_json::from_str(request["input"].as_str().unwrap()).unwrap();
+        assert_eq!(&input["invalidations"], expected);
     }
 }
 
 #[tokio::test]
-async fn codedeploy_is_asked_only_if_deployment_groups_differ() {
-    let batches = json!([{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }]);
-    let settings = Settings {
-        invalidation: with_targets(&json!({ "*": batches })),
-        ..valid_settings()
-    };
-    let aws = Aws::started().await;
-
-    aws.handle(&settings, event()).await.unwrap();
-
-    assert_eq!(aws.stand_in.calls(), []);
-}
-
-#[tokio::test]
-async fn without_targets_of_the_deployment_nothing_starts_and_the_failure_action_is_reported() {
-    let batches = json!([{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }]);
+async fn without_targets_of_the_deployment_the_failure_action_is_reported() {
+    let targets = json!({ "shop/web": [{ "distributionId": DISTRIBUTION, "paths": ["/*"] }] });
+    let settings = with_targets(&targets.to_string());
     let missing = Fault::new("DeploymentDoesNotExistException", 400, "No.");
     for (fault, parts) in [
-        (None, ["\"shop/api\"", "Targets parameter"]),
+        (None, ["shop/api", "Targets parameter"]),
         (Some(missing), ["DeploymentDoesNotExist", "GetDeployment"]),
     ] {
-        let settings = Settings {
-            invalidation: with_targets(&json!({ "shop/web": batches })),
-            ..valid_settings()
-        };
-        let aws = Aws::new(&[]).await;
-        aws.stand_in.set_deployment_group(DEPLOYMENT, "shop/api");
+        let aws = StandIn::start().await.unwrap();
+        aws.set_deployment_group(DEPLOYMENT, "shop/api");
         if let Some(fault) = fault {
-            aws.stand_in
-                .inject(Operation::GetDeployment, DEPLOYMENT, 1, fault);
+            aws.inject(Operation::GetDeployment, DEPLOYMENT, 1, fault);
         }
 
-        let outcome = aws.handle(&settings, event()).await.unwrap();
+        let output = invoke(&aws, &settings, event()).await.unwrap();
 
-        let Outcome::Reported { reason, .. } = outcome else {
-            panic!("{outcome:?}");
-        };
-        for part in parts {
-            assert!(reason.contains(part), "{part} is not in {reason}");
-        }
-        assert_eq!(aws.stand_in.statuses(DEPLOYMENT), ["Failed"]);
+        assert_eq!(output["outcome"], "Reported");
+        assert_contains(&output["reason"], &parts);
+        assert_eq!(aws.statuses(DEPLOYMENT), ["Failed"]);
     }
 }
 
 #[test]
 fn every_mistake_in_the_targets_is_named() {
-    let error = with_targets(&json!({
-        "web": [{ "distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"] }],
+    let mistakes = |targets: &str| with_targets(targets).invalidation.unwrap_err().to_string();
+    let targets = json!({
+        "web": [{ "distributionId": DISTRIBUTION, "paths": ["/*"] }],
         "shop/empty": [],
         "shop/api": [
             { "distributionId": "E1ANOTHER00001", "paths": ["/*"] },
-            { "distributionId": "E2QWRUHAPOMQZL", "paths": ["/ok", "index.html"] },
+            { "distributionId": DISTRIBUTION, "paths": ["/ok", "index.html"] },
             { "distributionTenantId": "dt_1", "paths": ["/*"] },
             { "distributionTenantId": "dt_1", "paths": ["/a"] },
         ],
-    }));
-    let error = error.unwrap_err().to_string();
-    for part in [
+    });
+    let expected = [
         "\"web\": the key must be application/deploymentGroup or *",
         "\"shop/empty\": it must be a list of at least one batch",
         "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
         "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
         "\"shop/api\": [3]: distribution tenant dt_1 has a batch already",
-    ] {
-        assert!(error.contains(part), "{part} is not in {error}");
-    }
-    for (text, part) in [
-        ("[]", "TARGETS is not a JSON object"),
-        ("{", "EOF while parsing"),
-        ("{}", "TARGETS has no entry"),
-    ] {
-        let error = parse_all(&[("DISTRIBUTION_IDS", "E2QWRUHAPOMQZL"), ("TARGETS", text)]);
-        let error = error.unwrap_err().to_string();
-        assert!(error.contains(part), "{part} is not in {error}");
-    }
+    ];
+    assert_contains(&mistakes(&targets.to_string()), &expected);
+    assert_contains(&mistakes("[]"), &["TARGETS is not a JSON object"]);
+    assert_contains(&mistakes("{"), &["EOF while parsing"]);
+    assert_contains(&mistakes("{}"), &["TARGETS has no entry"]);
 }
 
 #[tokio::test]
 async fn a_hook_that_is_already_completed_is_no_error() {
-    let aws = Aws::rejecting("StateMachineDoesNotExist").await;
-    let already = Fault::new(
-        "LifecycleEventAlreadyCompletedException",
-        400,
-        "It has one.",
-    );
-    aws.stand_in.inject(
-        Operation::PutLifecycleEventHookExecutionStatus,
-        DEPLOYMENT,
-        1,
-        already,
-    );
+    let aws = without_a_state_machine().await;
+    codedeploy_rejects(&aws, "LifecycleEventAlreadyCompletedException", 400);
 
-    let outcome = aws.handle(&valid_settings(), event()).await.unwrap();
+    let output = invoke(&aws, &valid_settings(), event()).await.unwrap();
 
-    assert!(
-        matches!(
-            outcome,
-            Outcome::Reported {
-                reported_status: None,
-                ..
-            }
-        ),
-        "{outcome:?}"
-    );
-}
-
-/// No execution could be started, and CodeDeploy does not accept the status.
-async fn without_a_report() -> Aws {
-    let aws = Aws::rejecting("StateMachineDoesNotExist").await;
-    let broken = Fault::new("InternalFailure", 500, "Oops.");
-    aws.stand_in.inject(
-        Operation::PutLifecycleEventHookExecutionStatus,
-        DEPLOYMENT,
-        1,
-        broken,
-    );
-    aws
+    assert_eq!(output["outcome"], "Reported");
+    assert_eq!(output["reportedStatus"], Value::Null);
 }
 
 #[tokio::test]
 async fn a_status_that_codedeploy_does_not_accept_is_left_to_the_queue_of_pending_reports() {
-    let aws = without_a_report().await;
+    let aws = without_a_state_machine().await;
+    codedeploy_rejects(&aws, "InternalFailure", 500);
 
-    let outcome = aws.handle(&valid_settings(), event()).await.unwrap();
+    let output = invoke(&aws, &valid_settings(), event()).await.unwrap();
 
-    let Outcome::Queued { reason } = outcome else {
-        panic!("{outcome:?}");
-    };
-    for part in [STATE_MACHINE, "InternalFailure"] {
-        assert!(reason.contains(part), "{part} is not in {reason}");
-    }
-    let [message] = &aws.stand_in.messages(DEPLOYMENT)[..] else {
-        panic!("{:?}", aws.stand_in.calls());
+    assert_eq!(output["outcome"], "Queued");
+    assert_contains(&output["reason"], &[STATE_MACHINE, "InternalFailure"]);
+    let [message] = &aws.documents(Operation::SendMessage)[..] else {
+        panic!("{:?}", aws.calls());
     };
     assert_eq!(message["QueueUrl"], QUEUE);
     let body: Value = serde_json::from_str(message["MessageBody"].as_str().unwrap()).unwrap();
@@ -503,53 +345,36 @@ async fn a_status_that_codedeploy_does_not_accept_is_left_to_the_queue_of_pendin
 
 #[tokio::test]
 async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries() {
-    let aws = without_a_report().await;
+    let aws = without_a_state_machine().await;
+    codedeploy_rejects(&aws, "InternalFailure", 500);
     let denied = Fault::new("AccessDenied", 403, "No.");
-    aws.stand_in
-        .inject(Operation::SendMessage, DEPLOYMENT, 1, denied);
+    aws.inject(Operation::SendMessage, DEPLOYMENT, 1, denied);
 
-    let error = aws.handle(&valid_settings(), event()).await.unwrap_err();
+    let error = invoke(&aws, &valid_settings(), event()).await.unwrap_err();
 
-    let diagnostic = Diagnostic::from(error);
-    assert_eq!(diagnostic.error_type, "StatusNotReported");
-    for part in [
-        DEPLOYMENT,
-        STATE_MACHINE,
-        "InternalFailure",
-        "AccessDenied",
-        "put-lifecycle-event-hook",
-    ] {
-        assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
-    }
+    assert_eq!(error.error_type, "StatusNotReported");
+    let message = &error.error_message;
+    assert_contains(message, &[DEPLOYMENT, STATE_MACHINE]);
+    assert_contains(message, &["InternalFailure", "AccessDenied"]);
+    assert_contains(message, &["put-lifecycle-event-hook"]);
 }
 
 #[tokio::test]
 async fn an_invalid_field_of_the_event_is_named() {
-    for (wrong, field) in [
-        (
-            json!({ "LifecycleEventHookExecutionId": "x" }),
-            "DeploymentId",
-        ),
-        (
-            json!({ "DeploymentId": "d-1" }),
-            "LifecycleEventHookExecutionId",
-        ),
-        (
-            json!({ "DeploymentId": "", "LifecycleEventHookExecutionId": "x" }),
-            "DeploymentId",
-        ),
-        (
-            json!({ "DeploymentId": "d-1", "LifecycleEventHookExecutionId": 7 }),
-            "LifecycleEventHookExecutionId",
-        ),
+    let aws = StandIn::start().await.unwrap();
+    let (deployment, hook) = ("DeploymentId", "LifecycleEventHookExecutionId");
+    for (wrong, problem) in [
+        (json!({ hook: "x" }), deployment),
+        (json!({ deployment: "d-1" }), hook),
+        (json!({ deployment: "", hook: "x" }), deployment),
+        (json!({ deployment: "d-1", hook: 7 }), hook),
         (json!(["d-1", "x"]), "not a JSON object"),
         (json!("d-1"), "not a JSON object"),
         (json!(null), "not a JSON object"),
     ] {
-        let aws = Aws::new(&[]).await;
-        let error = aws.handle(&valid_settings(), wrong).await.unwrap_err();
-        let diagnostic = Diagnostic::from(error);
-        assert_eq!(diagnostic.error_type, "InvalidHookEvent");
-        assert!(diagnostic.error_message.contains(field), "{diagnostic:?}");
+        let error = invoke(&aws, &valid_settings(), wrong).await.unwrap_err();
+        assert_eq!(error.error_type, "InvalidHookEvent");
+        assert_contains(&error.error_message, &[problem]);
     }
+    assert_eq!(aws.calls(), []);
 }

@@ -1,14 +1,16 @@
-//! The handler against the CodeDeploy stand-in and a replayed Step Functions.
+//! The handler against the stand-in.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_types::body::SdkBody;
 use lambda_runtime::Diagnostic;
-use report_status::{Clients, Error, FailureActions, Output, handle};
+use report_status::{Clients, FailureActions, handle};
 use serde_json::{Value, json};
-use shared::{codedeploy::HookStatus, failure_action::FailureAction};
-use stand_in::{Behavior, Call, Fault, Operation, Request, StandIn};
+use shared::failure_action::FailureAction;
+use stand_in::{
+    Behavior, Fault,
+    Operation::{self, DescribeExecution},
+    StandIn,
+};
 
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
@@ -20,6 +22,7 @@ const ACTIONS: FailureActions = FailureActions {
     on_invalidation_failure: FailureAction::FailDeployment,
     on_invalidation_timeout: FailureAction::ContinueDeployment,
 };
+const REPORT: Operation = Operation::PutLifecycleEventHookExecutionStatus;
 
 fn hook() -> Value {
     json!({ "deploymentId": DEPLOYMENT, "lifecycleEventHookExecutionId": HOOK })
@@ -29,8 +32,25 @@ fn report(result: &str) -> Value {
     json!({ "hook": hook(), "result": result })
 }
 
+fn execution_input() -> Value {
+    json!({ "hook": hook(), "invalidations": [] })
+}
+
+/// As the queue delivers it the first time.
+fn message(body: &Value) -> Value {
+    message_received("1", body)
+}
+
+fn message_received(times: &str, body: &Value) -> Value {
+    json!({ "Records": [{
+        "eventSource": "aws:sqs",
+        "body": body.to_string(),
+        "attributes": { "ApproximateReceiveCount": times },
+    }] })
+}
+
 fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Value {
-    message(&json!({
+    json!({
         "source": "aws.states",
         "detail-type": "Step Functions Execution Status Change",
         "detail": {
@@ -40,121 +60,88 @@ fn status_change(status: &str, error: Option<&str>, input: Option<&Value>) -> Va
             "inputDetails": { "included": input.is_some() },
             "error": error,
         },
-    }))
-}
-
-/// As the queue delivers it the first time.
-fn message(body: &Value) -> Value {
-    json!({ "Records": [{
-        "eventSource": "aws:sqs",
-        "body": body.to_string(),
-        "attributes": { "ApproximateReceiveCount": "1" },
-    }] })
+    })
 }
 
 fn failed_invocation() -> Value {
-    message(&json!({
+    json!({
         "version": "1.0",
         "requestContext": { "condition": "RetriesExhausted" },
         "requestPayload": { "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": HOOK },
         "responsePayload": { "errorType": "StatusNotReported" },
-    }))
-}
-
-fn running_execution() -> Value {
-    json!({
-        "executionArn": EXECUTION,
-        "stateMachineArn": STATE_MACHINE,
-        "status": "RUNNING",
-        "startDate": 0,
-        "input": execution_input().to_string(),
     })
 }
 
-fn execution_input() -> Value {
-    json!({ "hook": hook(), "invalidations": [] })
+/// What Step Functions says about an execution.
+fn description(status: &str, error: &str) -> Fault {
+    Fault::Response(json!({
+        "executionArn": EXECUTION,
+        "stateMachineArn": STATE_MACHINE,
+        "status": status,
+        "startDate": 0,
+        "input": execution_input().to_string(),
+        "error": error,
+    }))
 }
 
-/// Handles the event with this response to `DescribeExecution`.
-async fn handle_with(
-    aws: &StandIn,
-    event: Value,
-    execution: (u16, Value),
-) -> Result<Output, Error> {
-    let (status, body) = execution;
-    let replay = StaticReplayClient::new(vec![ReplayEvent::new(
-        http::Request::new(SdkBody::empty()),
-        http::Response::builder()
-            .status(status)
-            .body(SdkBody::from(body.to_string()))
-            .unwrap(),
-    )]);
-    let config = aws.client_config();
-    let clients = Clients {
-        codedeploy: aws_sdk_codedeploy::Client::new(&config),
-        config: config.into_builder().http_client(replay).build(),
-    };
-    handle(&clients, ACTIONS, STATE_MACHINE, event).await
+fn unavailable() -> Fault {
+    Fault::new("InternalFailure", 500, "Oops.")
 }
 
-async fn report_to(aws: &StandIn, event: Value) -> Result<Output, Error> {
-    handle_with(aws, event, (500, json!({}))).await
-}
-
-#[tokio::test]
-async fn completed_invalidations_succeed_whatever_the_failure_actions_say() {
+/// The stand-in, with this response of Step Functions to the next request.
+async fn describing(response: Fault) -> StandIn {
     let aws = StandIn::start().await.unwrap();
+    aws.inject(DescribeExecution, "", 1, response);
+    aws
+}
 
-    let output = report_to(&aws, report("Completed")).await.unwrap();
+/// Returns what Lambda would return.
+async fn invoke(aws: &StandIn, event: Value) -> Result<Value, Diagnostic> {
+    let clients = Clients::new(&aws.client_config());
+    Ok(json!(
+        handle(&clients, ACTIONS, STATE_MACHINE, event).await?
+    ))
+}
 
-    assert_eq!(output.reported_status, Some(HookStatus::Succeeded));
-    let calls = aws.calls();
-    assert_eq!(
-        calls,
-        [Call {
-            operation: Operation::PutLifecycleEventHookExecutionStatus,
-            subject: DEPLOYMENT.into(),
-            caller_reference: None,
-            request: Request::HookStatus {
-                hook_execution_id: HOOK.into(),
-                status: "Succeeded".into(),
-            },
-            access_key: Some("stand-in".into()),
-            error: None,
-            at: calls[0].at,
-        }]
-    );
+#[track_caller]
+fn assert_contains(text: &impl ToString, parts: &[&str]) {
+    let text = text.to_string();
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
 }
 
 #[tokio::test]
-async fn a_failure_and_a_timeout_have_a_failure_action_each() {
-    for (result, status, parameter) in [
-        (
-            "Failed",
-            "Failed",
-            "OnInvalidationFailure is FailDeployment",
-        ),
-        (
-            "TimedOut",
-            "Succeeded",
-            "OnInvalidationTimeout is ContinueDeployment",
-        ),
+async fn the_result_and_its_failure_action_decide() {
+    for (result, status, reason) in [
+        ("Completed", "Succeeded", "all invalidations are completed"),
+        ("Failed", "Failed", "OnInvalidationFailure is Fail"),
+        ("TimedOut", "Succeeded", "OnInvalidationTimeout is Continue"),
     ] {
         let aws = StandIn::start().await.unwrap();
-        let output = report_to(&aws, report(result)).await.unwrap();
-        assert_eq!(aws.statuses(DEPLOYMENT), [status]);
-        assert!(output.summary.contains(parameter), "{output:?}");
+
+        let output = invoke(&aws, report(result)).await.unwrap();
+
+        assert_eq!(output["reportedStatus"], status);
+        assert_contains(&output["summary"], &[reason]);
+        assert_eq!(aws.operations(), [REPORT]);
+        let accepted = &aws.accepted_statuses(DEPLOYMENT)[0];
+        assert_eq!(accepted.hook_execution_id, HOOK);
+        assert_eq!(accepted.status, status);
     }
 }
 
 #[tokio::test]
 async fn nothing_is_reported_if_no_deployment_waits() {
     let aws = StandIn::start().await.unwrap();
-    let ended = status_change("FAILED", None, Some(&json!({ "invalidations": [] })));
-    let garbage = status_change("FAILED", None, Some(&json!("what is this?")));
-    for event in [json!({ "hook": null, "result": "Failed" }), ended, garbage] {
-        let output = report_to(&aws, event).await.unwrap();
-        assert_eq!(output.reported_status, None);
+    let ended = |input| message(&status_change("FAILED", None, Some(&input)));
+    for event in [
+        json!({ "hook": null, "result": "Failed" }),
+        ended(json!({ "invalidations": [] })),
+        ended(json!("what is this?")),
+    ] {
+        let output = invoke(&aws, event).await.unwrap();
+        assert_eq!(output["reportedStatus"], Value::Null);
     }
     assert_eq!(aws.calls(), []);
 }
@@ -163,17 +150,15 @@ async fn nothing_is_reported_if_no_deployment_waits() {
 async fn a_second_report_is_no_error_even_if_codedeploy_rejects_it() {
     for accepts_repeated_status in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        aws.set_behavior(
-            DEPLOYMENT,
-            Behavior {
-                accepts_repeated_status,
-                ..Behavior::default()
-            },
-        );
+        let behavior = Behavior {
+            accepts_repeated_status,
+            ..Behavior::default()
+        };
+        aws.set_behavior(DEPLOYMENT, behavior);
         for _ in 0..2 {
-            report_to(&aws, report("Completed")).await.unwrap();
+            invoke(&aws, report("Completed")).await.unwrap();
         }
-        assert_eq!(aws.calls().len(), 2);
+        assert_eq!(aws.operations(), [REPORT; 2]);
     }
 }
 
@@ -187,183 +172,118 @@ async fn an_ended_execution_is_reported_per_its_error_and_the_failure_actions() 
         ("TIMED_OUT", None, "Failed"),
     ] {
         let aws = StandIn::start().await.unwrap();
-        report_to(&aws, status_change(status, error, Some(&execution_input())))
-            .await
-            .unwrap();
+        let event = message(&status_change(status, error, Some(&execution_input())));
+        invoke(&aws, event).await.unwrap();
         assert_eq!(aws.statuses(DEPLOYMENT), [reported], "{status} {error:?}");
+        assert_eq!(aws.operations(), [REPORT]);
     }
 }
 
 #[tokio::test]
-async fn an_error_that_the_event_does_not_have_is_described() {
-    for (error, status) in [
-        ("InvalidationTimedOut", "Succeeded"),
-        ("InvalidatedButNotReported", "Succeeded"),
-        ("AccessDenied", "Failed"),
+async fn an_error_or_an_input_that_the_event_does_not_have_is_described() {
+    let input = execution_input();
+    for (status, input, error, reported) in [
+        ("FAILED", Some(&input), "InvalidationTimedOut", "Succeeded"),
+        ("FAILED", Some(&input), "AccessDenied", "Failed"),
+        ("FAILED", None, "InvalidatedButNotReported", "Succeeded"),
+        ("ABORTED", None, "", "Failed"),
     ] {
-        let aws = StandIn::start().await.unwrap();
-        let mut execution = running_execution();
-        execution["status"] = json!("FAILED");
-        execution["error"] = json!(error);
-        let event = status_change("FAILED", None, Some(&execution_input()));
-
-        handle_with(&aws, event, (200, execution)).await.unwrap();
-
-        assert_eq!(aws.statuses(DEPLOYMENT), [status], "{error}");
+        let aws = describing(description(status, error)).await;
+        let event = message(&status_change(status, None, input));
+        invoke(&aws, event).await.unwrap();
+        assert_eq!(aws.statuses(DEPLOYMENT), [reported], "{error}");
     }
 }
 
 #[tokio::test]
-async fn without_a_known_error_the_status_is_per_on_invalidation_failure() {
-    let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
-    let failing = json!({ "__type": "InternalFailure", "message": "Oops." });
-    for (receipts, response, reported) in [
-        ("14", (400, &denied), vec![]),
-        ("15", (400, &denied), vec!["Failed"]),
-        ("14", (500, &failing), vec![]),
-        ("15", (500, &failing), vec!["Failed"]),
+async fn the_queue_repeats_until_the_execution_is_described_but_not_for_too_long() {
+    for body in [
+        status_change("FAILED", None, Some(&execution_input())),
+        failed_invocation(),
     ] {
-        let aws = StandIn::start().await.unwrap();
-        let mut event = status_change("FAILED", None, Some(&execution_input()));
-        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
-        let (status, body) = response;
-
-        let outcome = handle_with(&aws, event, (status, body.clone())).await;
-
-        assert_eq!(
-            aws.statuses(DEPLOYMENT),
-            reported,
-            "{receipts}: {outcome:?}"
-        );
+        let denied = Fault::new("AccessDeniedException", 400, "No.");
+        for response in [denied, unavailable()] {
+            for times in ["1", "14"] {
+                let aws = describing(response.clone()).await;
+                let error = invoke(&aws, message_received(times, &body)).await;
+                let error = error.unwrap_err();
+                assert_eq!(error.error_type, "ExecutionUnreadable");
+                assert_eq!(aws.operations(), [DescribeExecution], "{times}");
+            }
+            let aws = describing(response).await;
+            let output = invoke(&aws, message_received("15", &body)).await.unwrap();
+            assert_eq!(aws.statuses(DEPLOYMENT), ["Failed"]);
+            assert_contains(&output["summary"], &["Reported Failed"]);
+        }
     }
 }
 
 #[tokio::test]
-async fn an_input_too_large_for_the_event_is_described() {
-    let aws = StandIn::start().await.unwrap();
-    let event = status_change("ABORTED", None, None);
-    handle_with(&aws, event, (200, running_execution()))
-        .await
-        .unwrap();
+async fn an_execution_whose_input_is_not_known_is_an_error_however_often_it_is_described() {
+    let aws = describing(unavailable()).await;
+    let ended = status_change("ABORTED", None, None);
 
-    assert_eq!(aws.statuses(DEPLOYMENT), ["Failed"]);
+    let error = invoke(&aws, message_received("15", &ended)).await;
+
+    let error = error.unwrap_err();
+    assert_eq!(error.error_type, "ExecutionUnreadable");
+    assert_contains(&error.error_message, &[EXECUTION]);
 }
 
 #[tokio::test]
-async fn an_execution_that_cannot_be_described_is_an_error_that_the_queue_repeats() {
-    let aws = StandIn::start().await.unwrap();
-
-    let error = report_to(&aws, status_change("ABORTED", None, None))
-        .await
-        .unwrap_err();
-
-    assert!(
-        matches!(&error, Error::ExecutionUnreadable { execution_arn, .. } if execution_arn == EXECUTION),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_failed_hook_function_is_reported_per_on_invalidation_failure_unless_its_execution_was_started()
- {
-    let missing = json!({ "__type": "ExecutionDoesNotExist", "message": "No." });
-    let denied = json!({ "__type": "AccessDeniedException", "message": "No." });
-    let running = running_execution();
-    for (receipts, execution, reported, summary) in [
-        ("1", (400, missing), vec!["Failed"], "Reported Failed"),
-        ("15", (400, denied), vec!["Failed"], "Reported Failed"),
-        (
-            "1",
-            (200, running),
-            vec![],
-            "reports for deployment d-A1B2C3D4E;",
-        ),
+async fn a_failed_hook_function_is_reported_unless_its_execution_was_started() {
+    let missing = Fault::new("ExecutionDoesNotExist", 400, "No.");
+    let running = description("RUNNING", "");
+    let not_here = "reports for deployment d-A1B2C3D4E;";
+    for (response, reported, summary) in [
+        (missing, vec!["Failed"], "Reported Failed"),
+        (running, vec![], not_here),
     ] {
-        let aws = StandIn::start().await.unwrap();
-        let mut event = failed_invocation();
-        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
-        let output = handle_with(&aws, event, execution.clone()).await.unwrap();
-        assert_eq!(aws.statuses(DEPLOYMENT), reported, "{execution:?}");
-        assert!(output.summary.contains(summary), "{output:?}");
-    }
-}
-
-#[tokio::test]
-async fn whether_the_execution_was_started_is_checked_again_if_step_functions_is_not_available() {
-    let aws = StandIn::start().await.unwrap();
-    let error = report_to(&aws, failed_invocation()).await.unwrap_err();
-    assert!(
-        matches!(error, Error::ExecutionUnreadable { .. }),
-        "{error:?}"
-    );
-    assert_eq!(aws.calls(), []);
-}
-
-#[tokio::test]
-async fn if_step_functions_stays_unavailable_the_status_is_reported_without_it() {
-    for (receipts, reported) in [("14", vec![]), ("15", vec!["Failed"])] {
-        let aws = StandIn::start().await.unwrap();
-        let mut event = failed_invocation();
-        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(receipts);
-
-        let outcome = report_to(&aws, event).await;
-
-        assert_eq!(aws.statuses(DEPLOYMENT), reported, "{outcome:?}");
+        let aws = describing(response).await;
+        let output = invoke(&aws, message(&failed_invocation())).await.unwrap();
+        assert_eq!(aws.statuses(DEPLOYMENT), reported);
+        assert_contains(&output["summary"], &[summary]);
     }
 }
 
 #[tokio::test]
 async fn what_is_retryable_and_what_is_not_have_names_of_their_own() {
+    let invalid_id = "InvalidLifecycleEventHookExecutionIdException";
     for (code, status, name) in [
         ("ThrottlingException", 400, "CodeDeployUnavailable"),
         ("InternalFailure", 500, "CodeDeployUnavailable"),
         ("DeploymentDoesNotExistException", 400, "CodeDeployRejected"),
-        (
-            "InvalidLifecycleEventHookExecutionIdException",
-            400,
-            "CodeDeployRejected",
-        ),
+        (invalid_id, 400, "CodeDeployRejected"),
         ("AccessDeniedException", 400, "CodeDeployRejected"),
     ] {
         let aws = StandIn::start().await.unwrap();
-        let fault = Fault::new(code, status, "No.");
-        aws.inject(
-            Operation::PutLifecycleEventHookExecutionStatus,
-            DEPLOYMENT,
-            1,
-            fault,
-        );
+        aws.inject(REPORT, DEPLOYMENT, 1, Fault::new(code, status, "No."));
 
-        let error = report_to(&aws, report("Completed")).await.unwrap_err();
+        let error = invoke(&aws, report("Completed")).await.unwrap_err();
 
-        let diagnostic = Diagnostic::from(error);
-        assert_eq!(diagnostic.error_type, name);
-        for part in [DEPLOYMENT, code, "Succeeded"] {
-            assert!(diagnostic.error_message.contains(part), "{diagnostic:?}");
-        }
-        assert!(!diagnostic.error_message.contains(HOOK), "{diagnostic:?}");
+        assert_eq!(error.error_type, name);
+        assert_contains(&error.error_message, &[DEPLOYMENT, code, "Succeeded"]);
+        assert!(!error.error_message.contains(HOOK), "{error:?}");
     }
 }
 
 #[tokio::test]
 async fn an_invalid_field_of_the_input_is_named() {
     let aws = StandIn::start().await.unwrap();
+    let with_hook = |hook: Value| json!({ "hook": hook, "result": "Failed" });
     for (event, field) in [
         (json!({ "hook": hook() }), "result"),
         (report("Perhaps"), "result"),
-        (json!({ "hook": {}, "result": "Failed" }), "hook"),
-        (
-            json!({ "hook": { "deploymentId": 7 }, "result": "Failed" }),
-            "hook.deploymentId",
-        ),
+        (with_hook(json!({})), "hook"),
+        (with_hook(json!({ "deploymentId": 7 })), "hook.deploymentId"),
         (message(&json!({ "requestPayload": {} })), "requestPayload"),
         (message(&json!({ "source": "aws.states" })), "detail"),
         (message(&json!("what is this?")), "status change"),
         (json!({ "Records": [] }), "Records"),
     ] {
-        let diagnostic = Diagnostic::from(report_to(&aws, event).await.unwrap_err());
-        assert_eq!(diagnostic.error_type, "InvalidInput");
-        assert!(diagnostic.error_message.contains(field), "{diagnostic:?}");
+        let error = invoke(&aws, event).await.unwrap_err();
+        assert_eq!(error.error_type, "InvalidInput");
+        assert_contains(&error.error_message, &[field]);
     }
     assert_eq!(aws.calls(), []);
 }

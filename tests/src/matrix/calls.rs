@@ -70,6 +70,14 @@ impl Target {
         }
     }
 
+    /// The same code as for a distribution makes the call.
+    fn is_of_a_tenant(self) -> bool {
+        matches!(
+            self,
+            Self::TenantCreate | Self::TenantGet | Self::TenantList | Self::Tenant
+        )
+    }
+
     fn item(self) -> Option<usize> {
         match self {
             Self::Create(item) | Self::Get(item) => Some(item),
@@ -286,15 +294,9 @@ fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
     match times {
         Times::Once => false,
         // The same retries as those of CreateInvalidation, or of StartExecution in less time.
-        Times::AFew => matches!(
-            target,
-            Target::Config
-                | Target::TenantCreate
-                | Target::TenantGet
-                | Target::TenantList
-                | Target::Tenant
-                | Target::Deployment
-        ),
+        Times::AFew => {
+            target.is_of_a_tenant() || matches!(target, Target::Config | Target::Deployment)
+        }
         Times::Many => target != Target::Report || kind.class().ends_the_function(),
         Times::Always => is_of_the_queue && kind == FaultKind::TimesOut,
     }
@@ -307,7 +309,7 @@ fn case(target: Target, kind: FaultKind, times: Times) -> Case {
         target
             .base(name)
             .fault_at(target.item(), target.operation(), times.count(), fault);
-    case.quick = times == Times::Once;
+    case.quick = times == Times::Once && !target.is_of_a_tenant();
     case.long = times != Times::Once;
     expect::expect(case, target, kind.class(), times)
 }

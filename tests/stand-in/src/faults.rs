@@ -2,12 +2,15 @@
 
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What happens to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub enum Fault {
     /// The call has no effect and gets an error response.
     Rejected(ServiceError),
+    /// The call has no effect and gets a successful response with this document, of a service that speaks JSON.
+    Response(Value),
     /// The call has no effect, and the connection fails.
     Before(ConnectionFault),
     /// The call has its effect, and then the connection fails.

@@ -26,11 +26,22 @@ pub async fn invoke(shared: &Shared, request: HttpRequest, name: &str) -> Respon
 }
 
 /// Step Functions' operations on an execution.
-pub async fn execution(shared: &Shared, request: HttpRequest, mut call: Call) -> Response {
-    let name = call.subject.clone();
+pub async fn execution(
+    shared: &Shared,
+    request: HttpRequest,
+    operation: Operation,
+    document: Value,
+) -> Response {
+    let name = document["name"].as_str().or_else(|| {
+        let arn = document["executionArn"].as_str()?;
+        arn.rsplit(':').next()
+    });
+    let name = name.unwrap_or_default();
     let is_about = |prefix: &str| name.starts_with(prefix);
     let url = latest(&shared.lock().step_functions_urls, is_about);
-    call.caller_reference = Some(name);
+    let mut call = Call::new(operation, name, &request);
+    call.caller_reference = Some(name.to_owned());
+    call.request = Request::Document(document);
     let work = async |_: Option<&Fault>| forward(url, request).await;
     respond(shared, call, Protocol::Json10, work).await
 }
@@ -42,7 +53,7 @@ pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> 
     let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
     let deployment_id = deployment_id.unwrap_or_default();
     let mut call = Call::new(Operation::SendMessage, deployment_id, &request);
-    call.request = Request::Message(document);
+    call.request = Request::Document(document);
     let url = shared.lock().lambda_and_sqs_url.clone();
     respond(shared, call, Protocol::Json10, async |_| match url {
         Some(_) => forward(url, request).await,

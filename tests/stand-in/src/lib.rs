@@ -151,12 +151,13 @@ impl StandIn {
         urls.push((name.to_owned(), url.to_owned()));
     }
 
-    /// The requests to send messages about a deployment to SQS, oldest first.
-    pub fn messages(&self, deployment_id: &str) -> Vec<Value> {
-        let calls = self.calls_about(deployment_id).into_iter();
+    /// The documents of all calls of an operation that has them, oldest first. See [`Request::Document`].
+    pub fn documents(&self, operation: Operation) -> Vec<Value> {
+        let calls = self.calls().into_iter();
+        let calls = calls.filter(|call| call.operation == operation);
         calls
             .filter_map(|call| match call.request {
-                Request::Message(request) => Some(request),
+                Request::Document(document) => Some(document),
                 _ => None,
             })
             .collect()
@@ -165,6 +166,12 @@ impl StandIn {
     /// All calls, oldest first.
     pub fn calls(&self) -> Vec<Call> {
         self.state.lock().calls.clone()
+    }
+
+    /// The operations of all calls, oldest first.
+    pub fn operations(&self) -> Vec<Operation> {
+        let calls = &self.state.lock().calls;
+        calls.iter().map(|call| call.operation).collect()
     }
 
     /// The calls about something, oldest first. For `about` see [`Call::is_about`].

@@ -97,8 +97,8 @@ pub enum Request {
         /// `Succeeded` or `Failed`.
         status: String,
     },
-    /// The request that sends a message to SQS.
-    Message(Value),
+    /// The whole document, of a call for Step Functions or SQS.
+    Document(Value),
     /// Nothing.
     Nothing,
 }

@@ -35,6 +35,7 @@ pub async fn respond(
     let fault = shared.lock().take_fault(&call);
     let result = match &fault {
         Some(Fault::Rejected(error)) => Err(error.clone()),
+        Some(Fault::Response(document)) => Ok(protocol.json(document)),
         Some(Fault::Before(connection_fault)) => {
             call.error = Some(format!("{connection_fault:?}"));
             Ok(connection_fault.into_response())

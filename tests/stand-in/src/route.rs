@@ -3,7 +3,7 @@
 use axum::{body::Bytes, http, response::Response};
 use serde_json::Value;
 
-use crate::{Call, Operation, Protocol, ServiceError, Shared, cloudfront, codedeploy, forward};
+use crate::{Operation, Protocol, ServiceError, Shared, cloudfront, codedeploy, forward};
 
 pub type HttpRequest = http::Request<Bytes>;
 
@@ -63,15 +63,10 @@ async fn route_by_target(shared: &Shared, request: HttpRequest) -> Response {
             codedeploy::get_deployment(shared, &request, &body).await
         }
         "AWSStepFunctions.StartExecution" => {
-            let name = body["name"].as_str().unwrap_or_default();
-            let call = Call::new(Operation::StartExecution, name, &request);
-            forward::execution(shared, request, call).await
+            forward::execution(shared, request, Operation::StartExecution, body).await
         }
         "AWSStepFunctions.DescribeExecution" => {
-            let arn = body["executionArn"].as_str().unwrap_or_default();
-            let name = arn.rsplit(':').next().unwrap_or_default();
-            let call = Call::new(Operation::DescribeExecution, name, &request);
-            forward::execution(shared, request, call).await
+            forward::execution(shared, request, Operation::DescribeExecution, body).await
         }
         "AmazonSQS.SendMessage" => forward::message(shared, request, body).await,
         _ => {

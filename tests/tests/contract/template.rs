@@ -9,7 +9,10 @@ use std::{
 use regex::Regex;
 use serde_json::json;
 use shared::{
-    failure_action::FailureAction, invalidation::DistributionId, items::CacheTag, path::Path,
+    failure_action::FailureAction,
+    invalidation::{DistributionId, DistributionTenantId},
+    items::CacheTag,
+    path::Path,
 };
 use tests::local_aws::repository;
 
@@ -59,7 +62,9 @@ fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
     let expected = BTreeSet::from(FUNCTIONS.map(|(stem, _)| stem.to_owned()));
     assert_eq!(stems("sam/events"), expected);
     let mut folders = stems("functions");
-    assert!(folders.remove("shared"));
+    for library in ["cloudfront", "shared"] {
+        assert!(folders.remove(library));
+    }
     assert_eq!(folders, expected);
     let template = template();
     for stem in &folders {
@@ -105,16 +110,36 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
         let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str();
         Regex::new(pattern.unwrap()).unwrap()
     };
-    let (ids, paths, tags) = (
+    let (ids, tenant_ids, paths, tags) = (
         pattern("DistributionIds"),
+        pattern("DistributionTenantIds"),
         pattern("Paths"),
         pattern("CacheTags"),
     );
     let tried = "E2QWRUHAPOMQZL EDFDVBD6EXAMPLE E2 e2qwruhapomqzl E2QWRUHAPOM-ZL * \
         arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL";
-    for id in tried.split(' ').chain([""]) {
+    for id in tried.split(' ') {
         let accepted = DistributionId::try_from(id.to_owned()).is_ok();
         assert_eq!(ids.is_match(id), accepted, "{id:?}");
+    }
+    for id in [
+        "dt_2wjDZi3hD1ivOXf6rpZJO1AB",
+        "dt_1",
+        "dt_",
+        "DT_1",
+        "dt_a-b",
+        "E2QWRUHAPOMQZL",
+    ] {
+        let accepted = DistributionTenantId::try_from(id.to_owned()).is_ok();
+        assert_eq!(tenant_ids.is_match(id), accepted, "{id:?}");
+    }
+    for (ids, one, other) in [
+        (ids, "E2QWRUHAPOMQZL", "E1WEBSITE00001"),
+        (tenant_ids, "dt_1", "dt_2"),
+    ] {
+        assert!(ids.is_match(&format!("{one},{other}")));
+        // The permissions would be for an id with a space.
+        assert!(!ids.is_match(&format!("{one}, {other}")));
     }
     let tried = r#"/ /* /index.html /images/* /a%20b /a?b=c&d=e /@scope/~x /a(1)!$'+;:= index.html * /a*b /** /a%2 /a%zz
         /ä /a"b /[id] /{x} /a|b /a^b /a`b /a\b /#tag /<x>"#;
