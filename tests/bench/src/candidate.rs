@@ -1,130 +1,63 @@
 //! The Lambda functions that are measured.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use strum::{Display, EnumString, VariantArray};
-use tests::{
-    command,
-    local_aws::{repository, tool},
-};
+use serde::{Deserialize, Serialize};
+use tests::{command, local_aws::repository};
 use tokio::process::Command;
 
-/// The product's functions. `Display` writes the name of the folder, `Debug` what the resource's name begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub enum Function {
-    Hook,
-    CreateInvalidation,
-    CheckInvalidation,
-    ReportStatus,
-}
-
-impl Function {
-    /// An event from `sam/events`.
-    pub fn event(self) -> Result<String> {
-        let name = match self {
-            Self::Hook => "hook",
-            Self::CreateInvalidation => "create-invalidation",
-            Self::CheckInvalidation => "check-invalidation.in-progress",
-            Self::ReportStatus => "report-status.succeeded",
-        };
-        let file = repository().join(format!("sam/events/{name}.json"));
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
-    }
-}
-
-/// In the order of the tables, with their names there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display)]
-pub enum Candidate {
-    /// Does nothing; the product's profile and logging.
-    #[strum(to_string = "hello world (no AWS call)")]
-    HelloWorld,
-    /// As deployed.
-    #[strum(to_string = "{0}")]
-    Product(Function),
-    /// The same handler with the SDK's default features and cargo's default profile.
-    #[strum(to_string = "{0}, SDK defaults")]
-    SdkDefaults(Function),
-    /// What people write instead: creates an invalidation and reports `Succeeded` at once.
-    #[strum(to_string = "Node.js, bundled")]
-    Node,
-    #[strum(to_string = "Python, boto3")]
-    Python,
+/// An entry of `candidates.yaml`. All paths are relative to the repository.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// As in the tables.
+    pub name: String,
+    /// Whether it is one of the product's functions.
+    #[serde(default)]
+    pub is_ours: bool,
+    /// Whether the plot leaves it out.
+    #[serde(default)]
+    is_only_in_tables: bool,
+    /// The file in its zip, if that is not the program.
+    artifact: Option<String>,
+    /// A program and its arguments.
+    command: Vec<String>,
+    /// The event of `sam/events` that it is invoked with.
+    event: String,
+    /// What its response contains if it has done its work, without white space.
+    pub response: String,
 }
 
 impl Candidate {
-    pub fn all() -> Vec<Self> {
-        let functions =
-            |candidate: fn(Function) -> Self| Function::VARIANTS.iter().copied().map(candidate);
-        [Self::HelloWorld]
-            .into_iter()
-            .chain(functions(Self::Product))
-            .chain(functions(Self::SdkDefaults))
-            .chain([Self::Node, Self::Python])
-            .collect()
+    pub fn all() -> Result<Vec<Self>> {
+        serde_yaml_ng::from_str(include_str!("candidates.yaml")).context("candidates.yaml")
     }
 
-    pub fn command(self) -> Command {
-        let folder = target().join("bench");
-        let (program, arguments) = match self {
-            Self::Node => (folder.join("node"), vec!["index.js"]),
-            Self::Python => (
-                tool("boto3", "python"),
-                vec!["-m", "awslambdaric", "blog_post.handler"],
-            ),
-            _ => (self.artifact(), vec![]),
-        };
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder);
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(repository().join(&self.command[0]));
+        command.args(&self.command[1..]);
+        command.current_dir(repository().join("target/bench"));
         command
     }
 
-    /// The file in its zip.
-    fn artifact(self) -> PathBuf {
-        target().join(match self {
-            Self::HelloWorld => "bench/hello-world/bootstrap".to_owned(),
-            Self::Product(function) => format!("sam-lambda/{function:?}Function/bootstrap"),
-            Self::SdkDefaults(function) => format!("sdk-defaults/release/{function}"),
-            Self::Node => "bench/index.js".to_owned(),
-            Self::Python => "bench/blog_post.py".to_owned(),
-        })
-    }
-
-    /// The function whose event it is invoked with.
-    pub fn function(self) -> Function {
-        match self {
-            Self::Product(function) | Self::SdkDefaults(function) => function,
-            Self::HelloWorld | Self::Node | Self::Python => Function::Hook,
-        }
-    }
-
-    /// What its response contains if it has done its work.
-    pub fn expected_response(self) -> &'static str {
-        match (self, self.function()) {
-            (Self::HelloWorld, _) => "world",
-            (Self::Node | Self::Python, _) => r#""Succeeded""#,
-            (_, Function::Hook) => r#""outcome":"Started""#,
-            (_, Function::CreateInvalidation) => r#""invalidationId":""#,
-            (_, Function::CheckInvalidation) => r#""status":"InProgress""#,
-            (_, Function::ReportStatus) => r#""reportedStatus":"Succeeded""#,
-        }
+    pub fn event(&self) -> Result<String> {
+        event(&self.event)
     }
 
     /// The size of its zip in MB, as SAM makes it.
-    pub async fn zip_size(self, folder: &Path) -> Result<f64> {
+    pub async fn zip_size(&self, folder: &Path) -> Result<f64> {
+        let file = repository().join(self.artifact.as_ref().unwrap_or(&self.command[0]));
         let zip = folder.join("package.zip");
         let mut zipfile = Command::new("python3");
         zipfile.args(["-m", "zipfile", "--create"]);
-        command::run(zipfile.args([&zip, &self.artifact()])).await?;
+        command::run(zipfile.args([&zip, &file])).await?;
         Ok(zip.metadata()?.len() as f64 / 1e6)
     }
 }
 
-/// The folder that everything is built in.
-pub fn target() -> PathBuf {
-    repository().join("target")
+/// An event of `sam/events`.
+pub fn event(name: &str) -> Result<String> {
+    let file = repository().join(format!("sam/events/{name}.json"));
+    fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }

@@ -8,16 +8,16 @@ mod executions;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
+use serde::Serialize;
 
 use self::executions::Executions;
-use crate::candidate::Function;
 
 /// The numbers of distributions that are invalidated.
 pub const DISTRIBUTIONS: [u32; 3] = [1, 5, 50];
 /// The interval of the alternatives: that of `aws cloudfront wait invalidation-completed` and of boto3's waiter.
 pub const POLL_SECONDS: u32 = 20;
-/// How many seconds invalidations take, and how many times faster the clocks run.
-pub const INVALIDATION_TIMES: [(u32, u32); 5] = [(10, 1), (20, 1), (60, 1), (600, 10), (3000, 20)];
+/// How many times faster clocks run, and how many seconds invalidations take by them.
+pub const CLOCKS: [(u32, &[u32]); 3] = [(1, &[10, 20, 60]), (10, &[600]), (20, &[3000])];
 
 /// The files of the state machines.
 pub const PRODUCT: &str = "statemachine/invalidate.asl.json";
@@ -48,23 +48,23 @@ impl Case {
 }
 
 /// What a deployment uses, the hook function included.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Usage {
     /// States entered, which is what Step Functions charges for.
-    pub transitions: usize,
-    pub invocations: BTreeMap<Function, usize>,
-    pub api_calls: usize,
-    pub history_events: usize,
+    pub transitions: u32,
+    /// By the names of the functions.
+    pub invocations: BTreeMap<String, u32>,
+    pub api_calls: u32,
+    pub history_events: u32,
 }
 
 /// Runs all cases side by side.
 pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Usage>> {
     let mut running = Vec::new();
     for machine in [PRODUCT, POLLER] {
-        let by_speed = INVALIDATION_TIMES.chunk_by(|(_, a), (_, b)| a == b);
         // The fastest clocks first, so that these executions end while the slower ones run.
-        for times in by_speed.rev() {
-            let cases = times.iter().flat_map(|&(seconds, _)| {
+        for (speed, times) in CLOCKS.into_iter().rev() {
+            let cases = times.iter().flat_map(|&seconds| {
                 DISTRIBUTIONS.map(|distributions| Case {
                     machine,
                     seconds,
@@ -72,7 +72,7 @@ pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Usage>> {
                 })
             });
             let cases = cases.filter(Case::is_possible).collect();
-            running.push(Executions::start(machine, times[0].1, cases, folder).await?);
+            running.push(Executions::start(machine, speed, cases, folder).await?);
         }
     }
     let mut usage = BTreeMap::new();

@@ -10,13 +10,14 @@ mod candidate;
 mod costs;
 mod cpu_limit;
 mod measure;
-mod plot;
+mod prices;
 mod report;
 mod runtime_api;
 mod schedule;
 mod server;
+mod targets;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 use tests::{guardian, local_aws::repository};
@@ -24,13 +25,17 @@ use tests::{guardian, local_aws::repository};
 use crate::{
     aws_services::AwsServices,
     candidate::Candidate,
-    cpu_limit::CpuLimit,
-    measure::{Run, Sample, measure},
-    report::{DEPLOYED, MEMORIES, Measured},
+    cpu_limit::{CpuLimit, Memory},
+    measure::{Measured, Samples, measure},
+    report::Report,
 };
 
 /// Processes of each candidate, with and without a limit.
 const ROUNDS: usize = 20;
+/// The memory that the template gives each function.
+const DEPLOYED: Memory = 128;
+/// The memory sizes that the product is measured with.
+const MEMORIES: [Memory; 3] = [DEPLOYED, 256, 512];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -44,70 +49,75 @@ async fn main() -> Result<()> {
 }
 
 async fn run() -> Result<()> {
-    let folder = candidate::target().join("bench");
+    let folder = repository().join("target/bench");
     fs::create_dir_all(&folder)?;
-    let mut zips = BTreeMap::new();
-    for candidate in Candidate::all() {
-        zips.insert(candidate, candidate.zip_size(&folder).await?);
+    let mut candidates = Vec::new();
+    for candidate in Candidate::all()? {
+        candidates.push(Measured {
+            zip: candidate.zip_size(&folder).await?,
+            full: Samples::default(),
+            limited: MEMORIES.map(|memory| (memory, Samples::default())).into(),
+            candidate,
+        });
     }
     println!("starting each candidate {ROUNDS} times …");
-    let samples = samples(&folder).await?;
+    start_all(&mut candidates, &folder).await?;
     println!("running deployments, to count what they use …");
     let logs = folder.join("moto");
     if logs.exists() {
         fs::remove_dir_all(&logs)?;
     }
     fs::create_dir(&logs)?;
-    let measured = Measured {
+    let report = Report {
         machine: machine(),
-        zips,
-        samples,
+        candidates,
         usage: costs::count(&logs).await?,
     };
-    let docs = repository().join("docs/performance");
-    let text = measured.text();
-    fs::write(docs.join("measured.md"), &text)?;
-    plot::cold_starts(&docs.join("cold-starts.svg"), &measured.bars())?;
-    plot::schedules(&docs.join("schedules.svg"))?;
-    println!("\n{text}\n{}", measured.ratios().trim_end());
+    let text = report.write(&repository().join("docs/performance"))?;
+    println!("\n{}", text.trim_end());
     Ok(())
 }
 
-async fn samples(folder: &Path) -> Result<BTreeMap<Run, Vec<Sample>>> {
+async fn start_all(candidates: &mut [Measured], folder: &Path) -> Result<()> {
     let services = AwsServices::start(folder).await?;
     let log = folder.join("candidate.log");
-    let mut runs = runs();
-    let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut runs = runs(candidates);
     for round in 0..=ROUNDS {
         // A candidate is slower after one that fills the processor's caches.
         fastrand::Rng::with_seed(round as u64).shuffle(&mut runs);
-        for &run in &runs {
-            let sample = measure(&services, run, &log).await?;
-            // The first round fills the page cache, and is not counted.
-            if round > 0 {
-                samples.entry(run).or_default().push(sample);
-            }
+        for &(number, memory) in &runs {
+            let Measured {
+                candidate,
+                full,
+                limited,
+                ..
+            } = &mut candidates[number];
+            let samples = match memory {
+                // The first round fills the page cache, and is not counted.
+                _ if round == 0 => &mut Samples::default(),
+                None => full,
+                Some(memory) => limited.entry(memory).or_default(),
+            };
+            measure(&services, candidate, memory, samples, &log).await?;
         }
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// All of a round: every candidate without a limit and with the deployed memory, the product with more memory too.
-fn runs() -> Vec<Run> {
-    let mut runs: Vec<_> = Candidate::all()
-        .into_iter()
-        .map(|candidate| (candidate, None))
-        .collect();
-    if let Err(error) = CpuLimit::new(DEPLOYED) {
+fn runs(candidates: &[Measured]) -> Vec<(usize, Option<Memory>)> {
+    let limit = CpuLimit::new(DEPLOYED);
+    if let Err(error) = &limit {
         println!("no figures with a limited processor: only root can limit it ({error})");
-        return runs;
     }
-    for candidate in Candidate::all() {
-        let is_ours = matches!(candidate, Candidate::Product(_));
-        let memories = MEMORIES
-            .into_iter()
-            .filter(|memory| is_ours || *memory == DEPLOYED);
-        runs.extend(memories.map(|memory| (candidate, Some(memory))));
+    let mut runs = Vec::new();
+    for (number, measured) in candidates.iter().enumerate() {
+        runs.push((number, None));
+        let memories = MEMORIES.into_iter();
+        let memories = memories.filter(|memory| measured.candidate.is_ours || *memory == DEPLOYED);
+        if limit.is_ok() {
+            runs.extend(memories.map(|memory| (number, Some(memory))));
+        }
     }
     runs
 }

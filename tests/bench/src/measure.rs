@@ -1,6 +1,7 @@
 //! Runs one process of a candidate, and measures it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::Stdio,
@@ -8,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
@@ -22,48 +24,65 @@ const WARM: usize = 5;
 /// Longer than the slowest candidate needs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The measurements of one process, in milliseconds and MiB.
-#[derive(Debug, Clone, Copy)]
-pub struct Sample {
+/// The measurements of a candidate's processes, in milliseconds and MiB.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Samples {
     /// From exec to the first request for an event.
-    pub init: f64,
+    pub init: Vec<f64>,
     /// The first invocation, with its AWS calls.
-    pub first: f64,
-    /// The median of the invocations after it.
-    pub warm: f64,
+    pub first: Vec<f64>,
+    /// Both.
+    pub cold: Vec<f64>,
+    /// The median of the invocations after the first.
+    pub warm: Vec<f64>,
     /// The most memory.
-    pub peak: f64,
+    pub peak: Vec<f64>,
 }
 
-impl Sample {
-    pub fn cold(&self) -> f64 {
-        self.init + self.first
-    }
+/// A candidate, and what was measured.
+#[derive(Debug, Serialize)]
+pub struct Measured {
+    #[serde(flatten)]
+    pub candidate: Candidate,
+    /// The size of its zip, in MB.
+    pub zip: f64,
+    /// With all of a processor.
+    pub full: Samples,
+    /// With the shares that come with memory sizes; empty where it was not measured.
+    pub limited: BTreeMap<Memory, Samples>,
 }
 
-/// The lower quartile, the median and the upper quartile of one value or more.
-pub fn quartiles(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
-    let mut values: Vec<_> = values.into_iter().collect();
+/// The lower quartile, the median and the upper quartile; none of no values.
+pub fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
+    let mut values = values.to_vec();
     values.sort_unstable_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
+    let last = values.len().checked_sub(1)?;
+    Some([1, 2, 3].map(|quarter| values[last * quarter / 4]))
 }
 
-/// A candidate, and the memory that limits its processor.
-pub type Run = (Candidate, Option<Memory>);
+/// NaN of no values.
+pub fn median(values: &[f64]) -> f64 {
+    quartiles(values).map_or(f64::NAN, |[_, median, _]| median)
+}
 
-/// Starts a candidate, invokes it, and kills it. Its processor is limited after the initialization, for which Lambda gives
-/// every function more.
-pub async fn measure(services: &AwsServices, run: Run, log: &Path) -> Result<Sample> {
-    let (candidate, memory) = run;
+/// Starts a candidate, invokes it, and kills it. With a memory, its processor is limited after the initialization, for which
+/// Lambda gives every function more.
+pub async fn measure(
+    services: &AwsServices,
+    candidate: &Candidate,
+    memory: Option<Memory>,
+    samples: &mut Samples,
+    log: &Path,
+) -> Result<()> {
     // A new group for each process, so that the usage of an earlier process does not count.
     let limit = memory.map(CpuLimit::new).transpose()?;
     let mut api = RuntimeApi::start().await?;
-    let event = candidate.function().event()?;
+    let event = candidate.event()?;
     let output = fs::File::create(log)?;
     let mut command = candidate.command();
     command
         .env_clear()
-        .envs(services.environment.iter().cloned())
+        .envs(services.environment())
         .env("AWS_LAMBDA_RUNTIME_API", api.server.address.to_string())
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
@@ -71,45 +90,40 @@ pub async fn measure(services: &AwsServices, run: Run, log: &Path) -> Result<Sam
         .kill_on_drop(true);
     let started = Instant::now();
     let process = command.spawn();
-    let mut process = process.with_context(|| format!("{candidate} has not been built"))?;
+    let mut process = process.with_context(|| format!("{} has not been built", candidate.name))?;
     let id = process.id().context("it has exited")?;
     let invocations = async {
-        let init = milliseconds(api.event_requested().await? - started);
+        let mut next = api.request("/next").await?;
+        let init = milliseconds(next.at - started);
         if let Some(limit) = &limit {
             limit.apply_to(id)?;
         }
-        let first = invoke(&mut api, candidate, &event).await?;
-        let mut warm = Vec::new();
-        for _ in 0..WARM {
-            api.event_requested().await?;
-            warm.push(invoke(&mut api, candidate, &event).await?);
+        let mut times = [0.0; 1 + WARM];
+        for time in &mut times {
+            let sent = Instant::now();
+            next.respond(&event);
+            let response = api.request("/response").await?;
+            *time = milliseconds(response.at - sent);
+            let compact: String = response.body.split_whitespace().collect();
+            ensure!(compact.contains(&candidate.response), "responded {compact}");
+            drop(response);
+            next = api.request("/next").await?;
         }
-        Ok(Sample {
-            init,
-            first,
-            warm: quartiles(warm)[1],
-            peak: peak_memory(id)?,
-        })
+        let [first, warm @ ..] = times;
+        samples.init.push(init);
+        samples.first.push(first);
+        samples.cold.push(init + first);
+        samples.warm.push(median(&warm));
+        samples.peak.push(peak_memory(id)?);
+        Ok(())
     };
-    let sample = tokio::select! {
-        sample = timeout(TIMEOUT, invocations) => sample.context("no response").flatten(),
+    let measured = tokio::select! {
+        measured = timeout(TIMEOUT, invocations) => measured.context("no response").flatten(),
         status = process.wait() => Err(anyhow!("it exited: {:?}", status?)),
     };
     // Its control group can be removed only then.
     process.kill().await?;
-    sample.with_context(|| format!("{candidate}; its log: {}", log.display()))
-}
-
-async fn invoke(api: &mut RuntimeApi, candidate: Candidate, event: &str) -> Result<f64> {
-    let sent = Instant::now();
-    let (at, response) = api.invoke(event).await?;
-    let compact: String = response.split_whitespace().collect();
-    let expected = candidate.expected_response();
-    ensure!(
-        compact.contains(expected),
-        "responded {response}, not {expected}"
-    );
-    Ok(milliseconds(at - sent))
+    measured.with_context(|| format!("{}; its log: {}", candidate.name, log.display()))
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -1,6 +1,6 @@
 //! Lambda's runtime API for one process: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use axum::{
@@ -11,75 +11,78 @@ use axum::{
 };
 use tests::local_aws::{ACCOUNT, REGION};
 use tokio::sync::{
-    Mutex,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    oneshot,
 };
 
 use crate::server::Server;
 
-/// When it came, its path, and its body.
-type Request = (Instant, String, String);
+/// A request of the function. It waits for its response until it is dropped.
+pub struct Request {
+    pub at: Instant,
+    path: String,
+    pub body: String,
+    event: oneshot::Sender<String>,
+}
+
+impl Request {
+    /// Sends the function an event.
+    pub fn respond(self, event: &str) {
+        // If the function is gone, there will be no response to it.
+        let _ = self.event.send(event.to_owned());
+    }
+}
 
 pub struct RuntimeApi {
     requests: UnboundedReceiver<Request>,
-    events: UnboundedSender<String>,
     pub server: Server,
 }
 
-/// The process's ends of the channels.
-type Channels = Arc<(UnboundedSender<Request>, Mutex<UnboundedReceiver<String>>)>;
-
 impl RuntimeApi {
     pub async fn start() -> Result<Self> {
-        let (request_sender, requests) = unbounded_channel();
-        let (events, event_receiver) = unbounded_channel();
-        let channels: Channels = Arc::new((request_sender, Mutex::new(event_receiver)));
-        Ok(Self {
-            requests,
-            events,
-            server: Server::http(Router::new().fallback(respond).with_state(channels)).await?,
-        })
+        let (sender, requests) = unbounded_channel();
+        let router = Router::new().fallback(respond).with_state(sender);
+        let server = Server::http(router).await?;
+        Ok(Self { requests, server })
     }
 
-    /// Waits until the function requests an event, and returns the time of the request.
-    pub async fn event_requested(&mut self) -> Result<Instant> {
-        let (at, _) = self.expect("/next").await?;
-        Ok(at)
-    }
-
-    /// Sends the function an event, and returns the time of its response and the response.
-    pub async fn invoke(&mut self, event: &str) -> Result<(Instant, String)> {
-        self.events.send(event.to_owned())?;
-        self.expect("/response").await
-    }
-
-    async fn expect(&mut self, suffix: &str) -> Result<(Instant, String)> {
+    /// Waits for the next request of the function, whose path must end with this.
+    pub async fn request(&mut self, path: &str) -> Result<Request> {
         let request = self.requests.recv().await;
-        let (at, path, body) = request.context("the runtime API has stopped")?;
+        let request = request.context("the runtime API has stopped")?;
+        let Request {
+            path: called, body, ..
+        } = &request;
         ensure!(
-            path.ends_with(suffix),
-            "called {path}, not {suffix}: {body}"
+            called.ends_with(path),
+            "called {called}, not {path}: {body}"
         );
-        Ok((at, body))
+        Ok(request)
     }
 }
 
-async fn respond(State(channels): State<Channels>, uri: Uri, body: String) -> Response {
-    let request = (Instant::now(), uri.path().to_owned(), body);
-    let (requests, events) = &*channels;
+async fn respond(
+    State(requests): State<UnboundedSender<Request>>,
+    uri: Uri,
+    body: String,
+) -> Response {
+    let (event, receiver) = oneshot::channel();
+    let request = Request {
+        at: Instant::now(),
+        path: uri.path().to_owned(),
+        body,
+        event,
+    };
     // Nothing receives it when the process is about to be killed.
     let _ = requests.send(request);
-    if !uri.path().ends_with("/next") {
+    let Ok(event) = receiver.await else {
         return StatusCode::ACCEPTED.into_response();
-    }
-    let event = events.lock().await.recv().await.unwrap_or_default();
+    };
     let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:bench");
     let trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
+    let request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
     let headers = [
-        (
-            "lambda-runtime-aws-request-id",
-            "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-        ),
+        ("lambda-runtime-aws-request-id", request_id),
         ("lambda-runtime-deadline-ms", "4102444800000"),
         ("lambda-runtime-invoked-function-arn", &arn),
         ("lambda-runtime-trace-id", trace),

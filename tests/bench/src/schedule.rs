@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use shared::schedule::{next_check, whole_seconds};
 
 /// `MaxWaitSeconds` of the template's default: the time of the last check.
@@ -40,7 +41,7 @@ fn in_progress(seconds: f64) -> f64 {
 }
 
 /// The mean cost of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
     /// From `Completed` to the check that finds it, in seconds.
     pub delay: f64,

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
+    rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer},
 };
 
 /// Where Linux distributions keep the authorities that they trust.
@@ -42,14 +42,11 @@ impl Server {
 
     /// Terminates TLS in front of an HTTP server.
     pub async fn https(behind: SocketAddr, certificate: &Certificate) -> Result<Self> {
-        let acceptor = certificate.acceptor.clone();
+        let acceptor = certificate.0.clone();
         Self::start(async move |listener| {
             while let Ok((client, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    // A client that is killed leaves a broken connection.
-                    let _ = forward(client, acceptor, behind).await;
-                });
+                // A client that is killed leaves a broken connection, which is not an error.
+                tokio::spawn(forward(client, acceptor.clone(), behind));
             }
         })
         .await
@@ -77,33 +74,24 @@ async fn forward(client: TcpStream, acceptor: TlsAcceptor, behind: SocketAddr) -
 }
 
 /// A certificate for 127.0.0.1 that only the candidates trust.
-pub struct Certificate {
-    acceptor: TlsAcceptor,
-    pub file: PathBuf,
-    /// The file with it and all authorities that the machine trusts: as many as a client reads on Lambda.
-    pub bundle: PathBuf,
-}
+pub struct Certificate(TlsAcceptor);
 
 impl Certificate {
+    /// Writes it to `certificate.pem`, and to `bundle.pem` together with all authorities that the machine trusts: as many as
+    /// a client reads on Lambda.
     pub fn new(folder: &Path) -> Result<Self> {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()])?;
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
+        let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key.into())?;
         let trusted = TRUSTED
             .iter()
             .find_map(|file| fs::read_to_string(file).ok())
             .with_context(|| format!("none of {TRUSTED:?} exists: install ca-certificates"))?;
-        let [file, bundle] = ["certificate.pem", "bundle.pem"].map(|file| folder.join(file));
-        fs::write(&file, cert.pem())?;
-        fs::write(&bundle, trusted + &cert.pem())?;
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            file,
-            bundle,
-        })
+        fs::write(folder.join("certificate.pem"), cert.pem())?;
+        fs::write(folder.join("bundle.pem"), trusted + &cert.pem())?;
+        Ok(Self(Arc::new(config).into()))
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use aws_sdk_sfn::{Client, types::ExecutionStatus};
+use aws_sdk_sfn::types::ExecutionStatus;
 use axum::{
     Json, Router,
     body::Bytes,
@@ -14,18 +14,18 @@ use report_status::FailureActions;
 use serde_json::{Value, json};
 use shared::failure_action::FailureAction;
 use stand_in::{Clock, StandIn};
-use strum::VariantArray;
 use tests::{
+    follow::follow,
     local_aws::{ACCOUNT, REGION, repository},
     moto::Moto,
 };
 use tokio::time::{sleep, timeout};
 
 use super::{Case, POLL_SECONDS, Usage};
-use crate::{candidate::Function, server::Server};
+use crate::server::Server;
 
 /// Longer than any execution: moto computes the deadline by the real clock, and the functions compare it with a faster one.
-const MAX_WAIT_SECONDS: &str = "100000";
+const MAX_WAIT_SECONDS: u64 = 100_000;
 /// The state machine creates an invalidation every two seconds.
 const CREATE_TIMEOUT: Duration = Duration::from_mins(3);
 const REFRESH_INTERVAL: Duration = Duration::from_millis(200);
@@ -57,7 +57,7 @@ impl Executions {
         let clock = Clock::at_speed(speed);
         let stand_in = StandIn::start_with(clock).await?;
         let config = stand_in.client_config();
-        let lambda = Arc::new(Lambda {
+        let functions = Arc::new(Functions {
             clock,
             cloudfront: aws_sdk_cloudfront::Client::new(&config),
             report_status: report_status::Clients::new(&config),
@@ -66,23 +66,22 @@ impl Executions {
             .route("/2015-03-31/functions/{name}/invocations", post(invoke))
             // EventBridge.
             .route("/", post(async || Json(json!({ "FailedEntryCount": 0 }))))
-            .with_state(lambda);
+            .with_state(functions);
         let lambda = Server::http(router).await?;
         let url = format!("http://{}", lambda.address);
         let moto = Moto::start(1.0 / f64::from(speed), &url, &url, folder).await?;
-        let sfn = moto.sfn.clone();
-        let state_machine = sfn.create_state_machine().name("bench");
-        let state_machine = state_machine.definition(definition(machine)?);
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/bench");
-        let state_machine = state_machine.role_arn(role).send().await?;
+        let create = moto.sfn.create_state_machine().name("bench");
+        let create = create.definition(definition(machine)?);
+        let create = create.role_arn(format!("arn:aws:iam::{ACCOUNT}:role/bench"));
+        let state_machine = create.send().await?.state_machine_arn;
         let mut running = Vec::new();
         for (number, case) in cases.into_iter().enumerate() {
             let deployment = format!("{DEPLOYMENTS}{number:05}");
             let time = Duration::from_secs(case.seconds.into());
             stand_in.invalidations_take(&deployment, Some(time));
-            let start = sfn.start_execution().name(&deployment);
+            let start = moto.sfn.start_execution().name(&deployment);
+            let start = start.state_machine_arn(&state_machine);
             let start = start.input(case.input(&deployment).to_string());
-            let start = start.state_machine_arn(&state_machine.state_machine_arn);
             running.push((case, deployment, start.send().await?.execution_arn));
         }
         let expected: u32 = running.iter().map(|(case, ..)| case.distributions).sum();
@@ -105,17 +104,46 @@ impl Executions {
 
     /// Waits until the executions have ended, and counts what they used.
     pub(super) async fn usage(self) -> Result<Vec<(Case, Usage)>> {
-        let sfn = self.moto.sfn;
         let mut all = Vec::new();
-        for (case, deployment, arn) in self.running {
-            let usage = usage(&sfn, &arn).await;
-            let mut usage = usage.with_context(|| format!("{case:?}"))?;
-            let statuses = self.stand_in.statuses(&deployment);
-            ensure!(statuses == ["Succeeded"], "{case:?} reported {statuses:?}");
-            usage.api_calls += self.stand_in.calls_about(&deployment).len();
-            all.push((case, usage));
+        for (case, deployment, arn) in &self.running {
+            let usage = self.usage_of(deployment, arn).await;
+            all.push((*case, usage.with_context(|| format!("{case:?}"))?));
         }
         Ok(all)
+    }
+
+    async fn usage_of(&self, deployment: &str, arn: &str) -> Result<Usage> {
+        let sfn = &self.moto.sfn;
+        let patience = Duration::from_secs(MAX_WAIT_SECONDS);
+        let ended = follow(sfn, arn, patience, None).await?;
+        let ended = ended.context("there is no execution")?;
+        ensure!(ended.status == ExecutionStatus::Succeeded, "{ended:?}");
+        let statuses = self.stand_in.statuses(deployment);
+        ensure!(statuses == ["Succeeded"], "reported {statuses:?}");
+        let calls = self.stand_in.calls_about(deployment).len();
+        // The hook function has started it.
+        let mut usage = Usage {
+            transitions: 0,
+            invocations: [("hook".to_owned(), 1)].into(),
+            api_calls: 1 + u32::try_from(calls)?,
+            history_events: 0,
+        };
+        let history = sfn.get_execution_history().execution_arn(arn);
+        let mut events = history.into_paginator().items().send();
+        while let Some(event) = events.try_next().await? {
+            usage.history_events += 1;
+            usage.transitions += u32::from(event.state_entered_event_details().is_some());
+            // A retry would be charged for again.
+            if let Some(failed) = event.task_failed_event_details() {
+                bail!("a task failed: {:?}", failed.cause());
+            }
+            if let Some(task) = event.task_scheduled_event_details() {
+                let request: Value = serde_json::from_str(task.parameters())?;
+                let arn = request["FunctionName"].as_str().unwrap_or_default();
+                *usage.invocations.entry(name(arn).to_owned()).or_default() += 1;
+            }
+        }
+        Ok(usage)
     }
 }
 
@@ -136,56 +164,26 @@ impl Case {
 fn definition(file: &str) -> Result<String> {
     let mut definition = fs::read_to_string(repository().join(file))?
         .replace("${LambdaInvoke}", "arn:aws:states:::lambda:invoke")
-        .replace("${MaxWaitSeconds}", MAX_WAIT_SECONDS)
+        .replace("${MaxWaitSeconds}", &MAX_WAIT_SECONDS.to_string())
         .replace("${PollSeconds}", &POLL_SECONDS.to_string());
-    for function in Function::VARIANTS {
+    for (resource, function) in [
+        ("CreateInvalidation", "create-invalidation"),
+        ("CheckInvalidation", "check-invalidation"),
+        ("ReportStatus", "report-status"),
+    ] {
         let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}");
-        definition = definition.replace(&format!("${{{function:?}FunctionArn}}"), &arn);
+        definition = definition.replace(&format!("${{{resource}FunctionArn}}"), &arn);
     }
     Ok(definition)
 }
 
-/// What an execution used, without its functions' API calls.
-async fn usage(sfn: &Client, arn: &str) -> Result<Usage> {
-    loop {
-        let execution = sfn.describe_execution().execution_arn(arn).send().await?;
-        match execution.status {
-            ExecutionStatus::Running => sleep(REFRESH_INTERVAL).await,
-            ExecutionStatus::Succeeded => break,
-            other => bail!("{other}: {:?}", execution.cause.or(execution.error)),
-        }
-    }
-    // The hook function has started it.
-    let mut usage = Usage {
-        transitions: 0,
-        invocations: [(Function::Hook, 1)].into(),
-        api_calls: 1,
-        history_events: 0,
-    };
-    let history = sfn.get_execution_history().execution_arn(arn);
-    let mut events = history.into_paginator().items().send();
-    while let Some(event) = events.try_next().await? {
-        usage.history_events += 1;
-        usage.transitions += usize::from(event.state_entered_event_details().is_some());
-        // A retry would be charged for again.
-        if let Some(failed) = event.task_failed_event_details() {
-            bail!("a task failed: {:?}", failed.cause());
-        }
-        if let Some(task) = event.task_scheduled_event_details() {
-            let request: Value = serde_json::from_str(task.parameters())?;
-            let function = function(request["FunctionName"].as_str().unwrap_or_default())?;
-            *usage.invocations.entry(function).or_default() += 1;
-        }
-    }
-    Ok(usage)
+/// The name of a function.
+fn name(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or_default()
 }
 
-fn function(arn: &str) -> Result<Function> {
-    let name = arn.rsplit(':').next().unwrap_or_default();
-    name.parse().with_context(|| format!("no function {arn:?}"))
-}
-
-struct Lambda {
+/// Those that the state machines invoke.
+struct Functions {
     clock: Clock,
     cloudfront: aws_sdk_cloudfront::Client,
     report_status: report_status::Clients,
@@ -195,32 +193,32 @@ type FunctionError = ([(&'static str, &'static str); 1], Json<Value>);
 
 /// `Invoke`: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 async fn invoke(
-    State(lambda): State<Arc<Lambda>>,
+    State(functions): State<Arc<Functions>>,
     extract::Path(arn): extract::Path<String>,
     event: Bytes,
 ) -> Result<Json<Value>, FunctionError> {
-    let response = lambda.run(&arn, &event).await;
+    let response = functions.run(name(&arn), &event).await;
     response.map(Json).map_err(|error| {
         let failure = json!({ "errorType": "Bench", "errorMessage": format!("{error:#}") });
         ([("x-amz-function-error", "Unhandled")], Json(failure))
     })
 }
 
-impl Lambda {
-    async fn run(&self, arn: &str, event: &[u8]) -> Result<Value> {
+impl Functions {
+    async fn run(&self, name: &str, event: &[u8]) -> Result<Value> {
         let event = serde_json::from_slice(event)?;
         let (cloudfront, now) = (&self.cloudfront, self.clock.now());
-        Ok(match function(arn)? {
-            Function::CreateInvalidation => {
+        Ok(match name {
+            "create-invalidation" => {
                 json!(create_invalidation::handle(cloudfront, event, now).await?)
             }
-            Function::CheckInvalidation => {
+            "check-invalidation" => {
                 json!(check_invalidation::handle(cloudfront, event, now).await?)
             }
-            Function::ReportStatus => {
+            "report-status" => {
                 json!(report_status::handle(&self.report_status, ACTIONS, "", event).await?)
             }
-            Function::Hook => bail!("no state machine invokes the hook function"),
+            _ => bail!("there is no function {name:?}"),
         })
     }
 }

@@ -1,0 +1,51 @@
+//! What the measurements should be.
+
+use anyhow::{Context, Result};
+use minijinja::{Environment, Value, context};
+use serde::{Deserialize, Serialize};
+
+/// `targets.yaml`.
+#[derive(Deserialize)]
+struct Targets {
+    functions: Vec<Target>,
+    others: Vec<Target>,
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Target {
+    pub figure: String,
+    /// An expression.
+    value: String,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    #[serde(skip_deserializing)]
+    pub measured: f64,
+}
+
+/// The targets whose values could be measured.
+pub fn targets(environment: &Environment, context: &Value) -> Result<Vec<Target>> {
+    let Targets { functions, others } = serde_yaml_ng::from_str(include_str!("targets.yaml"))?;
+    let mut targets = Vec::new();
+    for ours in context.get_attr("candidates")?.try_iter()? {
+        if ours.get_attr("is_ours")?.is_true() {
+            for target in &functions {
+                let mut target = target.clone();
+                target
+                    .figure
+                    .insert_str(0, &ours.get_attr("name")?.to_string());
+                let context = context! { ours => ours.clone(), ..context.clone() };
+                targets.push((target, context));
+            }
+        }
+    }
+    targets.extend(others.into_iter().map(|target| (target, context.clone())));
+    let measured = targets.into_iter().map(|(mut target, context)| {
+        let value = environment.compile_expression(&target.value)?.eval(context);
+        let value = value.with_context(|| target.figure.clone())?;
+        target.measured = value.try_into()?;
+        Ok(target)
+    });
+    let mut targets = measured.collect::<Result<Vec<_>>>()?;
+    targets.retain(|target| !target.measured.is_nan());
+    Ok(targets)
+}
