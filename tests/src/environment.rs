@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,17 +11,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use aws_sdk_sfn::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stand_in::StandIn;
 use strum::{Display, VariantArray};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
     case::{Case, Change, StackConfig},
-    local_aws::{LocalAws, skipped_time_log},
-    moto::Moto,
+    interpreter::{Interpreter, SKIPPED_TIME_LOG},
+    local_aws::LocalAws,
     permissions,
     stack::{self, Stack},
 };
@@ -50,14 +47,13 @@ type StackKey = (StackConfig, String);
 /// A local AWS and all that was deployed to it. Everything is gone when this is dropped.
 pub struct Environment {
     /// Before the local AWS, which it calls, so that it ends first.
-    moto: Option<Moto>,
+    moto: Option<Interpreter>,
     /// CloudFront, CodeDeploy and all other services.
     pub aws: LocalAws,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
     /// How many names of stacks are used.
     names: AtomicUsize,
     deployments: Semaphore,
-    skipped_time: Option<PathBuf>,
 }
 
 /// A part of a wait that an engine left out.
@@ -88,43 +84,32 @@ impl SkippedTime {
 impl Environment {
     /// Starts the local AWS as it is, with IAM enforced.
     pub async fn start() -> Result<Self> {
-        let aws = LocalAws::start().await?;
-        Ok(Self::new(aws, None, None))
+        Ok(Self::new(LocalAws::start().await?, None))
     }
 
     /// Starts the local AWS with both engines. Waits take [`WAIT_SCALE`] of their time, and calls to Step Functions, Lambda
     /// and SQS can meet faults.
     pub async fn start_accelerated() -> Result<Self> {
-        let stand_in = StandIn::start().await?;
-        let aws = LocalAws::start_accelerated(stand_in, WAIT_SCALE).await?;
-        aws.stand_in.forward_lambda_and_sqs_to(&aws.url);
-        let moto = Moto::start(WAIT_SCALE, &aws.stand_in.url(), &aws.url, &aws.folder).await?;
-        let skipped_time = skipped_time_log(&aws.folder);
-        Ok(Self::new(aws, Some(moto), Some(skipped_time)))
+        let aws = LocalAws::start_accelerated(WAIT_SCALE).await?;
+        let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
+        let moto = Interpreter::moto(WAIT_SCALE, &lambda_url, events_url, aws.folder()).await?;
+        Ok(Self::new(aws, Some(moto)))
     }
 
-    fn new(aws: LocalAws, moto: Option<Moto>, skipped_time: Option<PathBuf>) -> Self {
+    fn new(aws: LocalAws, moto: Option<Interpreter>) -> Self {
         Self {
             moto,
             aws,
             stacks: Mutex::default(),
             names: AtomicUsize::new(0),
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
-            skipped_time,
         }
     }
 
-    pub fn sfn(&self, engine: Engine) -> &Client {
+    pub fn interpreter(&self, engine: Engine) -> &Interpreter {
         match (&self.moto, engine) {
-            (Some(moto), Engine::Moto) => &moto.sfn,
-            _ => &self.aws.clients.sfn,
-        }
-    }
-
-    pub fn url(&self, engine: Engine) -> &str {
-        match (&self.moto, engine) {
-            (Some(moto), Engine::Moto) => &moto.url,
-            _ => &self.aws.url,
+            (Some(moto), Engine::Moto) => moto,
+            _ => &self.aws.ministack,
         }
     }
 
@@ -133,9 +118,7 @@ impl Environment {
         let mut parameters = case.stack.parameters(case.actions);
         parameters.extend(permissions::DEPLOYMENT_GROUP);
         let key = (case.stack.clone(), case.actions.to_string());
-        let mut stacks = self.stacks.lock().await;
-        let cell = Arc::clone(stacks.entry(key).or_default());
-        drop(stacks);
+        let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
             self.deploy_for(case, &name, &parameters).await
@@ -150,8 +133,9 @@ impl Environment {
         name: &str,
         parameters: &[(&str, &str)],
     ) -> Result<Stack> {
-        let stack = self.deploy(name, parameters).await?;
-        self.change(&stack, case.stack.change.as_ref()).await?;
+        let mut stack = self.deploy(name, parameters).await?;
+        stack.change.clone_from(&case.stack.change);
+        self.change(&stack).await?;
         Ok(stack)
     }
 
@@ -161,26 +145,23 @@ impl Environment {
         stack::deploy(&self.aws, name, parameters).await
     }
 
-    async fn change(&self, stack: &Stack, change: Option<&Change>) -> Result<()> {
+    /// Copies the state machine to moto, and makes the stack's change.
+    async fn change(&self, stack: &Stack) -> Result<()> {
         let machine = stack.state_machine_arn();
-        let sfn = &self.aws.clients.sfn;
+        let sfn = &self.aws.ministack.sfn;
         if let Some(moto) = &self.moto {
             let described = sfn.describe_state_machine().state_machine_arn(&machine);
             let described = described.send().await?;
             let mut definition: Value = serde_json::from_str(described.definition())?;
-            if let Some(Change::TimeoutSeconds(seconds)) = change {
+            if let Some(Change::TimeoutSeconds(seconds)) = stack.change {
                 definition["TimeoutSeconds"] = json!(seconds);
             }
-            moto.sfn
-                .create_state_machine()
-                .name(&stack.name)
-                .definition(definition.to_string())
-                .role_arn(described.role_arn())
-                .send()
-                .await
-                .context("moto rejects the state machine")?;
+            let create = moto.sfn.create_state_machine().name(&stack.name);
+            let create = create.definition(definition.to_string());
+            let create = create.role_arn(described.role_arn()).send();
+            create.await.context("moto rejects the state machine")?;
         }
-        match change {
+        match &stack.change {
             None | Some(Change::TimeoutSeconds(_)) => {}
             Some(Change::VariableSet(name, value)) => {
                 stack::set_variable(&self.aws, stack, name, value).await?;
@@ -193,21 +174,16 @@ impl Environment {
         Ok(())
     }
 
-    /// All stacks that cases have needed so far, each with its change.
-    pub async fn stacks(&self) -> Vec<(Stack, Option<Change>)> {
+    /// All stacks that cases have needed so far.
+    pub async fn stacks(&self) -> Vec<Stack> {
         let stacks = self.stacks.lock().await;
-        let deployed = stacks
-            .iter()
-            .filter_map(|((config, _), cell)| Some((cell.get()?.clone(), config.change.clone())));
+        let deployed = stacks.values().filter_map(|cell| cell.get().cloned());
         deployed.collect()
     }
 
-    /// What the engines have left out of waits so far.
+    /// What the engines of an accelerated environment have left out of waits so far.
     pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
-        let Some(file) = &self.skipped_time else {
-            return Ok(Vec::new());
-        };
-        let text = fs::read_to_string(file)?;
+        let text = fs::read_to_string(self.aws.folder().join(SKIPPED_TIME_LOG))?;
         // An engine may be writing the last line.
         let lines = text
             .split_inclusive('\n')

@@ -16,8 +16,8 @@ use shared::failure_action::FailureAction;
 use stand_in::{Clock, StandIn};
 use strum::VariantArray;
 use tests::{
+    interpreter::Interpreter,
     local_aws::{ACCOUNT, REGION, repository},
-    moto::Moto,
 };
 use tokio::time::{sleep, timeout};
 
@@ -39,7 +39,7 @@ const DEPLOYMENTS: &str = "d-COST";
 /// Executions of one state machine by one clock.
 pub(super) struct Executions {
     stand_in: StandIn,
-    moto: Moto,
+    moto: Interpreter,
     _lambda: Server,
     /// Each with its deployment id and its ARN.
     running: Vec<(Case, String, String)>,
@@ -69,7 +69,7 @@ impl Executions {
             .with_state(lambda);
         let lambda = Server::http(router).await?;
         let url = format!("http://{}", lambda.address);
-        let moto = Moto::start(1.0 / f64::from(speed), &url, &url, folder).await?;
+        let moto = Interpreter::moto(1.0 / f64::from(speed), &url, &url, folder).await?;
         let sfn = moto.sfn.clone();
         let state_machine = sfn.create_state_machine().name("bench");
         let state_machine = state_machine.definition(definition(machine)?);

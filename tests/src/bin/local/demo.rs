@@ -1,0 +1,248 @@
+//! `make demo`: deploys the product on a local AWS, lets a deployment's hook meet a scenario, and shows it live.
+
+use std::{
+    convert::Infallible,
+    env,
+    fmt::Display,
+    io::{IsTerminal, Write, stdout},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use aws_sdk_sfn::{
+    Client,
+    types::{ExecutionStatus, HistoryEvent},
+};
+use serde_json::Value;
+use shared::failure_action::FailureAction;
+use tests::{
+    case::{Case, FailureActions, Trigger},
+    catalogue,
+    environment::{Engine, Environment},
+    follow,
+    judge::Outcome,
+    run::Run,
+};
+
+const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Shows the scenario with this name, or the first one if there is no name.
+pub async fn run(name: &str) -> Result<ExitCode> {
+    let mut scenarios = catalogue::scenarios().into_iter();
+    if let Some(case) = scenarios.find(|case| name.is_empty() || case.name == name) {
+        return demo(case).await;
+    }
+    println!("make demo SCENARIO=…");
+    for case in catalogue::scenarios() {
+        println!("  {:<15} {}", case.name, case.about);
+    }
+    Ok(ExitCode::from(if name == "list" { 0 } else { 2 }))
+}
+
+async fn demo(mut case: Case) -> Result<ExitCode> {
+    case.actions = actions()?;
+    println!("{}: {}\n", case.name, case.about);
+    let environment = timed("starting the local AWS", Environment::start()).await?;
+    let environment = Arc::new(environment);
+    let parameters = case.stack.parameters(case.actions);
+    let deploy = environment.deploy_for(&case, "demo", &parameters);
+    let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
+    for (name, value) in &parameters {
+        println!("    {name}={value}");
+    }
+    if let Trigger::StartExecution(_) = case.trigger {
+        println!("\nSomebody starts an execution:\n");
+    } else {
+        println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
+    }
+    let mut run = Run::new(&environment, Engine::Ministack, case, stack);
+    let mut screen = Screen::new(&environment.aws.ministack.sfn, run.execution_arn());
+    run.trigger().await?;
+    tokio::select! {
+        finished = run.finish() => finished?,
+        Err(error) = screen.follow() => return Err(error),
+    }
+    screen.show_news().await?;
+    screen.clear();
+    summarize(&run.outcome);
+    let violations = run.judge();
+    for violation in &violations {
+        println!("NOT AS EXPECTED  {violation}");
+    }
+    Ok(ExitCode::from(u8::from(!violations.is_empty())))
+}
+
+/// `FAILURE_ACTION` sets both actions; without it they are the template's defaults.
+fn actions() -> Result<FailureActions> {
+    let name = env::var("FAILURE_ACTION").unwrap_or_default();
+    let action = match name.as_str() {
+        "" => FailureAction::default(),
+        _ => serde_json::from_value(name.into()).context("FAILURE_ACTION")?,
+    };
+    Ok(FailureActions {
+        on_failure: action,
+        on_timeout: action,
+    })
+}
+
+async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let began = Instant::now();
+    print!("  {what} …");
+    stdout().flush()?;
+    let result = work.await.with_context(|| format!("{what} failed"))?;
+    println!(" {:.1} s", began.elapsed().as_secs_f64());
+    Ok(result)
+}
+
+/// Shows an execution's steps as lines and its waiting as one line that changes.
+struct Screen<'a> {
+    sfn: &'a Client,
+    execution_arn: String,
+    /// How many events of its history have been looked at.
+    seen: usize,
+    state: String,
+    /// Since when nothing has happened.
+    since: Instant,
+    /// The seconds of waiting that were shown last.
+    waited: u64,
+}
+
+impl<'a> Screen<'a> {
+    fn new(sfn: &'a Client, execution_arn: String) -> Self {
+        Self {
+            sfn,
+            execution_arn,
+            seen: 0,
+            state: String::new(),
+            since: Instant::now(),
+            waited: 0,
+        }
+    }
+
+    async fn follow(&mut self) -> Result<Infallible> {
+        loop {
+            self.show_news().await?;
+            tokio::time::sleep(REFRESH_INTERVAL).await;
+        }
+    }
+
+    async fn show_news(&mut self) -> Result<()> {
+        let Some(execution) = follow::find(self.sfn, &self.execution_arn).await? else {
+            return Ok(());
+        };
+        let history = follow::history(self.sfn, &self.execution_arn).await?;
+        for event in &history[self.seen..] {
+            let after = event.timestamp.as_secs_f64() - history[0].timestamp.as_secs_f64();
+            self.show(after, event);
+        }
+        self.seen = history.len();
+        if execution.status == ExecutionStatus::Running {
+            self.show_waiting();
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, after: f64, event: &HistoryEvent) {
+        let line = if let Some(entered) = event.state_entered_event_details() {
+            entered.name().clone_into(&mut self.state);
+            let detail = detail(&self.state, entered.input().unwrap_or_default());
+            format!("{:<23} {detail}", self.state)
+        } else if let Some(failed) = event.task_failed_event_details() {
+            let error = failed.error().unwrap_or_default();
+            format!(
+                "  ✗ {error}: {}",
+                message(failed.cause().unwrap_or_default())
+            )
+        } else {
+            return;
+        };
+        self.clear();
+        println!("{after:7.1} s  {line}");
+        self.since = Instant::now();
+    }
+
+    fn show_waiting(&mut self) {
+        let seconds = self.since.elapsed().as_secs();
+        let line = format!("{:>9}  … {seconds} s in {}", "", self.state);
+        if stdout().is_terminal() {
+            print!("\r\x1b[2K{line}");
+            let _ = stdout().flush();
+        } else if seconds >= self.waited + 10 {
+            println!("{line}");
+            self.waited = seconds;
+        }
+    }
+
+    fn clear(&mut self) {
+        if stdout().is_terminal() {
+            print!("\r\x1b[2K");
+        }
+        self.waited = 0;
+    }
+}
+
+/// What is worth knowing of a state's input.
+fn detail(state: &str, input: &str) -> String {
+    let input: Value = serde_json::from_str(input).unwrap_or_default();
+    match state {
+        "CreateInvalidations" => {
+            let ids = rows(&input).map(|batch| text(&batch["distributionId"]));
+            ids.collect::<Vec<_>>().join(", ")
+        }
+        "WaitForInvalidation" => format!("{} s", input["waitSeconds"]),
+        "IsInvalidationComplete" => text(&input["status"]).to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The function's own words, where the cause is a Lambda error's JSON.
+fn message(cause: &str) -> String {
+    let error: Value = serde_json::from_str(cause).unwrap_or_default();
+    error["errorMessage"].as_str().unwrap_or(cause).to_owned()
+}
+
+fn rows(document: &Value) -> impl Iterator<Item = &Value> {
+    document["invalidations"].as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn summarize(outcome: &Outcome) {
+    println!();
+    if let Some(ended) = &outcome.execution {
+        summary("execution", &ended.status);
+        for row in rows(&ended.output) {
+            let [distribution, id] = ["distributionId", "invalidationId"].map(|id| text(&row[id]));
+            let (paths, seconds) = (&row["pathCount"], &row["elapsedSeconds"]);
+            summary(
+                "invalidated",
+                format_args!("{distribution}  invalidation {id}  paths: {paths}  {seconds} s"),
+            );
+        }
+        if let Some(report) = ended.output["codeDeploy"]["summary"].as_str() {
+            summary("report", report);
+        }
+        for (label, text) in [("error", &ended.error), ("cause", &ended.cause)] {
+            if let Some(text) = text {
+                summary(label, text);
+            }
+        }
+    } else {
+        let response = &outcome.hook_response;
+        summary(
+            "no execution",
+            format_args!("the hook function returned: {response}"),
+        );
+    }
+    let status = outcome.statuses.first();
+    let status = status.map_or("no status", |accepted| accepted.status.as_str());
+    summary("CodeDeploy", format_args!("recorded {status} for the hook"));
+}
+
+fn summary(label: &str, text: impl Display) {
+    println!("{label:<16} {text}");
+}
