@@ -84,13 +84,13 @@ impl SkippedTime {
 impl Environment {
     /// Starts the local AWS as it is, with IAM enforced.
     pub async fn start() -> Result<Self> {
-        Ok(Self::new(LocalAws::start().await?, None))
+        Ok(Self::new(LocalAws::start(None).await?, None))
     }
 
     /// Starts the local AWS with both engines. Waits take [`WAIT_SCALE`] of their time, and calls to Step Functions, Lambda
     /// and SQS can meet faults.
     pub async fn start_accelerated() -> Result<Self> {
-        let aws = LocalAws::start_accelerated(WAIT_SCALE).await?;
+        let aws = LocalAws::start(Some(WAIT_SCALE)).await?;
         let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
         let moto = Interpreter::moto(WAIT_SCALE, &lambda_url, events_url, aws.folder()).await?;
         Ok(Self::new(aws, Some(moto)))
@@ -185,10 +185,8 @@ impl Environment {
     pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
         let text = fs::read_to_string(self.aws.folder().join(SKIPPED_TIME_LOG))?;
         // An engine may be writing the last line.
-        let lines = text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'));
-        let entries = lines.map(serde_json::from_str);
+        let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
+        let entries = lines.lines().map(serde_json::from_str);
         Ok(entries.collect::<Result<_, _>>()?)
     }
 }

@@ -31,41 +31,16 @@ pub struct LocalAws {
 }
 
 impl LocalAws {
-    /// Starts both on free ports of 127.0.0.1.
-    pub async fn start() -> Result<Self> {
-        Self::start_with("ministack_local.py", |ministack, _, _| {
-            // Functions may do what their roles allow, and nothing else.
-            ministack
-                .env("AUTH", "true")
-                .env("CLOUDTRAIL_RECORDING", "1");
-        })
-        .await
-    }
-
-    /// Starts both so that waits take this share of their time, and all calls to Step Functions, Lambda and SQS go through the
-    /// stand-in.
-    pub(crate) async fn start_accelerated(wait_scale: f64) -> Result<Self> {
-        let aws = Self::start_with("ministack_engine.py", |ministack, stand_in_url, folder| {
-            accelerate(ministack, wait_scale, stand_in_url, folder)
-                // Each invocation takes a thread for as long as its function runs, and many functions run until they time out.
-                .env("MINISTACK_WORKER_THREADS", "1000")
-                // Idle functions and logs of all that they say would be most of its work.
-                .env("LAMBDA_WARM_TTL_SECONDS", "10")
-                .env("LOG_LEVEL", "WARNING")
-                .env("AWS_ENDPOINT_URL_SFN", stand_in_url)
-                .env("AWS_ENDPOINT_URL_SQS", stand_in_url);
-        });
-        let aws = aws.await?;
-        aws.stand_in.forward_lambda_and_sqs_to(&aws.ministack.url);
-        Ok(aws)
-    }
-
-    async fn start_with(
-        script: &str,
-        configure: impl FnOnce(&mut std::process::Command, &str, &Path),
-    ) -> Result<Self> {
+    /// Starts both on free ports of 127.0.0.1: as they are, with IAM enforced, or so that waits take a share of their time and all
+    /// calls to Step Functions, Lambda and SQS go through the stand-in.
+    pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
         let stand_in = StandIn::start().await?;
+        let stand_in_url = &stand_in.url();
         let folder = TempDir::with_prefix_in("local-aws-", target_folder())?;
+        let script = match wait_scale {
+            None => "ministack_local.py",
+            Some(_) => "ministack_engine.py",
+        };
         let ministack = Interpreter::start("ministack", script, folder.path(), |ministack, url| {
             ministack
                 .env("MINISTACK_REGION", REGION)
@@ -74,11 +49,28 @@ impl LocalAws {
                 // It would listen on all interfaces.
                 .env("IOT_MTLS_ENABLED", "0")
                 // The functions inherit these, so that the template needs no local edits.
-                .envs(endpoints(url, &stand_in));
-            configure(ministack, &stand_in.url(), folder.path());
+                .envs(endpoints(url, stand_in_url));
+            let Some(wait_scale) = wait_scale else {
+                // Functions may do what their roles allow, and nothing else.
+                ministack.env("AUTH", "true");
+                ministack.env("CLOUDTRAIL_RECORDING", "1");
+                return;
+            };
+            accelerate(ministack, wait_scale, stand_in_url, folder.path())
+                // Each invocation takes a thread for as long as its function runs, and many functions run until they time out.
+                .env("MINISTACK_WORKER_THREADS", "1000")
+                // Idle functions and logs of all that they say would be most of its work.
+                .env("LAMBDA_WARM_TTL_SECONDS", "10")
+                .env("LOG_LEVEL", "WARNING")
+                .env("AWS_ENDPOINT_URL_SFN", stand_in_url)
+                .env("AWS_ENDPOINT_URL_SQS", stand_in_url);
         });
+        let ministack = ministack.await?;
+        if wait_scale.is_some() {
+            stand_in.forward_lambda_and_sqs_to(&ministack.url);
+        }
         Ok(Self {
-            ministack: ministack.await?,
+            ministack,
             stand_in,
             packaged: OnceCell::new(),
             folder,
@@ -92,7 +84,7 @@ impl LocalAws {
 
     /// Where the AWS and SAM CLIs, the SDKs and the functions find its services.
     pub fn endpoints(&self) -> [(&'static str, String); 3] {
-        endpoints(&self.ministack.url, &self.stand_in)
+        endpoints(&self.ministack.url, &self.stand_in.url())
     }
 
     /// The environment in which the AWS and SAM CLIs talk to it.
@@ -115,11 +107,11 @@ impl LocalAws {
     }
 }
 
-fn endpoints(url: &str, stand_in: &StandIn) -> [(&'static str, String); 3] {
+fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 3] {
     [
         ("AWS_ENDPOINT_URL", url.to_owned()),
-        ("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.url()),
-        ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in.url()),
+        ("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in_url.to_owned()),
+        ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in_url.to_owned()),
     ]
 }
 

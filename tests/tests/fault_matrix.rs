@@ -124,13 +124,10 @@ fn trials(suite: &Arc<Suite>, finished: &Arc<Finished>, mut cases: Vec<Case>) ->
 
 async fn meet(suite: &Suite, engine: Engine, case: Case) -> Result<Run> {
     let kind = if case.long { &LONG_CASES } else { &SHORT_CASES };
-    let _turn = kind.acquire().await?;
-    let is_searched = case.stack.distributions == matrix::SEARCHED;
-    let _searched = if is_searched {
-        Some(SEARCHED_CASES.acquire().await?)
-    } else {
-        None
-    };
+    let mut turns = vec![kind.acquire().await?];
+    if case.stack.distributions == matrix::SEARCHED {
+        turns.push(SEARCHED_CASES.acquire().await?);
+    }
     let environment = suite.environment().await?;
     let stack = environment.stack(&case).await?;
     let starts = match case.deployment {
@@ -143,6 +140,7 @@ async fn meet(suite: &Suite, engine: Engine, case: Case) -> Result<Run> {
     run.until_called().await?;
     drop(start);
     run.finish().await?;
+    drop(turns);
     Ok(run)
 }
 
@@ -235,14 +233,10 @@ fn print_calls(run: &Run) {
     for (number, call) in outcome.calls.iter().enumerate() {
         if number < SHOWN / 2 || number + SHOWN / 2 >= count {
             let after = call.at.duration_since(outcome.began).unwrap_or_default();
-            println!(
-                "  {:7.1} s  {:?} {}: {:?} -> {}",
-                after.as_secs_f64(),
-                call.operation,
-                call.subject,
-                call.request,
-                call.error.as_deref().unwrap_or("ok")
-            );
+            let after = after.as_secs_f64();
+            let called = format!("{:?} {}: {:?}", call.operation, call.subject, call.request);
+            let answer = call.error.as_deref().unwrap_or("ok");
+            println!("  {after:7.1} s  {called} -> {answer}");
         }
     }
 }

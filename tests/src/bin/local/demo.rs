@@ -44,8 +44,7 @@ pub async fn run(name: &str) -> Result<ExitCode> {
 async fn demo(mut case: Case) -> Result<ExitCode> {
     case.actions = actions()?;
     println!("{}: {}\n", case.name, case.about);
-    let environment = timed("starting the local AWS", Environment::start()).await?;
-    let environment = Arc::new(environment);
+    let environment = Arc::new(timed("starting the local AWS", Environment::start()).await?);
     let parameters = case.stack.parameters(case.actions);
     let deploy = environment.deploy_for(&case, "demo", &parameters);
     let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
@@ -58,14 +57,19 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
         println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
     }
     let mut run = Run::new(&environment, Engine::Ministack, case, stack);
-    let mut screen = Screen::new(&environment.aws.ministack.sfn, run.execution_arn());
+    let mut screen = Screen {
+        sfn: &environment.aws.ministack.sfn,
+        execution_arn: run.execution_arn(),
+        seen: 0,
+        since: Instant::now(),
+        waited: 0,
+    };
     run.trigger().await?;
     tokio::select! {
         finished = run.finish() => finished?,
         Err(error) = screen.follow() => return Err(error),
     }
     screen.show_news().await?;
-    screen.clear();
     summarize(&run.outcome);
     let violations = run.judge();
     for violation in &violations {
@@ -96,31 +100,19 @@ async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T
     Ok(result)
 }
 
-/// Shows an execution's steps as lines and its waiting as one line that changes.
+/// Shows an execution's steps as lines, and its waiting as one line that changes where that is possible.
 struct Screen<'a> {
     sfn: &'a Client,
     execution_arn: String,
     /// How many events of its history have been looked at.
     seen: usize,
-    state: String,
     /// Since when nothing has happened.
     since: Instant,
     /// The seconds of waiting that were shown last.
     waited: u64,
 }
 
-impl<'a> Screen<'a> {
-    fn new(sfn: &'a Client, execution_arn: String) -> Self {
-        Self {
-            sfn,
-            execution_arn,
-            seen: 0,
-            state: String::new(),
-            since: Instant::now(),
-            waited: 0,
-        }
-    }
-
+impl Screen<'_> {
     async fn follow(&mut self) -> Result<Infallible> {
         loop {
             self.show_news().await?;
@@ -133,54 +125,46 @@ impl<'a> Screen<'a> {
             return Ok(());
         };
         let history = follow::history(self.sfn, &self.execution_arn).await?;
+        let (clear, interval, end) = if stdout().is_terminal() {
+            ("\r\x1b[2K", 0, "")
+        } else {
+            ("", 10, "\n")
+        };
         for event in &history[self.seen..] {
-            let after = event.timestamp.as_secs_f64() - history[0].timestamp.as_secs_f64();
-            self.show(after, event);
+            if let Some(line) = line(event) {
+                let after = event.timestamp.as_secs_f64() - history[0].timestamp.as_secs_f64();
+                println!("{clear}{after:7.1} s  {line}");
+                (self.since, self.waited) = (Instant::now(), 0);
+            }
         }
         self.seen = history.len();
-        if execution.status == ExecutionStatus::Running {
-            self.show_waiting();
-        }
-        Ok(())
-    }
-
-    fn show(&mut self, after: f64, event: &HistoryEvent) {
-        let line = if let Some(entered) = event.state_entered_event_details() {
-            entered.name().clone_into(&mut self.state);
-            let detail = detail(&self.state, entered.input().unwrap_or_default());
-            format!("{:<23} {detail}", self.state)
-        } else if let Some(failed) = event.task_failed_event_details() {
-            let error = failed.error().unwrap_or_default();
-            format!(
-                "  ✗ {error}: {}",
-                message(failed.cause().unwrap_or_default())
-            )
-        } else {
-            return;
-        };
-        self.clear();
-        println!("{after:7.1} s  {line}");
-        self.since = Instant::now();
-    }
-
-    fn show_waiting(&mut self) {
+        let mut states = history.iter().rev();
+        let state = states.find_map(HistoryEvent::state_entered_event_details);
         let seconds = self.since.elapsed().as_secs();
-        let line = format!("{:>9}  … {seconds} s in {}", "", self.state);
-        if stdout().is_terminal() {
-            print!("\r\x1b[2K{line}");
-            let _ = stdout().flush();
-        } else if seconds >= self.waited + 10 {
-            println!("{line}");
+        if execution.status != ExecutionStatus::Running {
+            print!("{clear}");
+        } else if let Some(state) = state
+            && seconds >= self.waited + interval
+        {
+            print!("{clear}{:>9}  … {seconds} s in {}{end}", "", state.name());
             self.waited = seconds;
         }
+        Ok(stdout().flush()?)
     }
+}
 
-    fn clear(&mut self) {
-        if stdout().is_terminal() {
-            print!("\r\x1b[2K");
-        }
-        self.waited = 0;
+/// A step of an execution, if an event is one.
+fn line(event: &HistoryEvent) -> Option<String> {
+    if let Some(entered) = event.state_entered_event_details() {
+        let detail = detail(entered.name(), entered.input().unwrap_or_default());
+        return Some(format!("{:<23} {detail}", entered.name()));
     }
+    let failed = event.task_failed_event_details()?;
+    let message = message(failed.cause().unwrap_or_default());
+    Some(format!(
+        "  ✗ {}: {message}",
+        failed.error().unwrap_or_default()
+    ))
 }
 
 /// What is worth knowing of a state's input.

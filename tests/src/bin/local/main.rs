@@ -44,7 +44,7 @@ async fn run(command: &str, argument: &str) -> Result<ExitCode> {
 
 /// A local AWS with a stack, on which each invalidation takes this time; none if it never completes.
 async fn deploy(invalidations_take: Option<Duration>) -> Result<(LocalAws, Stack)> {
-    let aws = LocalAws::start().await?;
+    let aws = LocalAws::start(None).await?;
     aws.stand_in
         .invalidations_take(DISTRIBUTION, invalidations_take);
     let stack = stack::deploy(&aws, "local", &[("DistributionIds", DISTRIBUTION)]).await?;

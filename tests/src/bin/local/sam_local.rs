@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs, process::ExitCode};
 
 use anyhow::{Context, Result, ensure};
+use heck::ToUpperCamelCase;
 use serde_json::Value;
 use tests::{
     command,
@@ -59,11 +60,7 @@ fn names(folder: &str) -> Result<BTreeSet<String>> {
 /// The function that an event is for, as the template calls it: `create-invalidation.…` is `CreateInvalidationFunction`'s.
 fn function(event: &str) -> String {
     let stem = event.split('.').next().unwrap_or_default();
-    let words = stem.split('-');
-    let name: String = words
-        .map(|word| word[..1].to_uppercase() + &word[1..])
-        .collect();
-    name + "Function"
+    stem.to_upper_camel_case() + "Function"
 }
 
 /// The image that functions run in, which calls this local AWS. Nobody else's has its name, and it goes when this is
