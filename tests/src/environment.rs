@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Of a wait's seconds, those that an accelerated environment waits.
-const WAIT_SCALE: f64 = 0.04;
+pub const WAIT_SCALE: f64 = 0.04;
 /// More would only slow each other down.
 const DEPLOYMENTS_AT_A_TIME: usize = 2;
 
@@ -82,28 +82,23 @@ impl SkippedTime {
 }
 
 impl Environment {
-    /// Starts the local AWS as it is, with IAM enforced.
-    pub async fn start() -> Result<Self> {
-        Ok(Self::new(LocalAws::start(None).await?, None))
-    }
-
-    /// Starts the local AWS with both engines. Waits take [`WAIT_SCALE`] of their time, and calls to Step Functions, Lambda
-    /// and SQS can meet faults.
-    pub async fn start_accelerated() -> Result<Self> {
-        let aws = LocalAws::start(Some(WAIT_SCALE)).await?;
-        let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
-        let moto = Interpreter::moto(WAIT_SCALE, &lambda_url, events_url, aws.folder()).await?;
-        Ok(Self::new(aws, Some(moto)))
-    }
-
-    fn new(aws: LocalAws, moto: Option<Interpreter>) -> Self {
-        Self {
+    /// Starts the local AWS as it is, with IAM enforced. With a wait scale, as [`WAIT_SCALE`], it starts both engines, whose
+    /// waits take this share of their time, and calls to Step Functions, Lambda and SQS can meet faults.
+    pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
+        let aws = LocalAws::start(wait_scale).await?;
+        let mut moto = None;
+        if let Some(scale) = wait_scale {
+            let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
+            moto =
+                Some(Interpreter::moto(scale, &lambda_url, events_url, aws.folder.path()).await?);
+        }
+        Ok(Self {
             moto,
             aws,
             stacks: Mutex::default(),
             names: AtomicUsize::new(0),
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
-        }
+        })
     }
 
     pub fn interpreter(&self, engine: Engine) -> &Interpreter {
@@ -121,28 +116,25 @@ impl Environment {
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
-            self.deploy_for(case, &name, &parameters).await
+            let change = case.stack.change.clone();
+            self.deploy(&name, &parameters, change).await
         };
         cell.get_or_try_init(deploy).await.cloned()
     }
 
-    /// Deploys a stack for one case.
-    pub async fn deploy_for(
+    /// Deploys a stack that no case shares, and makes a change to it.
+    pub async fn deploy(
         &self,
-        case: &Case,
         name: &str,
         parameters: &[(&str, &str)],
+        change: Option<Change>,
     ) -> Result<Stack> {
-        let mut stack = self.deploy(name, parameters).await?;
-        stack.change.clone_from(&case.stack.change);
+        let turn = self.deployments.acquire().await?;
+        let mut stack = stack::deploy(&self.aws, name, parameters).await?;
+        drop(turn);
+        stack.change = change;
         self.change(&stack).await?;
         Ok(stack)
-    }
-
-    /// Deploys a stack that no case shares.
-    pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-        let _turn = self.deployments.acquire().await?;
-        stack::deploy(&self.aws, name, parameters).await
     }
 
     /// Copies the state machine to moto, and makes the stack's change.
@@ -183,7 +175,7 @@ impl Environment {
 
     /// What the engines of an accelerated environment have left out of waits so far.
     pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
-        let text = fs::read_to_string(self.aws.folder().join(SKIPPED_TIME_LOG))?;
+        let text = fs::read_to_string(self.aws.folder.path().join(SKIPPED_TIME_LOG))?;
         // An engine may be writing the last line.
         let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
         let entries = lines.lines().map(serde_json::from_str);

@@ -68,23 +68,25 @@ impl Interpreter {
         let port = address.port().to_string();
         let url = format!("http://{address}");
         let log = folder.join(format!("{server}-{port}.log"));
-        let output = File::create(&log)?;
-        let mut command = Guarded::command(python);
-        command
-            .arg(repository().join("tests/engines").join(script))
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            // ministack's names for host and port, and moto's for the port; its host is 127.0.0.1.
-            .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
-            .env("GATEWAY_PORT", &port)
-            .env("MOTO_PORT", &port);
-        configure(&mut command, &url);
+        let stdout = File::create(&log)?;
+        let stderr = stdout.try_clone()?;
+        let process = Guarded::spawn(&python, |command| {
+            command
+                .arg(repository().join("tests/engines").join(script))
+                .stdout(stdout)
+                .stderr(stderr)
+                // ministack's names for host and port, and moto's for the port; its host is 127.0.0.1.
+                .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
+                .env("GATEWAY_PORT", &port)
+                .env("MOTO_PORT", &port);
+            configure(command, &url);
+        });
         let config = config_at(&url);
         let interpreter = Self {
             sfn: aws_sdk_sfn::Client::new(&config),
             config,
             url,
-            _process: Guarded::spawn(&mut command)?,
+            _process: process?,
         };
         let responds = async || Ok(interpreter.sfn.list_state_machines().send().await.is_ok());
         ensure!(

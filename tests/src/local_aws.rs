@@ -27,7 +27,7 @@ pub struct LocalAws {
     /// The template with the addresses of all that was uploaded.
     pub(crate) packaged: OnceCell<PathBuf>,
     /// For logs and temporary files.
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl LocalAws {
@@ -75,11 +75,6 @@ impl LocalAws {
             packaged: OnceCell::new(),
             folder,
         })
-    }
-
-    /// For logs and temporary files: it goes when this does.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Where the AWS and SAM CLIs, the SDKs and the functions find its services.

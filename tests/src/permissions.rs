@@ -46,7 +46,7 @@ pub async fn may_report(aws: &LocalAws, stack: &Stack, group: &str) -> Result<bo
 }
 
 async fn ask<T: DeserializeOwned>(aws: &LocalAws, question: Value) -> Result<T> {
-    let input = aws.folder().join("permissions.json");
+    let input = aws.folder.path().join("permissions.json");
     fs::write(&input, question.to_string())?;
     let mut python = aws.tool("ministack", "python");
     let python = python.arg(repository().join("tests/permissions.py"));

@@ -154,8 +154,12 @@ impl Run {
             }
             _ => {}
         }
-        let reports = self.case.expected.reports.unwrap_or_default();
-        let are_made = async || Ok(self.reports() >= reports);
+        let expected = self.case.expected.reports.unwrap_or_default();
+        let report = Operation::PutLifecycleEventHookExecutionStatus;
+        let are_made = async || {
+            let calls = self.stand_in().calls_about(&self.deployment.id);
+            Ok(calls.iter().filter(|call| call.operation == report).count() >= expected)
+        };
         until(REPORTS_PATIENCE, POLL_INTERVAL, are_made).await?;
         self.observe();
         Ok(())
@@ -201,13 +205,12 @@ impl Run {
     }
 
     async fn report(&self, status: HookStatus) -> Result<()> {
-        aws_sdk_codedeploy::Client::new(&config_at(&self.stand_in().url()))
-            .put_lifecycle_event_hook_execution_status()
-            .deployment_id(&self.deployment.id)
-            .lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id)
-            .status(LifecycleEventStatus::from(status.as_str()))
-            .send()
-            .await?;
+        let codedeploy = aws_sdk_codedeploy::Client::new(&config_at(&self.stand_in().url()));
+        let put = codedeploy.put_lifecycle_event_hook_execution_status();
+        let put = put.deployment_id(&self.deployment.id);
+        let put = put.lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id);
+        let status = LifecycleEventStatus::from(status.as_str());
+        put.status(status).send().await?;
         Ok(())
     }
 
@@ -265,13 +268,9 @@ impl Run {
         if self.case.expected.status == StatusFrom::Completion {
             self.until_reported(PATIENCE).await?;
         }
-        self.sfn()
-            .stop_execution()
-            .execution_arn(self.execution_arn())
-            .error("Stopped")
-            .cause("An engineer chose Stop execution")
-            .send()
-            .await?;
+        let stop = self.sfn().stop_execution().error("Stopped");
+        let stop = stop.cause("An engineer chose Stop execution");
+        stop.execution_arn(self.execution_arn()).send().await?;
         Ok(())
     }
 
@@ -282,12 +281,6 @@ impl Run {
         let is_reported =
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
         until(patience, POLL_INTERVAL, is_reported).await
-    }
-
-    fn reports(&self) -> usize {
-        let calls = self.stand_in().calls_about(&self.deployment.id);
-        let report = Operation::PutLifecycleEventHookExecutionStatus;
-        calls.iter().filter(|call| call.operation == report).count()
     }
 }
 

@@ -95,7 +95,7 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
 }
 
 async fn package(aws: &LocalAws) -> Result<PathBuf> {
-    let packaged = aws.folder().join("packaged.yaml");
+    let packaged = aws.folder.path().join("packaged.yaml");
     let mut package = sam(aws, "package");
     package
         .arg("--template-file")
@@ -113,7 +113,7 @@ fn sam(aws: &LocalAws, command: &str) -> Command {
         .current_dir(repository().join("sam"))
         .env("SAM_CLI_TELEMETRY", "0")
         // It leaves the folders of its zips behind.
-        .env("TMPDIR", aws.folder());
+        .env("TMPDIR", aws.folder.path());
     sam
 }
 

@@ -8,7 +8,6 @@ mod suite;
 use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use futures_util::FutureExt;
 use libtest_mimic::Arguments;
 use serde_json::Value;
 use suite::{Suite, none_of};
@@ -16,7 +15,7 @@ use tests::{
     case::{Case, Change, FailureActions, Invocation, Trigger},
     catalogue,
     docs::check_generated,
-    environment::{Engine, Environment},
+    environment::Engine,
     local_aws::{LocalAws, repository},
     permissions,
     run::Run,
@@ -55,7 +54,7 @@ const VERIFIED: &[(&str, &str)] = &[
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
-    let suite = Suite::new(|| Environment::start().boxed_local())?;
+    let suite = Suite::new(None)?;
     // The longest first.
     let mut trials = vec![suite.trial("verify passes, and finds what is planted", verifies)];
     for (actions, invocation) in FailureActions::EACH_WAY.into_iter().zip(INVOCATIONS) {
@@ -107,7 +106,9 @@ async fn examines_roles(suite: &Suite) -> Result<()> {
     }
     // Whether IAM knows deployment groups in this action is not known.
     let defaults = [("DistributionIds", "E2QWRUHAPOMQZL")];
-    let any = environment.deploy("any-deployment", &defaults).await?;
+    let any = environment
+        .deploy("any-deployment", &defaults, None)
+        .await?;
     let narrowed = &stacks[0];
     for (stack, resource, expected) in [
         (&any, "*", true),
@@ -136,7 +137,7 @@ async fn verifies(suite: &Suite) -> Result<()> {
     let subscribe = format!("sns subscribe --topic-arn {topic} {endpoint}");
     stack::cli(aws, &subscribe).await?;
     let parameters = [VERIFIED, &[("AlarmTopicArn", topic)]].concat();
-    let stack = environment.deploy("verified", &parameters).await?;
+    let stack = environment.deploy("verified", &parameters, None).await?;
     let mut problems = Vec::new();
     let output = &stack.outputs["Invalidates"];
     if output != "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html,/static/* (cache tags: blog)" {
@@ -201,7 +202,7 @@ async fn refuses(suite: &Suite, name: &str, value: &str) -> Result<()> {
     parameters.insert(name, value);
     let parameters: Vec<_> = parameters.into_iter().collect();
     let stack = format!("refused-{name}-{}", value.len());
-    let Err(refusal) = environment.deploy(&stack, &parameters).await else {
+    let Err(refusal) = environment.deploy(&stack, &parameters, None).await else {
         bail!("it was deployed");
     };
     let refusal = format!("{refusal:#}");

@@ -19,13 +19,12 @@ use aws_sdk_sqs::{
         ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
     },
 };
-use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Conclusion, Trial};
 use strum::VariantArray;
 use suite::{Suite, none_of};
 use tests::{
     case::Case,
-    environment::{Engine, Environment},
+    environment::{Engine, Environment, WAIT_SCALE},
     judge::{Kind, Violation},
     matrix,
     run::Run,
@@ -55,7 +54,7 @@ fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     // Each case has a thread, and waits for its turn by itself.
     arguments.test_threads = Some(matrix::all().len() * Engine::VARIANTS.len());
-    let suite = Suite::new(|| Environment::start_accelerated().boxed_local())?;
+    let suite = Suite::new(Some(WAIT_SCALE))?;
     let finished = Arc::new(Finished::default());
     let began = Instant::now();
     // The load goes first, while the engines have few executions to search.
@@ -64,16 +63,16 @@ fn main() -> Result<ExitCode> {
     } else {
         vec![matrix::quick()]
     };
-    let parts = parts.into_iter();
-    let parts = parts.map(|cases| libtest_mimic::run(&arguments, trials(&suite, &finished, cases)));
-    let mut conclusions: Vec<_> = parts.collect();
+    let mut conclusions = Vec::new();
+    for cases in parts {
+        let trials = trials(&suite, &finished, cases);
+        conclusions.push(libtest_mimic::run(&arguments, trials));
+    }
     if arguments.list {
         return Ok(ExitCode::SUCCESS);
     }
-    let count = conclusions
-        .iter()
-        .map(|c| c.num_passed + c.num_failed)
-        .sum();
+    let counts = conclusions.iter().map(|c| c.num_passed + c.num_failed);
+    let count = counts.sum();
     ensure!(
         count > 0,
         "no case has this in its name; `--list` shows the names"
@@ -85,10 +84,8 @@ fn main() -> Result<ExitCode> {
         let violations = late_effects(suite, &of_late_effects).await;
         none_of(&violations.context(NOT_FINISHED)?)
     };
-    conclusions.push(libtest_mimic::run(
-        &arguments,
-        vec![suite.trial(name, late)],
-    ));
+    let late = suite.trial(name, late);
+    conclusions.push(libtest_mimic::run(&arguments, vec![late]));
     print_summary(&finished.blocking_lock(), count, began);
     let has_failed = conclusions.iter().any(Conclusion::has_failed);
     Ok(ExitCode::from(u8::from(has_failed)))
@@ -170,12 +167,9 @@ async fn late_effects(suite: &Suite, finished: &Finished) -> Result<Vec<Violatio
 }
 
 fn print_summary(finished: &[(Run, Vec<Violation>)], cases: u64, began: Instant) {
-    let violations = || finished.iter().flat_map(|(_, violations)| violations);
-    let count = |kind| {
-        violations()
-            .filter(|violation| violation.kind == kind)
-            .count() as u64
-    };
+    let violations = finished.iter().flat_map(|(_, violations)| violations);
+    let kinds: Vec<_> = violations.map(|violation| violation.kind).collect();
+    let count = |kind| kinds.iter().filter(|found| **found == kind).count() as u64;
     // A case that was not finished has come to nothing right.
     let unfinished = cases - finished.len() as u64;
     println!(
@@ -200,13 +194,16 @@ async fn dead_letters(environment: &Environment) -> Result<String> {
             "reports of {} are pending",
             stack.name
         );
-        loop {
-            let receive = sqs.receive_message().max_number_of_messages(10);
-            let receive = receive.queue_url(&stack.outputs["ReportsDeadLetterQueueUrl"]);
-            let messages = receive.visibility_timeout(43_200).send().await?.messages;
-            let Some(messages) = messages.filter(|messages| !messages.is_empty()) else {
-                break;
-            };
+        let queue_url = &stack.outputs["ReportsDeadLetterQueueUrl"];
+        let receive = || {
+            sqs.receive_message()
+                .queue_url(queue_url)
+                .max_number_of_messages(10)
+                .visibility_timeout(43_200)
+        };
+        while let Some(messages) = receive().send().await?.messages
+            && !messages.is_empty()
+        {
             found.extend(messages.into_iter().filter_map(|message| message.body));
         }
     }

@@ -3,7 +3,6 @@
 use std::{fmt::Display, sync::Arc};
 
 use anyhow::{Result, ensure};
-use futures_util::future::LocalBoxFuture;
 use libtest_mimic::Trial;
 use tests::environment::Environment;
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -11,21 +10,22 @@ use tokio::{runtime::Runtime, sync::OnceCell};
 pub struct Suite {
     /// Started by the first trial that needs it, and gone with the last.
     environment: OnceCell<Arc<Environment>>,
-    start: fn() -> LocalBoxFuture<'static, Result<Environment>>,
+    wait_scale: Option<f64>,
     runtime: Runtime,
 }
 
 impl Suite {
-    pub fn new(start: fn() -> LocalBoxFuture<'static, Result<Environment>>) -> Result<Arc<Self>> {
+    /// With the wait scale of [`Environment::start`].
+    pub fn new(wait_scale: Option<f64>) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             environment: OnceCell::new(),
-            start,
+            wait_scale,
             runtime: Runtime::new()?,
         }))
     }
 
     pub async fn environment(&self) -> Result<&Arc<Environment>> {
-        let start = async || Ok(Arc::new((self.start)().await?));
+        let start = async || Ok(Arc::new(Environment::start(self.wait_scale).await?));
         self.environment.get_or_try_init(start).await
     }
 

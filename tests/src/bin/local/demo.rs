@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     env,
-    fmt::Display,
     io::{IsTerminal, Write, stdout},
     process::ExitCode,
     sync::Arc,
@@ -16,7 +15,6 @@ use aws_sdk_sfn::{
     types::{ExecutionStatus, HistoryEvent},
 };
 use serde_json::Value;
-use shared::failure_action::FailureAction;
 use tests::{
     case::{Case, FailureActions, Trigger},
     catalogue,
@@ -32,7 +30,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
 pub async fn run(name: &str) -> Result<ExitCode> {
     let mut scenarios = catalogue::scenarios().into_iter();
     if let Some(case) = scenarios.find(|case| name.is_empty() || case.name == name) {
-        return demo(case).await;
+        return Box::pin(demo(case)).await;
     }
     println!("make demo SCENARIO=…");
     for case in catalogue::scenarios() {
@@ -42,11 +40,20 @@ pub async fn run(name: &str) -> Result<ExitCode> {
 }
 
 async fn demo(mut case: Case) -> Result<ExitCode> {
-    case.actions = actions()?;
+    // Without it, both actions are the template's defaults.
+    if let Ok(name) = env::var("FAILURE_ACTION")
+        && !name.is_empty()
+    {
+        let action = serde_json::from_value(name.into()).context("FAILURE_ACTION")?;
+        case.actions = FailureActions {
+            on_failure: action,
+            on_timeout: action,
+        };
+    }
     println!("{}: {}\n", case.name, case.about);
-    let environment = Arc::new(timed("starting the local AWS", Environment::start()).await?);
+    let environment = Arc::new(timed("starting the local AWS", Environment::start(None)).await?);
     let parameters = case.stack.parameters(case.actions);
-    let deploy = environment.deploy_for(&case, "demo", &parameters);
+    let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
     let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
     for (name, value) in &parameters {
         println!("    {name}={value}");
@@ -76,19 +83,6 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
         println!("NOT AS EXPECTED  {violation}");
     }
     Ok(ExitCode::from(u8::from(!violations.is_empty())))
-}
-
-/// `FAILURE_ACTION` sets both actions; without it they are the template's defaults.
-fn actions() -> Result<FailureActions> {
-    let name = env::var("FAILURE_ACTION").unwrap_or_default();
-    let action = match name.as_str() {
-        "" => FailureAction::default(),
-        _ => serde_json::from_value(name.into()).context("FAILURE_ACTION")?,
-    };
-    Ok(FailureActions {
-        on_failure: action,
-        on_timeout: action,
-    })
 }
 
 async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -160,11 +154,9 @@ fn line(event: &HistoryEvent) -> Option<String> {
         return Some(format!("{:<23} {detail}", entered.name()));
     }
     let failed = event.task_failed_event_details()?;
+    let error = failed.error().unwrap_or_default();
     let message = message(failed.cause().unwrap_or_default());
-    Some(format!(
-        "  ✗ {}: {message}",
-        failed.error().unwrap_or_default()
-    ))
+    Some(format!("  ✗ {error}: {message}"))
 }
 
 /// What is worth knowing of a state's input.
@@ -198,35 +190,26 @@ fn text(value: &Value) -> &str {
 fn summarize(outcome: &Outcome) {
     println!();
     if let Some(ended) = &outcome.execution {
-        summary("execution", &ended.status);
+        println!("execution        {}", ended.status);
         for row in rows(&ended.output) {
             let [distribution, id] = ["distributionId", "invalidationId"].map(|id| text(&row[id]));
             let (paths, seconds) = (&row["pathCount"], &row["elapsedSeconds"]);
-            summary(
-                "invalidated",
-                format_args!("{distribution}  invalidation {id}  paths: {paths}  {seconds} s"),
+            println!(
+                "invalidated      {distribution}  invalidation {id}  paths: {paths}  {seconds} s"
             );
         }
-        if let Some(report) = ended.output["codeDeploy"]["summary"].as_str() {
-            summary("report", report);
-        }
-        for (label, text) in [("error", &ended.error), ("cause", &ended.cause)] {
+        let report = ended.output["codeDeploy"]["summary"].as_str();
+        let (error, cause) = (ended.error.as_deref(), ended.cause.as_deref());
+        for (label, text) in [("report", report), ("error", error), ("cause", cause)] {
             if let Some(text) = text {
-                summary(label, text);
+                println!("{label:<16} {text}");
             }
         }
     } else {
         let response = &outcome.hook_response;
-        summary(
-            "no execution",
-            format_args!("the hook function returned: {response}"),
-        );
+        println!("no execution     the hook function returned: {response}");
     }
     let status = outcome.statuses.first();
     let status = status.map_or("no status", |accepted| accepted.status.as_str());
-    summary("CodeDeploy", format_args!("recorded {status} for the hook"));
-}
-
-fn summary(label: &str, text: impl Display) {
-    println!("{label:<16} {text}");
+    println!("CodeDeploy       recorded {status} for the hook");
 }
