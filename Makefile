@@ -14,6 +14,8 @@ SAM := PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" sam
 NODE := PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH"
 ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/sam/lib/python3*/site-packages/ziglang/zig)"
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
+# Built last: `cargo lambda build` moves the binaries that it finds.
+LOCAL := cargo build --package tests --bin local && $(BINARIES)/local
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 ARCHITECTURE ?= arm64
 SCENARIO ?=
@@ -24,16 +26,13 @@ STACK ?=
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The binaries of demo and local are built last: `cargo lambda build` moves those that it finds.
 .PHONY: demo
 demo: local-build ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios)
-	@cargo build --package tests --bin demo
-	@$(BINARIES)/demo $(SCENARIO)
+	@$(LOCAL) demo $(SCENARIO)
 
 .PHONY: local
 local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
-	@cargo build --package tests --bin local
-	@$(BINARIES)/local
+	@$(LOCAL) serve
 
 .PHONY: test
 test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the tests: each function, the contracts between them, every scenario end to end, the quick cases of the fault matrix
@@ -59,8 +58,7 @@ sam-local: ## Run each function with each of its events with `sam local invoke`,
 
 .PHONY: sam-local-with-docker
 sam-local-with-docker: local-build lambda-build
-	@cargo build --package tests --bin sam_local
-	@base=$$(tests/sam-local-base) && $(BINARIES)/sam_local "$$base"
+	@base=$$(tests/sam-local-base) && $(LOCAL) sam-local "$$base"
 
 .PHONY: bench
 bench: lambda-build peers ## Measure speed, size and cost, and compare with common alternatives; writes docs/performance

@@ -21,16 +21,12 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Opens them.
     pub async fn open(aws: &LocalAws) -> Result<Self> {
         let bridge = bridge().await?;
         let mut environment = Vec::new();
         let mut forwarders = JoinSet::new();
-        for (name, value) in aws.cli_environment() {
-            let Some(address) = value.strip_prefix("http://") else {
-                continue;
-            };
-            let target: SocketAddr = address.parse()?;
+        for (name, url) in aws.endpoints() {
+            let target = url.trim_start_matches("http://").parse()?;
             let listener = TcpListener::bind((bridge, 0)).await.with_context(|| {
                 format!("{bridge}, where Docker's bridge should be, is no address of this machine")
             })?;
@@ -46,17 +42,13 @@ impl Endpoints {
 
 /// The first address of the bridge's subnet, which Docker gives to this machine.
 async fn bridge() -> Result<Ipv4Addr> {
-    let inspected = command::run(
-        Command::new("docker")
-            .args(["network", "inspect", "bridge", "--format"])
-            .arg("{{(index .IPAM.Config 0).Subnet}}"),
-    )
-    .await?;
-    let subnet = command::text(&inspected.stdout);
-    let start = subnet.split('/').next().unwrap_or_default();
-    let start: Ipv4Addr = start
-        .parse()
-        .with_context(|| format!("Docker's bridge has the subnet {subnet:?}"))?;
+    let mut inspect = Command::new("docker");
+    inspect.args(["network", "inspect", "bridge", "--format"]);
+    inspect.arg("{{(index .IPAM.Config 0).Subnet}}");
+    let subnet = command::text(&command::run(&mut inspect).await?.stdout);
+    let start = subnet.split('/').next().unwrap_or_default().parse();
+    let start: Ipv4Addr =
+        start.with_context(|| format!("Docker's bridge has the subnet {subnet:?}"))?;
     Ok(Ipv4Addr::from_bits(start.to_bits() + 1))
 }
 

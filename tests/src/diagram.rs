@@ -37,28 +37,20 @@ fn draw(machine: &Value, indent: &str, lines: &mut Vec<String>) {
 
 /// The states that may be next, each with its condition.
 fn followers(state: &Value) -> Vec<(&str, String)> {
-    let list = |name: &str| state[name].as_array().into_iter().flatten();
-    let mut followers = Vec::new();
-    if let Some(next) = state["Next"].as_str() {
-        followers.push((next, String::new()));
-    }
-    for choice in list("Choices") {
+    let rules = |name: &str| state[name].as_array().into_iter().flatten();
+    let next = state["Next"].as_str().map(|next| (next, String::new()));
+    let choices = rules("Choices").map(|choice| {
         // Such as {% $states.input.status = 'Completed' %}
         let condition = text(&choice["Condition"]).split('\'').nth(1);
-        followers.push((
-            text(&choice["Next"]),
-            format!(": {}", condition.unwrap_or_default()),
-        ));
-    }
-    if let Some(next) = state["Default"].as_str() {
-        followers.push((next, ": otherwise".to_owned()));
-    }
-    for rule in list("Catch") {
-        let follower = (text(&rule["Next"]), ": error".to_owned());
-        if !followers.contains(&follower) {
-            followers.push(follower);
-        }
-    }
+        let label = format!(": {}", condition.unwrap_or_default());
+        (text(&choice["Next"]), label)
+    });
+    let default = state["Default"].as_str();
+    let default = default.map(|next| (next, ": otherwise".to_owned()));
+    let catch = rules("Catch").map(|rule| (text(&rule["Next"]), ": error".to_owned()));
+    let mut followers: Vec<_> = next.into_iter().chain(choices).chain(default).collect();
+    followers.extend(catch);
+    followers.dedup();
     followers
 }
 

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,23 +11,21 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use aws_sdk_sfn::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stand_in::StandIn;
 use strum::{Display, VariantArray};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
     case::{Case, Change, StackConfig},
-    local_aws::{LocalAws, skipped_time_log},
-    moto::Moto,
+    interpreter::{Interpreter, SKIPPED_TIME_LOG},
+    local_aws::LocalAws,
     permissions,
     stack::{self, Stack},
 };
 
 /// Of a wait's seconds, those that an accelerated environment waits.
-const WAIT_SCALE: f64 = 0.04;
+pub const WAIT_SCALE: f64 = 0.04;
 /// More would only slow each other down.
 const DEPLOYMENTS_AT_A_TIME: usize = 2;
 
@@ -50,14 +47,13 @@ type StackKey = (StackConfig, String);
 /// A local AWS and all that was deployed to it. Everything is gone when this is dropped.
 pub struct Environment {
     /// Before the local AWS, which it calls, so that it ends first.
-    moto: Option<Moto>,
+    moto: Option<Interpreter>,
     /// CloudFront, CodeDeploy and all other services.
     pub aws: LocalAws,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
     /// How many names of stacks are used.
     names: AtomicUsize,
     deployments: Semaphore,
-    skipped_time: Option<PathBuf>,
 }
 
 /// A part of a wait that an engine left out.
@@ -86,45 +82,29 @@ impl SkippedTime {
 }
 
 impl Environment {
-    /// Starts the local AWS as it is, with IAM enforced.
-    pub async fn start() -> Result<Self> {
-        let aws = LocalAws::start().await?;
-        Ok(Self::new(aws, None, None))
-    }
-
-    /// Starts the local AWS with both engines. Waits take [`WAIT_SCALE`] of their time, and calls to Step Functions, Lambda
-    /// and SQS can meet faults.
-    pub async fn start_accelerated() -> Result<Self> {
-        let stand_in = StandIn::start().await?;
-        let aws = LocalAws::start_accelerated(stand_in, WAIT_SCALE).await?;
-        aws.stand_in.forward_lambda_and_sqs_to(&aws.url);
-        let moto = Moto::start(WAIT_SCALE, &aws.stand_in.url(), &aws.url, &aws.folder).await?;
-        let skipped_time = skipped_time_log(&aws.folder);
-        Ok(Self::new(aws, Some(moto), Some(skipped_time)))
-    }
-
-    fn new(aws: LocalAws, moto: Option<Moto>, skipped_time: Option<PathBuf>) -> Self {
-        Self {
+    /// Starts the local AWS as it is, with IAM enforced. With a wait scale, as [`WAIT_SCALE`], it starts both engines, whose
+    /// waits take this share of their time, and calls to Step Functions, Lambda and SQS can meet faults.
+    pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
+        let aws = LocalAws::start(wait_scale).await?;
+        let mut moto = None;
+        if let Some(scale) = wait_scale {
+            let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
+            moto =
+                Some(Interpreter::moto(scale, &lambda_url, events_url, aws.folder.path()).await?);
+        }
+        Ok(Self {
             moto,
             aws,
             stacks: Mutex::default(),
             names: AtomicUsize::new(0),
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
-            skipped_time,
-        }
+        })
     }
 
-    pub fn sfn(&self, engine: Engine) -> &Client {
+    pub fn interpreter(&self, engine: Engine) -> &Interpreter {
         match (&self.moto, engine) {
-            (Some(moto), Engine::Moto) => &moto.sfn,
-            _ => &self.aws.clients.sfn,
-        }
-    }
-
-    pub fn url(&self, engine: Engine) -> &str {
-        match (&self.moto, engine) {
-            (Some(moto), Engine::Moto) => &moto.url,
-            _ => &self.aws.url,
+            (Some(moto), Engine::Moto) => moto,
+            _ => &self.aws.ministack,
         }
     }
 
@@ -133,54 +113,47 @@ impl Environment {
         let mut parameters = case.stack.parameters(case.actions);
         parameters.extend(permissions::DEPLOYMENT_GROUP);
         let key = (case.stack.clone(), case.actions.to_string());
-        let mut stacks = self.stacks.lock().await;
-        let cell = Arc::clone(stacks.entry(key).or_default());
-        drop(stacks);
+        let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
-            self.deploy_for(case, &name, &parameters).await
+            let change = case.stack.change.clone();
+            self.deploy(&name, &parameters, change).await
         };
         cell.get_or_try_init(deploy).await.cloned()
     }
 
-    /// Deploys a stack for one case.
-    pub async fn deploy_for(
+    /// Deploys a stack that no case shares, and makes a change to it.
+    pub async fn deploy(
         &self,
-        case: &Case,
         name: &str,
         parameters: &[(&str, &str)],
+        change: Option<Change>,
     ) -> Result<Stack> {
-        let stack = self.deploy(name, parameters).await?;
-        self.change(&stack, case.stack.change.as_ref()).await?;
+        let turn = self.deployments.acquire().await?;
+        let mut stack = stack::deploy(&self.aws, name, parameters).await?;
+        drop(turn);
+        stack.change = change;
+        self.change(&stack).await?;
         Ok(stack)
     }
 
-    /// Deploys a stack that no case shares.
-    pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-        let _turn = self.deployments.acquire().await?;
-        stack::deploy(&self.aws, name, parameters).await
-    }
-
-    async fn change(&self, stack: &Stack, change: Option<&Change>) -> Result<()> {
+    /// Copies the state machine to moto, and makes the stack's change.
+    async fn change(&self, stack: &Stack) -> Result<()> {
         let machine = stack.state_machine_arn();
-        let sfn = &self.aws.clients.sfn;
+        let sfn = &self.aws.ministack.sfn;
         if let Some(moto) = &self.moto {
             let described = sfn.describe_state_machine().state_machine_arn(&machine);
             let described = described.send().await?;
             let mut definition: Value = serde_json::from_str(described.definition())?;
-            if let Some(Change::TimeoutSeconds(seconds)) = change {
+            if let Some(Change::TimeoutSeconds(seconds)) = stack.change {
                 definition["TimeoutSeconds"] = json!(seconds);
             }
-            moto.sfn
-                .create_state_machine()
-                .name(&stack.name)
-                .definition(definition.to_string())
-                .role_arn(described.role_arn())
-                .send()
-                .await
-                .context("moto rejects the state machine")?;
+            let create = moto.sfn.create_state_machine().name(&stack.name);
+            let create = create.definition(definition.to_string());
+            let create = create.role_arn(described.role_arn()).send();
+            create.await.context("moto rejects the state machine")?;
         }
-        match change {
+        match &stack.change {
             None | Some(Change::TimeoutSeconds(_)) => {}
             Some(Change::VariableSet(name, value)) => {
                 stack::set_variable(&self.aws, stack, name, value).await?;
@@ -193,26 +166,19 @@ impl Environment {
         Ok(())
     }
 
-    /// All stacks that cases have needed so far, each with its change.
-    pub async fn stacks(&self) -> Vec<(Stack, Option<Change>)> {
+    /// All stacks that cases have needed so far.
+    pub async fn stacks(&self) -> Vec<Stack> {
         let stacks = self.stacks.lock().await;
-        let deployed = stacks
-            .iter()
-            .filter_map(|((config, _), cell)| Some((cell.get()?.clone(), config.change.clone())));
+        let deployed = stacks.values().filter_map(|cell| cell.get().cloned());
         deployed.collect()
     }
 
-    /// What the engines have left out of waits so far.
+    /// What the engines of an accelerated environment have left out of waits so far.
     pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
-        let Some(file) = &self.skipped_time else {
-            return Ok(Vec::new());
-        };
-        let text = fs::read_to_string(file)?;
+        let text = fs::read_to_string(self.aws.folder.path().join(SKIPPED_TIME_LOG))?;
         // An engine may be writing the last line.
-        let lines = text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'));
-        let entries = lines.map(serde_json::from_str);
+        let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
+        let entries = lines.lines().map(serde_json::from_str);
         Ok(entries.collect::<Result<_, _>>()?)
     }
 }

@@ -1,9 +1,9 @@
 //! Processes that never outlive whoever started them.
 
 use std::{
-    ffi::OsStr,
     io,
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -36,20 +36,13 @@ kill -KILL 0
 pub struct Guarded(Child);
 
 impl Guarded {
-    /// A command that runs `program` under guard; arguments, environment and outputs are still to be set.
-    pub fn command(program: impl AsRef<OsStr>) -> Command {
+    /// Starts a program with the arguments, environment and outputs that `configure` sets.
+    pub fn spawn(program: &Path, configure: impl FnOnce(&mut Command)) -> io::Result<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "guardian"]).arg(program);
-        command
-    }
-
-    /// Starts a command made by [`Guarded::command`].
-    pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        command
-            .stdin(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map(Self)
+        command.stdin(Stdio::piped()).process_group(0);
+        configure(&mut command);
+        command.spawn().map(Self)
     }
 }
 

@@ -1,178 +1,113 @@
 //! AWS on this machine: ministack for everything but CloudFront and CodeDeploy, which the stand-in has.
 
 use std::{
-    fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
+    process::Stdio,
 };
 
-use anyhow::{Context, Result, ensure};
-use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use anyhow::Result;
 use stand_in::StandIn;
-use tokio::sync::OnceCell;
+use tempfile::TempDir;
+use tokio::{process::Command, sync::OnceCell};
 
-use crate::guardian::Guarded;
+use crate::interpreter::{Interpreter, accelerate};
 
 /// The account that everything is deployed to: ministack takes it from the access key.
 pub const ACCOUNT: &str = "111122223333";
 /// The region that everything is deployed to.
 pub const REGION: &str = "eu-central-1";
 
-/// It listens within about two seconds; a machine busy with a build needs more.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// The local AWS, running. It is gone when this is dropped.
+/// The local AWS, running. It is gone when this is dropped: first ministack, whose functions call the stand-in, and last the
+/// folder.
 pub struct LocalAws {
+    /// All other services.
+    pub ministack: Interpreter,
     /// CloudFront and CodeDeploy.
     pub stand_in: StandIn,
-    /// Where all other services listen.
-    pub url: String,
-    pub clients: SharedClients,
-    /// For logs and temporary files: it goes when this does.
-    pub(crate) folder: PathBuf,
     /// The template with the addresses of all that was uploaded.
     pub(crate) packaged: OnceCell<PathBuf>,
-    /// There until this is dropped.
-    ministack: Option<Guarded>,
+    /// For logs and temporary files.
+    pub(crate) folder: TempDir,
 }
 
 impl LocalAws {
-    /// Starts both on free ports of 127.0.0.1.
-    pub async fn start() -> Result<Self> {
+    /// Starts both on free ports of 127.0.0.1: as they are, with IAM enforced, or so that waits take a share of their time and all
+    /// calls to Step Functions, Lambda and SQS go through the stand-in.
+    pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
         let stand_in = StandIn::start().await?;
-        let mut ministack = guarded_tool(&tool("ministack", "python"))?;
-        ministack
-            .arg(repository().join("tests/engines/ministack_local.py"))
-            // Functions may do what their roles allow, and nothing else.
-            .env("AUTH", "true")
-            .env("CLOUDTRAIL_RECORDING", "1");
-        Self::start_with(stand_in, ministack).await
-    }
-
-    /// Starts ministack beside a stand-in that runs already, so that waits take this share of their time and all calls to
-    /// Step Functions, Lambda and SQS go through the stand-in.
-    pub(crate) async fn start_accelerated(stand_in: StandIn, wait_scale: f64) -> Result<Self> {
-        let url = stand_in.url();
-        let mut ministack = guarded_tool(&tool("ministack", "python"))?;
-        ministack
-            .arg(repository().join("tests/engines/ministack_engine.py"))
-            .env("SFN_WAIT_SCALE", wait_scale.to_string())
-            .env("SKIPPED_TIME_LOG", skipped_time_log(&folder()))
-            // Each invocation takes a thread for as long as its function runs, and many functions run until they time out.
-            .env("MINISTACK_WORKER_THREADS", "1000")
-            // Idle functions and logs of all that they say would be most of its work.
-            .env("LAMBDA_WARM_TTL_SECONDS", "10")
-            .env("LOG_LEVEL", "WARNING")
-            .env("LAMBDA_URL", &url)
-            .env("AWS_ENDPOINT_URL_SFN", &url)
-            .env("AWS_ENDPOINT_URL_SQS", &url)
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_DEFAULT_REGION", REGION);
-        Self::start_with(stand_in, ministack).await
-    }
-
-    async fn start_with(stand_in: StandIn, mut ministack: Command) -> Result<Self> {
-        let address = free_address()?;
-        let url = format!("http://{address}");
-        let folder = folder();
-        let temporary = folder.join("tmp");
-        fs::create_dir_all(&temporary)
-            .with_context(|| format!("cannot create {}", temporary.display()))?;
-        let sfn = aws_sdk_sfn::Client::new(&config_at(&url));
-        ministack
-            .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
-            .env("GATEWAY_PORT", address.port().to_string())
-            .env("MINISTACK_REGION", REGION)
-            .env("LAMBDA_EXECUTOR", "local")
-            .env("TMPDIR", &temporary)
-            // It would listen on all interfaces.
-            .env("IOT_MTLS_ENABLED", "0")
-            // The functions inherit these, so that the template needs no local edits.
-            .env("AWS_ENDPOINT_URL", &url)
-            .env("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in.url())
-            .env("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in.url());
-        let ministack = start_engine(&mut ministack, &sfn, &folder.join("ministack.log")).await?;
+        let stand_in_url = &stand_in.url();
+        let folder = TempDir::with_prefix_in("local-aws-", target_folder())?;
+        let script = match wait_scale {
+            None => "ministack_local.py",
+            Some(_) => "ministack_engine.py",
+        };
+        let ministack = Interpreter::start("ministack", script, folder.path(), |ministack, url| {
+            ministack
+                .env("MINISTACK_REGION", REGION)
+                .env("LAMBDA_EXECUTOR", "local")
+                .env("TMPDIR", folder.path())
+                // It would listen on all interfaces.
+                .env("IOT_MTLS_ENABLED", "0")
+                // The functions inherit these, so that the template needs no local edits.
+                .envs(endpoints(url, stand_in_url));
+            let Some(wait_scale) = wait_scale else {
+                // Functions may do what their roles allow, and nothing else.
+                ministack.env("AUTH", "true");
+                ministack.env("CLOUDTRAIL_RECORDING", "1");
+                return;
+            };
+            accelerate(ministack, wait_scale, stand_in_url, folder.path())
+                // Each invocation takes a thread for as long as its function runs, and many functions run until they time out.
+                .env("MINISTACK_WORKER_THREADS", "1000")
+                // Idle functions and logs of all that they say would be most of its work.
+                .env("LAMBDA_WARM_TTL_SECONDS", "10")
+                .env("LOG_LEVEL", "WARNING")
+                .env("AWS_ENDPOINT_URL_SFN", stand_in_url)
+                .env("AWS_ENDPOINT_URL_SQS", stand_in_url);
+        });
+        let ministack = ministack.await?;
+        if wait_scale.is_some() {
+            stand_in.forward_lambda_and_sqs_to(&ministack.url);
+        }
         Ok(Self {
-            clients: SharedClients::new(&url, &stand_in.url()),
+            ministack,
             stand_in,
-            url,
-            folder,
             packaged: OnceCell::new(),
-            ministack: Some(ministack),
+            folder,
         })
+    }
+
+    /// Where the AWS and SAM CLIs, the SDKs and the functions find its services.
+    pub fn endpoints(&self) -> [(&'static str, String); 3] {
+        endpoints(&self.ministack.url, &self.stand_in.url())
     }
 
     /// The environment in which the AWS and SAM CLIs talk to it.
     pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("AWS_ENDPOINT_URL", self.url.clone()),
-            ("AWS_ENDPOINT_URL_CLOUDFRONT", self.stand_in.url()),
-            ("AWS_ENDPOINT_URL_CODEDEPLOY", self.stand_in.url()),
-            ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_DEFAULT_REGION", REGION.to_owned()),
-            ("AWS_REGION", REGION.to_owned()),
-        ]
+        let constants = [
+            ("AWS_ACCESS_KEY_ID", ACCOUNT),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_REGION", REGION),
+        ];
+        let constants = constants.map(|(name, value)| (name, value.to_owned()));
+        self.endpoints().into_iter().chain(constants).collect()
+    }
+
+    /// A program that `make tools` has installed, with this as its AWS.
+    pub fn tool(&self, environment: &str, program: &str) -> Command {
+        let mut command = Command::new(tool(environment, program));
+        command.envs(self.cli_environment()).stdin(Stdio::null());
+        command
     }
 }
 
-impl Drop for LocalAws {
-    fn drop(&mut self) {
-        // It ends before the stand-in, which its functions may still call, and before its folder goes.
-        drop(self.ministack.take());
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Clients for the services of a local AWS.
-pub struct SharedClients {
-    pub sfn: aws_sdk_sfn::Client,
-    pub lambda: aws_sdk_lambda::Client,
-    pub sqs: aws_sdk_sqs::Client,
-    pub codedeploy: aws_sdk_codedeploy::Client,
-}
-
-impl SharedClients {
-    fn new(url: &str, stand_in_url: &str) -> Self {
-        let config = config_at(url);
-        Self {
-            sfn: aws_sdk_sfn::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
-            codedeploy: aws_sdk_codedeploy::Client::new(&config_at(stand_in_url)),
-        }
-    }
-}
-
-/// The configuration of clients for services at this address.
-pub(crate) fn config_at(url: &str) -> SdkConfig {
-    let credentials = Credentials::from_keys(ACCOUNT, "local", None);
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::from_static(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        // This machine may be busy.
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(START_TIMEOUT)
-                .build(),
-        )
-        .endpoint_url(url)
-        .build()
-}
-
-/// A guarded command for a program that `make tools` has installed.
-pub(crate) fn guarded_tool(program: &Path) -> Result<Command> {
-    ensure!(
-        program.exists(),
-        "{} is missing; `make tools` installs it",
-        program.display()
-    );
-    Ok(Guarded::command(program))
+fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 3] {
+    [
+        ("AWS_ENDPOINT_URL", url.to_owned()),
+        ("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in_url.to_owned()),
+        ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in_url.to_owned()),
+    ]
 }
 
 pub fn repository() -> &'static Path {
@@ -181,47 +116,10 @@ pub fn repository() -> &'static Path {
 
 /// A program that `make tools` has installed.
 pub fn tool(environment: &str, program: &str) -> PathBuf {
-    repository()
-        .join(".tools")
-        .join(environment)
-        .join("bin")
-        .join(program)
-}
-
-fn folder() -> PathBuf {
-    target_folder().join(format!("local-aws-{}", std::process::id()))
-}
-
-/// Where accelerated engines record the waits that they cut short.
-pub(crate) fn skipped_time_log(folder: &Path) -> PathBuf {
-    folder.join("skipped-time.jsonl")
+    let environment = repository().join(".tools").join(environment);
+    environment.join("bin").join(program)
 }
 
 fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
-}
-
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// Starts an engine, and waits until its Step Functions responds.
-pub(crate) async fn start_engine(
-    command: &mut Command,
-    sfn: &aws_sdk_sfn::Client,
-    log: &Path,
-) -> Result<Guarded> {
-    let file = File::create(log)?;
-    let engine = Guarded::spawn(command.stdout(file.try_clone()?).stderr(file))?;
-    let started = Instant::now();
-    while let Err(error) = sfn.list_state_machines().send().await {
-        ensure!(
-            started.elapsed() < START_TIMEOUT,
-            "an engine does not respond: {}. Its log: {}",
-            error.into_source()?,
-            log.display()
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(engine)
 }

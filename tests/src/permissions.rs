@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use anyhow::Result;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::process::Command;
 
-use crate::local_aws::{LocalAws, repository, tool};
-use crate::{command, stack::Stack};
+use crate::{
+    command,
+    local_aws::{LocalAws, repository},
+    stack::Stack,
+};
 
 /// The application and the deployment group whose deployments the stacks report for.
 pub const DEPLOYMENT_GROUP: [(&str, &str); 2] = [
@@ -44,11 +46,10 @@ pub async fn may_report(aws: &LocalAws, stack: &Stack, group: &str) -> Result<bo
 }
 
 async fn ask<T: DeserializeOwned>(aws: &LocalAws, question: Value) -> Result<T> {
-    let input = aws.folder.join("permissions.json");
+    let input = aws.folder.path().join("permissions.json");
     fs::write(&input, question.to_string())?;
-    let mut python = Command::new(tool("ministack", "python"));
+    let mut python = aws.tool("ministack", "python");
     let python = python.arg(repository().join("tests/permissions.py"));
-    let python = python.envs(aws.cli_environment()).stdin(File::open(input)?);
-    let output = command::run(python).await?;
+    let output = command::run(python.stdin(File::open(input)?)).await?;
     Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -1,20 +1,26 @@
 //! Runs a case: prepares AWS for it, lets it happen, and waits for what must come of it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Result, ensure};
 use aws_sdk_codedeploy::types::LifecycleEventStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use shared::codedeploy::HookStatus;
-use stand_in::Operation;
+use stand_in::{Operation, StandIn};
 
 use crate::{
     case::{Case, Deployment, End, Intervention, Invocation, StatusFrom, Trigger},
     environment::{Engine, Environment},
-    follow::{self, Ended, Watcher},
-    judge::Outcome,
+    follow,
+    interpreter::config_at,
+    judge::{Outcome, Violation, judge},
     stack::{self, Stack},
+    until::until,
 };
 
 /// Longer than any case takes that does not say that it is long.
@@ -23,33 +29,32 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const LONG_PATIENCE: Duration = Duration::from_mins(20);
 /// A report by the queue comes a few seconds after the execution's end.
 const REPORTS_PATIENCE: Duration = Duration::from_secs(30);
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// A state of an accelerated execution may last no longer.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// Hundreds of slow executions cost the engines little.
+const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A case on a stack, with a deployment of its own.
-pub struct Run<'a> {
-    environment: &'a Environment,
+/// A case on a stack, with a deployment of its own, and what has come of it until now.
+pub struct Run {
+    environment: Arc<Environment>,
     engine: Engine,
-    case: &'a Case,
-    stack: &'a Stack,
+    pub case: Case,
+    stack: Stack,
     /// Whose hook it is.
     pub deployment: Deployment,
-    began: SystemTime,
+    pub outcome: Outcome,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     /// Prepares AWS for a case.
-    pub fn new(
-        environment: &'a Environment,
-        engine: Engine,
-        case: &'a Case,
-        stack: &'a Stack,
-    ) -> Self {
+    pub fn new(environment: &Arc<Environment>, engine: Engine, case: Case, stack: Stack) -> Self {
         let deployment = match case.deployment {
             None => Deployment::new(),
             Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
         };
         let stand_in = &environment.aws.stand_in;
-        stand_in.forward_executions_to(&deployment.execution_name, environment.url(engine));
+        let interpreter = environment.interpreter(engine);
+        stand_in.forward_executions_to(&deployment.execution_name, &interpreter.url);
         stand_in.set_behavior(&deployment.id, case.behavior);
         if case.behavior.lacks_cache_tags {
             stand_in.set_behavior(&case.stack.distributions, case.behavior);
@@ -72,36 +77,41 @@ impl<'a> Run<'a> {
             let times = planned.times.unwrap_or(usize::MAX);
             stand_in.inject(planned.operation, &about, times, fault);
         }
+        let outcome = Outcome {
+            began: SystemTime::now(),
+            hook_response: String::new(),
+            execution: None,
+            statuses: Vec::new(),
+            invalidations: Vec::new(),
+            calls: Vec::new(),
+            skipped: Vec::new(),
+            dead_letter: None,
+        };
         Self {
-            environment,
+            environment: Arc::clone(environment),
             engine,
             case,
             stack,
             deployment,
-            began: SystemTime::now(),
+            outcome,
         }
     }
 
     /// Delivers the hook event, or starts the execution; returns when AWS has been called for it.
-    pub async fn trigger(&self) -> Result<String> {
-        let response = match &self.case.trigger {
+    pub async fn trigger(&mut self) -> Result<()> {
+        match &self.case.trigger {
             Trigger::HookEvent(invocation, times) => {
                 let deliveries = (0..*times).map(|_| self.deliver(*invocation));
-                try_join_all(deliveries).await?.swap_remove(0)
+                self.outcome.hook_response = try_join_all(deliveries).await?.swap_remove(0);
             }
             Trigger::StartExecution(input) => {
                 let input = self.filled_in(input);
-                self.sfn()
-                    .start_execution()
-                    .state_machine_arn(self.stack.state_machine_arn())
-                    .name(&self.deployment.execution_name)
-                    .input(input)
-                    .send()
-                    .await?;
-                String::new()
+                let start = self.sfn().start_execution().input(input);
+                let start = start.state_machine_arn(self.stack.state_machine_arn());
+                start.name(&self.deployment.execution_name).send().await?;
             }
-        };
-        Ok(response)
+        }
+        Ok(())
     }
 
     fn filled_in(&self, input: &str) -> String {
@@ -120,29 +130,22 @@ impl<'a> Run<'a> {
     }
 
     /// Waits until the first call to AWS is over.
-    pub async fn until_called(&self) {
+    pub async fn until_called(&self) -> Result<bool> {
         // Hooks of the load share deployments.
         let about = match self.case.deployment {
             Some(_) => &self.deployment.execution_name,
             None => &self.deployment.id,
         };
-        // An execution with an invalid input and without a hook calls nothing.
-        if matches!(self.case.trigger, Trigger::StartExecution(_))
-            && self.case.expected.status == StatusFrom::Nothing
-        {
-            return;
-        }
-        let stand_in = &self.environment.aws.stand_in;
-        let is_called = || !stand_in.calls_about(about).is_empty();
-        until(Duration::from_secs(10), is_called).await;
+        // An execution with an invalid input and without a hook.
+        let calls_nothing = matches!(self.case.trigger, Trigger::StartExecution(_))
+            && self.case.expected.status == StatusFrom::Nothing;
+        let is_called =
+            async || Ok(calls_nothing || !self.stand_in().calls_about(about).is_empty());
+        until(Duration::from_secs(10), POLL_INTERVAL, is_called).await
     }
 
     /// Lets the rest happen, and waits for all that must come of it but dead letters.
-    pub async fn finish(
-        &self,
-        hook_response: String,
-        watcher: Option<&mut (dyn Watcher + Send)>,
-    ) -> Result<Outcome> {
+    pub async fn finish(&mut self) -> Result<()> {
         match &self.case.intervention {
             Intervention::ReportManually(status) => self.report(*status).await?,
             Intervention::StopIn(state) => self.stop_in(state).await?,
@@ -152,16 +155,11 @@ impl<'a> Run<'a> {
             }
             _ => {}
         }
-        let execution = if self.case.expected.execution == End::NotStarted {
-            self.until_reported(self.patience()).await;
-            follow::find(self.sfn(), &self.execution_arn()).await?
-        } else {
-            let patience = self.patience();
-            let ended =
-                follow::follow(self.sfn(), &self.execution_arn(), patience, watcher).await?;
-            self.until_reported(self.patience_left()).await;
-            ended
-        };
+        if self.case.expected.execution != End::NotStarted {
+            self.until_ended().await?;
+        }
+        self.until_reported(self.patience_left()).await?;
+        self.outcome.execution = follow::find(self.sfn(), &self.execution_arn()).await?;
         match self.case.intervention {
             Intervention::HookEventAgain => {
                 self.deliver(Invocation::Synchronous).await?;
@@ -173,61 +171,63 @@ impl<'a> Run<'a> {
             }
             _ => {}
         }
-        let reports = self.case.expected.reports.unwrap_or_default();
-        until(REPORTS_PATIENCE, || self.reports() >= reports).await;
-        Ok(self.observe(hook_response, execution))
-    }
-
-    fn observe(&self, hook_response: String, execution: Option<Ended>) -> Outcome {
-        let mut outcome = Outcome {
-            began: self.began,
-            hook_response,
-            execution,
-            statuses: Vec::new(),
-            invalidations: Vec::new(),
-            calls: Vec::new(),
-            skipped: Vec::new(),
-            dead_letter: None,
+        let expected = self.case.expected.reports.unwrap_or_default();
+        let report = Operation::PutLifecycleEventHookExecutionStatus;
+        let are_made = async || {
+            let calls = self.stand_in().calls_about(&self.deployment.id);
+            Ok(calls.iter().filter(|call| call.operation == report).count() >= expected)
         };
-        observe_again(self.environment, &self.deployment, &mut outcome);
-        outcome
+        until(REPORTS_PATIENCE, POLL_INTERVAL, are_made).await?;
+        self.observe();
+        Ok(())
     }
 
-    fn sfn(&self) -> &aws_sdk_sfn::Client {
-        self.environment.sfn(self.engine)
+    /// Brings the outcome up to date with what the stand-in has recorded.
+    pub fn observe(&mut self) {
+        let stand_in = &self.environment.aws.stand_in;
+        self.outcome.statuses = stand_in.accepted_statuses(&self.deployment.hook_execution_id);
+        self.outcome.invalidations = stand_in.invalidations(&self.deployment.execution_name);
+        self.outcome.calls = stand_in.calls_about(&self.deployment.id);
     }
 
-    fn execution_arn(&self) -> String {
+    /// The guarantees that do not hold.
+    pub fn judge(&self) -> Vec<Violation> {
+        judge(&self.case, &self.outcome)
+    }
+
+    pub fn execution_arn(&self) -> String {
         self.stack.execution_arn(&self.deployment.execution_name)
     }
 
-    fn patience(&self) -> Duration {
-        if self.case.long {
-            LONG_PATIENCE
-        } else {
-            PATIENCE
-        }
+    fn sfn(&self) -> &aws_sdk_sfn::Client {
+        &self.environment.interpreter(self.engine).sfn
+    }
+
+    fn stand_in(&self) -> &StandIn {
+        &self.environment.aws.stand_in
     }
 
     fn patience_left(&self) -> Duration {
-        let passed = self.began.elapsed().unwrap_or_default();
-        self.patience().saturating_sub(passed)
+        let patience = if self.case.long {
+            LONG_PATIENCE
+        } else {
+            PATIENCE
+        };
+        patience.saturating_sub(self.outcome.began.elapsed().unwrap_or_default())
     }
 
     async fn deliver(&self, invocation: Invocation) -> Result<String> {
         let aws = &self.environment.aws;
-        stack::invoke(aws, self.stack, invocation, &self.deployment.event).await
+        stack::invoke(aws, &self.stack, invocation, &self.deployment.event).await
     }
 
     async fn report(&self, status: HookStatus) -> Result<()> {
-        let codedeploy = &self.environment.aws.clients.codedeploy;
-        codedeploy
-            .put_lifecycle_event_hook_execution_status()
-            .deployment_id(&self.deployment.id)
-            .lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id)
-            .status(LifecycleEventStatus::from(status.as_str()))
-            .send()
-            .await?;
+        let codedeploy = aws_sdk_codedeploy::Client::new(&config_at(&self.stand_in().url()));
+        let put = codedeploy.put_lifecycle_event_hook_execution_status();
+        let put = put.deployment_id(&self.deployment.id);
+        let put = put.lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id);
+        let status = LifecycleEventStatus::from(status.as_str());
+        put.status(status).send().await?;
         Ok(())
     }
 
@@ -252,50 +252,53 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Waits until the execution is or was in this state.
     async fn until_in(&self, state: &str) -> Result<()> {
-        follow::wait_for_state(self.sfn(), &self.execution_arn(), state, PATIENCE).await
+        let execution_arn = self.execution_arn();
+        let is_entered = async || {
+            // There may be no execution yet.
+            let history = follow::history(self.sfn(), &execution_arn).await;
+            let history = history.unwrap_or_default();
+            let mut states = history
+                .iter()
+                .filter_map(HistoryEvent::state_entered_event_details);
+            Ok(states.any(|entered| entered.name() == state))
+        };
+        ensure!(
+            until(PATIENCE, POLL_INTERVAL, is_entered).await?,
+            "{execution_arn} has not come to {state}"
+        );
+        Ok(())
+    }
+
+    async fn until_ended(&self) -> Result<bool> {
+        let execution_arn = self.execution_arn();
+        let is_ended = async || {
+            let found = follow::find(self.sfn(), &execution_arn).await?;
+            Ok(found.is_some_and(|execution| execution.status != ExecutionStatus::Running))
+        };
+        until(self.patience_left(), LONGEST_POLL_INTERVAL, is_ended).await
     }
 
     async fn stop_in(&self, state: &str) -> Result<()> {
         self.until_in(state).await?;
         if self.case.expected.status == StatusFrom::Completion {
-            self.until_reported(PATIENCE).await;
+            self.until_reported(PATIENCE).await?;
         }
-        self.sfn()
-            .stop_execution()
-            .execution_arn(self.execution_arn())
-            .error("Stopped")
-            .cause("An engineer chose Stop execution")
-            .send()
-            .await?;
+        let stop = self.sfn().stop_execution().error("Stopped");
+        let stop = stop.cause("An engineer chose Stop execution");
+        stop.execution_arn(self.execution_arn()).send().await?;
         Ok(())
     }
 
     /// Waits until CodeDeploy has a status, where it must; the judge sees what is missing.
-    async fn until_reported(&self, patience: Duration) {
-        let stand_in = &self.environment.aws.stand_in;
+    async fn until_reported(&self, patience: Duration) -> Result<bool> {
         let hook = &self.deployment.hook_execution_id;
         let is_due = self.case.expected_status().is_some();
-        until(patience, || {
-            !is_due || !stand_in.accepted_statuses(hook).is_empty()
-        })
-        .await;
+        let is_reported =
+            async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
+        until(patience, POLL_INTERVAL, is_reported).await
     }
-
-    fn reports(&self) -> usize {
-        let stand_in = &self.environment.aws.stand_in;
-        let calls = stand_in.calls_about(&self.deployment.id);
-        let report = Operation::PutLifecycleEventHookExecutionStatus;
-        calls.iter().filter(|call| call.operation == report).count()
-    }
-}
-
-/// Brings an outcome up to date with what the stand-in has recorded.
-pub fn observe_again(environment: &Environment, deployment: &Deployment, outcome: &mut Outcome) {
-    let stand_in = &environment.aws.stand_in;
-    outcome.statuses = stand_in.accepted_statuses(&deployment.hook_execution_id);
-    outcome.invalidations = stand_in.invalidations(&deployment.execution_name);
-    outcome.calls = stand_in.calls_about(&deployment.id);
 }
 
 /// So many paths, each with so many characters and a number. `$LARGE_PATHS` are more than 248 KiB, which EventBridge takes:
@@ -313,11 +316,4 @@ fn many_targets() -> Value {
             _ => json!({ "distributionTenantId": format!("dt_many{number}"), "paths": ["/*"] }),
         })
         .collect()
-}
-
-async fn until(patience: Duration, is_met: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_met() && began.elapsed() < patience {
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
 }

@@ -1,6 +1,6 @@
 //! The product's stack, built and deployed by the real SAM CLI.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    case::Invocation,
+    case::{Change, Invocation},
     command,
-    local_aws::{ACCOUNT, LocalAws, REGION, repository, tool},
+    local_aws::{ACCOUNT, LocalAws, REGION, repository},
 };
 
 /// This machine's architecture as Lambda names it: the functions run here.
@@ -24,20 +24,19 @@ pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
 pub struct Stack {
     pub name: String,
     pub outputs: BTreeMap<String, String>,
+    /// What somebody has done to it since.
+    pub change: Option<Change>,
 }
 
 impl Stack {
     /// The name or id of one of its resources.
     pub async fn resource(&self, aws: &LocalAws, logical_id: &str) -> Result<String> {
-        let describe = "cloudformation describe-stack-resource";
-        let which = format!(
-            "--stack-name {} --logical-resource-id {logical_id}",
+        let describe = format!(
+            "cloudformation describe-stack-resource --stack-name {} --logical-resource-id {logical_id} \
+             --query StackResourceDetail.PhysicalResourceId",
             self.name
         );
-        let found = cli(aws, &format!("{describe} {which}")).await?;
-        let id = found["StackResourceDetail"]["PhysicalResourceId"].as_str();
-        id.map(str::to_owned)
-            .with_context(|| format!("{} has no {logical_id}", self.name))
+        Ok(serde_json::from_value(cli(aws, &describe).await?)?)
     }
 
     pub fn hook_function(&self) -> String {
@@ -45,17 +44,13 @@ impl Stack {
     }
 
     pub fn state_machine_arn(&self) -> String {
-        format!(
-            "arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{}",
-            self.name
-        )
+        let name = &self.name;
+        format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}")
     }
 
     pub fn execution_arn(&self, execution: &str) -> String {
-        format!(
-            "arn:aws:states:{REGION}:{ACCOUNT}:execution:{}:{execution}",
-            self.name
-        )
+        let name = &self.name;
+        format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{name}:{execution}")
     }
 }
 
@@ -81,75 +76,62 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
         .arg("--template-file")
         .arg(packaged)
         .arg("--config-file")
-        .arg(sam_folder().join("samconfig.toml"))
+        .arg(repository().join("sam/samconfig.toml"))
         .arg("--parameter-overrides")
         .args(parameters)
         // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
         .env("SAM_CLI_POLL_DELAY", "0.5");
-    run(&mut deploy).await?;
-    let described = cli(
-        aws,
-        &format!("cloudformation describe-stacks --stack-name {name}"),
-    )
-    .await?;
-    let outputs = described["Stacks"][0]["Outputs"].as_array();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    command::run(&mut deploy).await?;
+    let describe = format!(
+        "cloudformation describe-stacks --stack-name {name} \
+         --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]'"
+    );
+    let outputs: Vec<_> = serde_json::from_value(cli(aws, &describe).await?)?;
     Ok(Stack {
         name: name.to_owned(),
-        outputs: outputs
-            .into_iter()
-            .flatten()
-            .map(|output| (text(&output["OutputKey"]), text(&output["OutputValue"])))
-            .collect(),
+        outputs: outputs.into_iter().collect(),
+        change: None,
     })
 }
 
 async fn package(aws: &LocalAws) -> Result<PathBuf> {
-    let packaged = aws.folder.join("packaged.yaml");
+    let packaged = aws.folder.path().join("packaged.yaml");
     let mut package = sam(aws, "package");
-    // Not where `sam build` puts what is for AWS.
     package
         .arg("--template-file")
-        .arg(build().join("template.yaml"));
-    package.arg("--output-template-file").arg(&packaged);
-    run(package.arg("--resolve-s3")).await?;
+        .arg(build().join("template.yaml"))
+        .arg("--output-template-file")
+        .arg(&packaged)
+        .arg("--resolve-s3");
+    command::run(&mut package).await?;
     Ok(packaged)
 }
 
 fn sam(aws: &LocalAws, command: &str) -> Command {
-    let mut sam = Command::new(tool("sam", "sam"));
+    let mut sam = aws.tool("sam", "sam");
     sam.arg(command)
-        .current_dir(sam_folder())
-        .envs(aws.cli_environment())
+        .current_dir(repository().join("sam"))
+        .env("SAM_CLI_TELEMETRY", "0")
         // It leaves the folders of its zips behind.
-        .env("TMPDIR", &aws.folder);
+        .env("TMPDIR", aws.folder.path());
     sam
 }
 
 /// Sets an environment variable of the hook function, as somebody can in the console.
 pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str) -> Result<()> {
-    let of_function = format!(
-        "function-configuration --function-name {}",
-        stack.hook_function()
-    );
+    let function = stack.hook_function();
+    let of_function = format!("function-configuration --function-name {function}");
     let found = cli(aws, &format!("lambda get-{of_function}")).await?;
     let mut environment = found["Environment"].clone();
     environment["Variables"][name] = json!(value);
-    cli(
-        aws,
-        &format!("lambda update-{of_function} --environment '{environment}'"),
-    )
-    .await
-    .map(drop)
+    let update = format!("lambda update-{of_function} --environment '{environment}'");
+    cli(aws, &update).await.map(drop)
 }
 
 /// What the AWS CLI says to a command, written as in a shell; null if that is nothing.
 pub async fn cli(aws: &LocalAws, command: &str) -> Result<Value> {
-    let mut cli = Command::new(tool("awscli", "aws"));
-    let command = cli
-        .args(shell_words::split(command)?)
-        .envs(aws.cli_environment());
-    let output = command::run(command.stdin(Stdio::null())).await?;
+    let mut cli = aws.tool("awscli", "aws");
+    let output = command::run(cli.args(shell_words::split(command)?)).await?;
     if output.stdout.is_empty() {
         return Ok(Value::Null);
     }
@@ -163,28 +145,14 @@ pub async fn invoke(
     invocation: Invocation,
     event: &Value,
 ) -> Result<String> {
-    let invoked = aws
-        .clients
-        .lambda
-        .invoke()
+    let invoke = aws_sdk_lambda::Client::new(&aws.ministack.config).invoke();
+    let invoke = invoke
         .function_name(stack.hook_function())
         .invocation_type(match invocation {
             Invocation::Synchronous => InvocationType::RequestResponse,
             Invocation::Asynchronous => InvocationType::Event,
         })
-        .payload(Blob::new(event.to_string()))
-        .send()
-        .await?;
-    let payload = invoked.payload.unwrap_or_else(|| Blob::new(""));
+        .payload(Blob::new(event.to_string()));
+    let payload = invoke.send().await?.payload.unwrap_or_default();
     Ok(command::text(payload.as_ref()))
-}
-
-/// Runs a tool to its end and returns what it said on its standard error.
-async fn run(tool: &mut Command) -> Result<String> {
-    let tool = tool.env("SAM_CLI_TELEMETRY", "0").stdin(Stdio::null());
-    Ok(command::text(&command::run(tool).await?.stderr))
-}
-
-fn sam_folder() -> PathBuf {
-    repository().join("sam")
 }

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use shared::failure_action::FailureAction;
 use stand_in::{Clock, StandIn};
 use tests::{
-    follow::follow,
+    follow::find,
+    interpreter::Interpreter,
     local_aws::{ACCOUNT, REGION, repository},
-    moto::Moto,
 };
 use tokio::time::{sleep, timeout};
 
@@ -39,7 +39,7 @@ const DEPLOYMENTS: &str = "d-COST";
 /// Executions of one state machine by one clock.
 pub(super) struct Executions {
     stand_in: StandIn,
-    moto: Moto,
+    moto: Interpreter,
     _lambda: Server,
     /// Each with its deployment id and its ARN.
     running: Vec<(Case, String, String)>,
@@ -69,7 +69,7 @@ impl Executions {
             .with_state(functions);
         let lambda = Server::http(router).await?;
         let url = format!("http://{}", lambda.address);
-        let moto = Moto::start(1.0 / f64::from(speed), &url, &url, folder).await?;
+        let moto = Interpreter::moto(1.0 / f64::from(speed), &url, &url, folder).await?;
         let create = moto.sfn.create_state_machine().name("bench");
         let create = create.definition(definition(machine)?);
         let create = create.role_arn(format!("arn:aws:iam::{ACCOUNT}:role/bench"));
@@ -114,9 +114,13 @@ impl Executions {
 
     async fn usage_of(&self, deployment: &str, arn: &str) -> Result<Usage> {
         let sfn = &self.moto.sfn;
-        let patience = Duration::from_secs(MAX_WAIT_SECONDS);
-        let ended = follow(sfn, arn, patience, None).await?;
-        let ended = ended.context("there is no execution")?;
+        let ended = loop {
+            let found = find(sfn, arn).await?.context("there is no execution")?;
+            if found.status != ExecutionStatus::Running {
+                break found;
+            }
+            sleep(REFRESH_INTERVAL).await;
+        };
         ensure!(ended.status == ExecutionStatus::Succeeded, "{ended:?}");
         let statuses = self.stand_in.statuses(deployment);
         ensure!(statuses == ["Succeeded"], "reported {statuses:?}");

@@ -1,0 +1,215 @@
+//! `make demo`: deploys the product on a local AWS, lets a deployment's hook meet a scenario, and shows it live.
+
+use std::{
+    convert::Infallible,
+    env,
+    io::{IsTerminal, Write, stdout},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use aws_sdk_sfn::{
+    Client,
+    types::{ExecutionStatus, HistoryEvent},
+};
+use serde_json::Value;
+use tests::{
+    case::{Case, FailureActions, Trigger},
+    catalogue,
+    environment::{Engine, Environment},
+    follow,
+    judge::Outcome,
+    run::Run,
+};
+
+const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Shows the scenario with this name, or the first one if there is no name.
+pub async fn run(name: &str) -> Result<ExitCode> {
+    let mut scenarios = catalogue::scenarios().into_iter();
+    if let Some(case) = scenarios.find(|case| name.is_empty() || case.name == name) {
+        return Box::pin(demo(case)).await;
+    }
+    println!("make demo SCENARIO=…");
+    for case in catalogue::scenarios() {
+        println!("  {:<15} {}", case.name, case.about);
+    }
+    Ok(ExitCode::from(if name == "list" { 0 } else { 2 }))
+}
+
+async fn demo(mut case: Case) -> Result<ExitCode> {
+    // Without it, both actions are the template's defaults.
+    if let Ok(name) = env::var("FAILURE_ACTION")
+        && !name.is_empty()
+    {
+        let action = serde_json::from_value(name.into()).context("FAILURE_ACTION")?;
+        case.actions = FailureActions {
+            on_failure: action,
+            on_timeout: action,
+        };
+    }
+    println!("{}: {}\n", case.name, case.about);
+    let environment = Arc::new(timed("starting the local AWS", Environment::start(None)).await?);
+    let parameters = case.stack.parameters(case.actions);
+    let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
+    let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
+    for (name, value) in &parameters {
+        println!("    {name}={value}");
+    }
+    if let Trigger::StartExecution(_) = case.trigger {
+        println!("\nSomebody starts an execution:\n");
+    } else {
+        println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
+    }
+    let mut run = Run::new(&environment, Engine::Ministack, case, stack);
+    let mut screen = Screen {
+        sfn: &environment.aws.ministack.sfn,
+        execution_arn: run.execution_arn(),
+        seen: 0,
+        since: Instant::now(),
+        waited: 0,
+    };
+    run.trigger().await?;
+    tokio::select! {
+        finished = run.finish() => finished?,
+        Err(error) = screen.follow() => return Err(error),
+    }
+    screen.show_news().await?;
+    summarize(&run.outcome);
+    let violations = run.judge();
+    for violation in &violations {
+        println!("NOT AS EXPECTED  {violation}");
+    }
+    Ok(ExitCode::from(u8::from(!violations.is_empty())))
+}
+
+async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let began = Instant::now();
+    print!("  {what} …");
+    stdout().flush()?;
+    let result = work.await.with_context(|| format!("{what} failed"))?;
+    println!(" {:.1} s", began.elapsed().as_secs_f64());
+    Ok(result)
+}
+
+/// Shows an execution's steps as lines, and its waiting as one line that changes where that is possible.
+struct Screen<'a> {
+    sfn: &'a Client,
+    execution_arn: String,
+    /// How many events of its history have been looked at.
+    seen: usize,
+    /// Since when nothing has happened.
+    since: Instant,
+    /// The seconds of waiting that were shown last.
+    waited: u64,
+}
+
+impl Screen<'_> {
+    async fn follow(&mut self) -> Result<Infallible> {
+        loop {
+            self.show_news().await?;
+            tokio::time::sleep(REFRESH_INTERVAL).await;
+        }
+    }
+
+    async fn show_news(&mut self) -> Result<()> {
+        let Some(execution) = follow::find(self.sfn, &self.execution_arn).await? else {
+            return Ok(());
+        };
+        let history = follow::history(self.sfn, &self.execution_arn).await?;
+        let (clear, interval, end) = if stdout().is_terminal() {
+            ("\r\x1b[2K", 0, "")
+        } else {
+            ("", 10, "\n")
+        };
+        for event in &history[self.seen..] {
+            if let Some(line) = line(event) {
+                let after = event.timestamp.as_secs_f64() - history[0].timestamp.as_secs_f64();
+                println!("{clear}{after:7.1} s  {line}");
+                (self.since, self.waited) = (Instant::now(), 0);
+            }
+        }
+        self.seen = history.len();
+        let mut states = history.iter().rev();
+        let state = states.find_map(HistoryEvent::state_entered_event_details);
+        let seconds = self.since.elapsed().as_secs();
+        if execution.status != ExecutionStatus::Running {
+            print!("{clear}");
+        } else if let Some(state) = state
+            && seconds >= self.waited + interval
+        {
+            print!("{clear}{:>9}  … {seconds} s in {}{end}", "", state.name());
+            self.waited = seconds;
+        }
+        Ok(stdout().flush()?)
+    }
+}
+
+/// A step of an execution, if an event is one.
+fn line(event: &HistoryEvent) -> Option<String> {
+    if let Some(entered) = event.state_entered_event_details() {
+        let detail = detail(entered.name(), entered.input().unwrap_or_default());
+        return Some(format!("{:<23} {detail}", entered.name()));
+    }
+    let failed = event.task_failed_event_details()?;
+    let error = failed.error().unwrap_or_default();
+    let message = message(failed.cause().unwrap_or_default());
+    Some(format!("  ✗ {error}: {message}"))
+}
+
+/// What is worth knowing of a state's input.
+fn detail(state: &str, input: &str) -> String {
+    let input: Value = serde_json::from_str(input).unwrap_or_default();
+    match state {
+        "CreateInvalidations" => {
+            let ids = rows(&input).map(|batch| text(&batch["distributionId"]));
+            ids.collect::<Vec<_>>().join(", ")
+        }
+        "WaitForInvalidation" => format!("{} s", input["waitSeconds"]),
+        "IsInvalidationComplete" => text(&input["status"]).to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The function's own words, where the cause is a Lambda error's JSON.
+fn message(cause: &str) -> String {
+    let error: Value = serde_json::from_str(cause).unwrap_or_default();
+    error["errorMessage"].as_str().unwrap_or(cause).to_owned()
+}
+
+fn rows(document: &Value) -> impl Iterator<Item = &Value> {
+    document["invalidations"].as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn summarize(outcome: &Outcome) {
+    println!();
+    if let Some(ended) = &outcome.execution {
+        println!("execution        {}", ended.status);
+        for row in rows(&ended.output) {
+            let [distribution, id] = ["distributionId", "invalidationId"].map(|id| text(&row[id]));
+            let (paths, seconds) = (&row["pathCount"], &row["elapsedSeconds"]);
+            println!(
+                "invalidated      {distribution}  invalidation {id}  paths: {paths}  {seconds} s"
+            );
+        }
+        let report = ended.output["codeDeploy"]["summary"].as_str();
+        let (error, cause) = (ended.error.as_deref(), ended.cause.as_deref());
+        for (label, text) in [("report", report), ("error", error), ("cause", cause)] {
+            if let Some(text) = text {
+                println!("{label:<16} {text}");
+            }
+        }
+    } else {
+        let response = &outcome.hook_response;
+        println!("no execution     the hook function returned: {response}");
+    }
+    let status = outcome.statuses.first();
+    let status = status.map_or("no status", |accepted| accepted.status.as_str());
+    println!("CodeDeploy       recorded {status} for the hook");
+}

@@ -1,0 +1,133 @@
+//! The servers that interpret the state machine. Each has a Step Functions of its own.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+
+use crate::{
+    guardian::Guarded,
+    local_aws::{ACCOUNT, REGION, repository, tool},
+    until::until,
+};
+
+/// It listens within about two seconds; a machine busy with a build needs more.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A server, running. It is gone when this is dropped.
+pub struct Interpreter {
+    pub url: String,
+    /// Of clients for all services that it has.
+    pub config: SdkConfig,
+    pub sfn: aws_sdk_sfn::Client,
+    _process: Guarded,
+}
+
+impl Interpreter {
+    /// Starts moto's Step Functions, which is `LocalStack`'s, with waits that take this share of their time. It invokes
+    /// functions and sends the events of executions' ends to these addresses, and keeps its log and the record of skipped time
+    /// in the folder.
+    pub async fn moto(
+        wait_scale: f64,
+        lambda_url: &str,
+        events_url: &str,
+        folder: &Path,
+    ) -> Result<Self> {
+        Self::start("moto", "moto_engine.py", folder, |moto, _| {
+            accelerate(moto, wait_scale, lambda_url, folder)
+                .env("EVENTS_URL", events_url)
+                .env("MOTO_ACCOUNT_ID", ACCOUNT);
+        })
+        .await
+    }
+
+    /// Starts a script of `tests/engines` on a free port of 127.0.0.1 with Python as `make tools` has installed it for
+    /// `server`, and waits until its Step Functions responds. What else the script needs comes from `configure`, which gets the
+    /// server's address.
+    pub(crate) async fn start(
+        server: &str,
+        script: &str,
+        folder: &Path,
+        configure: impl FnOnce(&mut Command, &str),
+    ) -> Result<Self> {
+        let python = tool(server, "python");
+        ensure!(
+            python.exists(),
+            "{} is missing; `make tools` installs it",
+            python.display()
+        );
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = address.port().to_string();
+        let url = format!("http://{address}");
+        let log = folder.join(format!("{server}-{port}.log"));
+        let stdout = File::create(&log)?;
+        let stderr = stdout.try_clone()?;
+        let process = Guarded::spawn(&python, |command| {
+            command
+                .arg(repository().join("tests/engines").join(script))
+                .stdout(stdout)
+                .stderr(stderr)
+                // ministack's names for host and port, and moto's for the port; its host is 127.0.0.1.
+                .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
+                .env("GATEWAY_PORT", &port)
+                .env("MOTO_PORT", &port);
+            configure(command, &url);
+        });
+        let config = config_at(&url);
+        let interpreter = Self {
+            sfn: aws_sdk_sfn::Client::new(&config),
+            config,
+            url,
+            _process: process?,
+        };
+        let responds = async || Ok(interpreter.sfn.list_state_machines().send().await.is_ok());
+        ensure!(
+            until(START_TIMEOUT, POLL_INTERVAL, responds).await?,
+            "{server} does not respond. It says:\n{}",
+            fs::read_to_string(log)?
+        );
+        Ok(interpreter)
+    }
+}
+
+/// Sets what `skipped_time.py` and `clients.py` of `tests/engines` need: waits take this share of their time, and functions are
+/// invoked at this address.
+pub(crate) fn accelerate<'a>(
+    command: &'a mut Command,
+    wait_scale: f64,
+    lambda_url: &str,
+    folder: &Path,
+) -> &'a mut Command {
+    command
+        .env("SFN_WAIT_SCALE", wait_scale.to_string())
+        .env("SKIPPED_TIME_LOG", folder.join(SKIPPED_TIME_LOG))
+        .env("LAMBDA_URL", lambda_url)
+        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+        .env("AWS_DEFAULT_REGION", REGION)
+}
+
+/// The file in which accelerated interpreters record the waits that they cut short.
+pub(crate) const SKIPPED_TIME_LOG: &str = "skipped-time.jsonl";
+
+/// The configuration of clients for services at this address.
+pub(crate) fn config_at(url: &str) -> SdkConfig {
+    let credentials = Credentials::from_keys(ACCOUNT, "local", None);
+    // This machine may be busy.
+    let timeouts = TimeoutConfig::builder().connect_timeout(START_TIMEOUT);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .timeout_config(timeouts.build())
+        .endpoint_url(url)
+        .build()
+}
