@@ -36,12 +36,10 @@ fn serve_runtime_api(listener: &TcpListener, event: &Value) {
         (format!("POST {invocation}/8476a536/error "), accepted),
     ] {
         let (mut connection, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(connection.try_clone().unwrap());
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
-        }
-        assert!(head.starts_with(&request), "{head}");
+        let mut head = BufReader::new(&connection).lines().map(Result::unwrap);
+        let first = head.next().unwrap();
+        assert!(first.starts_with(&request), "{first}");
+        assert!(head.any(|line| line.is_empty()));
         write!(connection, "HTTP/1.1 {response}").unwrap();
     }
 }
@@ -78,12 +76,8 @@ fn log_of_failed_invocation(aws_url: &str, event: Value) -> Vec<Value> {
 async fn an_error_is_logged_once_with_its_execution_and_deployment_and_without_the_hook_id() {
     let aws = StandIn::start().await.unwrap();
     let missing = Fault::new("DeploymentDoesNotExistException", 400, "No.");
-    aws.inject(
-        Operation::PutLifecycleEventHookExecutionStatus,
-        DEPLOYMENT,
-        1,
-        missing,
-    );
+    let report = Operation::PutLifecycleEventHookExecutionStatus;
+    aws.inject(report, DEPLOYMENT, 1, missing);
     let event = json!({
         "executionName": EXECUTION,
         "hook": { "deploymentId": DEPLOYMENT, "lifecycleEventHookExecutionId": HOOK },
