@@ -1,6 +1,6 @@
 //! The product's stack, built and deployed by the real SAM CLI.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
@@ -68,8 +68,10 @@ pub fn built(function: &str) -> PathBuf {
 /// Deploys what was built. It is uploaded once for all stacks.
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
     let packaged = aws.packaged.get_or_try_init(|| package(aws)).await?;
-    let parameters = parameters.iter();
-    let parameters = parameters.map(|(name, value)| format!("{name}={value}"));
+    // A value can have quotes and spaces there.
+    let file = aws.folder.path().join(format!("{name}.parameters.yaml"));
+    let parameters: BTreeMap<_, _> = parameters.iter().copied().collect();
+    fs::write(&file, serde_yaml_ng::to_string(&parameters)?)?;
     let mut deploy = sam(aws, "deploy");
     deploy
         .args(["--stack-name", name, "--no-confirm-changeset"])
@@ -78,7 +80,7 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
         .arg("--config-file")
         .arg(repository().join("sam/samconfig.toml"))
         .arg("--parameter-overrides")
-        .args(parameters)
+        .arg(format!("file://{}", file.display()))
         // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
         .env("SAM_CLI_POLL_DELAY", "0.5");
     command::run(&mut deploy).await?;

@@ -45,6 +45,7 @@ const REFUSED: &[(&str, &str)] = &[
 /// What `make verify` is tried on: names given, alarms with a topic, two paths as the README spells them.
 const VERIFIED: &[(&str, &str)] = &[
     ("DistributionIds", "E2QWRUHAPOMQZL,E1WEBSITE00001"),
+    ("DistributionTenantIds", "dt_shopA"),
     ("Paths", "/index.html,/static/*"),
     ("CacheTags", "blog"),
     ("HookFunctionName", "CodeDeployHook_web"),
@@ -140,7 +141,8 @@ async fn verifies(suite: &Suite) -> Result<()> {
     let stack = environment.deploy("verified", &parameters, None).await?;
     let mut problems = Vec::new();
     let output = &stack.outputs["Invalidates"];
-    if output != "E2QWRUHAPOMQZL, E1WEBSITE00001: /index.html,/static/* (cache tags: blog)" {
+    if output != "E2QWRUHAPOMQZL,E1WEBSITE00001 dt_shopA: /index.html,/static/* (cache tags: blog)"
+    {
         problems.push(format!("the output is {output}"));
     }
     let mut check = |found: &str, expected: &[&str]| {

@@ -1,6 +1,6 @@
 //! The documentation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strum::VariantNames;
 use tests::{case::Case, catalogue::scenarios, diagram, docs::check_generated, matrix};
@@ -30,6 +30,7 @@ fn every_quoted_cause_is_in_the_code() {
         "functions/create-invalidation/src/lib.rs",
         "functions/hook/src/execution.rs",
         "functions/hook/src/lib.rs",
+        "functions/hook/src/targets.rs",
         "functions/report-status/src/lib.rs",
         "functions/shared/src/document.rs",
         "statemachine/invalidate.asl.json",
@@ -92,18 +93,14 @@ fn the_readme_says_what_to_write() {
         let wanted = case.wanted?;
         let distributions = [("DistributionIds".to_owned(), case.stack.distributions)];
         let parameters = distributions.into_iter().chain(case.stack.parameters);
-        let parameters = parameters.filter(|(_, value)| !value.trim_matches('"').is_empty());
-        let written: Vec<_> = parameters
-            .map(|(name, value)| {
-                let assignment = format!("{name}={value}");
-                format!("`{}`", shell_words::quote(&assignment))
-            })
-            .collect();
-        Some(format!("| {wanted} | {} |\n", written.join("<br/>")))
+        let parameters: BTreeMap<_, _> = parameters.filter(|(_, v)| !v.is_empty()).collect();
+        Some(format!(
+            "\n# {wanted}\n{}",
+            serde_yaml_ng::to_string(&parameters).unwrap()
+        ))
     });
-    let table = "| you want to invalidate | parameters |\n| --- | --- |\n".to_owned();
-    let table = table + &rows.collect::<String>();
-    check_generated("README.md", "what to write", &table).unwrap();
+    let text = format!("```yaml{}```", rows.collect::<String>());
+    check_generated("README.md", "what to write", &text).unwrap();
 }
 
 #[test]
