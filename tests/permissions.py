@@ -231,8 +231,10 @@ def kind(stack, resource):
     return re.sub("-[A-Za-z0-9]{13}$", "", resource.replace(stack, "<stack>"))
 
 
-def elsewhere(resource):
+def elsewhere(resource, granted):
     """A resource that the stack has nothing to do with."""
+    if granted.endswith(":distribution/*"):
+        return resource.replace(ACCOUNT, "999999999999")
     if ":execution:" in resource:
         return resource.replace(":execution:", ":execution:another-")
     return f"{resource}-another"
@@ -258,11 +260,11 @@ def examine(stacks, calls, group):
                 if reason := by_aws(role.who, action, resource):
                     used.setdefault(row, reason)
                     if resource != "*":
-                        to_simulate.add((role.arn, action, resource))
+                        to_simulate.add((role.arn, action, resource, resource))
             for action, resource in role.calls:
                 _, granted = covering_grant(role, (action, resource))
                 used[role.who, action, kind(stack, granted)] = itself(role.who)
-                to_simulate.add((role.arn, action, resource))
+                to_simulate.add((role.arn, action, resource, granted))
 
     table = ["| role | action | resource | used by |", "| --- | --- | --- | --- |"]
     for row in sorted(allowed | used.keys()):
@@ -272,8 +274,8 @@ def examine(stacks, calls, group):
         if row not in allowed or row not in used:
             decision = "allowed" if row in allowed else "not allowed"
             problems.append(f"{who}: {action} on {resource}: {decision}, used by {user}")
-    for role_arn, action, resource in sorted(to_simulate):
-        for target, expected in [(resource, True), (elsewhere(resource), False)]:
+    for role_arn, action, resource, granted in sorted(to_simulate):
+        for target, expected in [(resource, True), (elsewhere(resource, granted), False)]:
             if is_allowed(role_arn, action, target) != expected:
                 problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {action} on {target}")
     return {"table": "\n".join(table), "problems": problems}

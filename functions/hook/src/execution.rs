@@ -66,10 +66,10 @@ fn advice(failure: &AwsFailure) -> &'static str {
     })
 }
 
-/// Retries a successful response that can't be parsed, which the SDK does not. The execution's name is the same, so a second
-/// request starts no second execution.
+/// Retries a successful response that can't be parsed, which the SDK does not. A second request does no harm: it starts an
+/// execution with the same name, or reads.
 #[derive(Debug)]
-struct UnparsableResponse;
+pub(crate) struct UnparsableResponse;
 
 impl ClassifyRetry for UnparsableResponse {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
-use aws_sdk_codedeploy::Client;
+use aws_sdk_codedeploy::{Client, config::Builder};
 use serde_json::Value;
 use shared::{
     aws::{AwsFailure, OPERATION_TIMEOUT},
@@ -12,7 +12,7 @@ use shared::{
     invalidation::{InvalidationBatch, Target},
 };
 
-use crate::execution::patient;
+use crate::execution::{UnparsableResponse, patient};
 
 /// The key of the deployments that no other key names.
 const OTHERS: &str = "*";
@@ -133,7 +133,8 @@ impl Targets {
             Self::Same(batches) => return Ok(batches),
             Self::ByDeploymentGroup(targets) => targets,
         };
-        let client = Client::new(&patient(config, OPERATION_TIMEOUT));
+        let config = Builder::from(&patient(config, OPERATION_TIMEOUT));
+        let client = Client::from_conf(config.retry_classifier(UnparsableResponse).build());
         let group = deployment_group(&client, &hook.deployment_id).await;
         let group = group.map_err(|source| UnknownTargets::DeploymentNotRead {
             deployment_id: hook.deployment_id.clone(),
