@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import sys
 import time
 
@@ -115,6 +116,15 @@ class Stack:
             for identifier in dict.fromkeys(filter(None, self.parameters[parameter].split(",")))
         ]
 
+        self.groups, self.tagged = [], []
+        # Whether it can be read, targets_are_valid says.
+        with contextlib.suppress(AttributeError, TypeError, ValueError):
+            entries = json.loads(self.parameters["Targets"])
+            self.groups = [key for key in entries if key != "*"]
+            for batch in (batch for batches in entries.values() for batch in batches):
+                if any(path.startswith("#") for path in batch["paths"]):
+                    self.tagged.append({key: value for key, value in batch.items() if key != "paths"})
+
     def arn_of(self, service, resource, account=True):
         _, partition, _, region, account_id, _ = self.arn.split(":", 5)
         if service == "cloudfront":
@@ -149,20 +159,25 @@ def function_starts(stack, function):
 def targets_are_valid(stack):
     """The hook function checks all of it; this finds what is easily mistaken before a deployment does."""
     try:
-        batches = [batch for batches in json.loads(stack.parameters["Targets"]).values() for batch in batches]
+        entries = json.loads(stack.parameters["Targets"])
+        batches = [batch for batches in entries.values() for batch in batches]
         named = [{key: value for key, value in batch.items() if key != "paths"} for batch in batches]
     except (AttributeError, TypeError, ValueError) as error:
         raise Failed(f"it is not JSON of the expected form: {error}", TARGETS_REMEDY) from error
     if unknown := [target for target in named if target not in stack.targets]:
         raise Failed(f"not in DistributionIds or DistributionTenantIds: {json.dumps(unknown)}", TARGETS_REMEDY)
-    if wrong := [batch for batch in batches if not batch.get("paths")]:
-        raise Failed(f"without paths: {json.dumps(wrong)}", TARGETS_REMEDY)
+    if wrong := [key for key in entries if key != "*" and not re.fullmatch(r"[^/*\s]+/[^/*\s]+", key)]:
+        raise Failed(f"not application/deploymentGroup: {json.dumps(wrong)}", TARGETS_REMEDY)
+    if empty := [key for key, found in entries.items() if not found]:
+        raise Failed(f"without targets: {json.dumps(empty)}", TARGETS_REMEDY)
+    if wrong := [batch for batch in batches if not all(str(path)[:1] in ("/", "#") for path in batch.get("paths") or [""])]:
+        raise Failed(f"without paths, or with one that starts with neither / nor #: {json.dumps(wrong)}", TARGETS_REMEDY)
 
 
 def start(stack, targets, name):
     # With a tag, create-invalidation checks that the distribution has a cache tag header.
-    paths = [PATH, TAG] if stack.has_cache_tags else [PATH]
-    batches = [{**target, "paths": paths} for target in targets]
+    paths = {True: [PATH, TAG], False: [PATH]}
+    batches = [{**target, "paths": paths[stack.has_cache_tags or target in stack.tagged]} for target in targets]
     execution = machines.start_execution(
         stateMachineArn=stack.machine, name=name, input=json.dumps({"invalidations": batches})
     )
@@ -260,11 +275,13 @@ def permissions(stack):
     execution = stack.machine.replace(":stateMachine:", ":execution:") + ":verify"
     queue = stack.arn_of("sqs", stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1])
     yield "HookFunction", "states:StartExecution", stack.machine, True
-    yield "HookFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", hooks, True
     yield "HookFunction", "sqs:SendMessage", queue, True
-    if stack.parameters["Targets"]:
-        yield "HookFunction", "codedeploy:GetDeployment", hooks, True
+    for group in [hooks, *(stack.arn_of("codedeploy", f"deploymentgroup:{key}") for key in stack.groups)]:
+        yield "HookFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", group, True
+        if stack.parameters["Targets"]:
+            yield "HookFunction", "codedeploy:GetDeployment", group, True
     may_have_tags = stack.has_cache_tags or stack.parameters["Targets"]
+    another = stack.arn_of("cloudfront", "distribution/EANOTHER000000")
     for [(kind, identifier)] in (target.items() for target in stack.targets):
         resource, suffix, config = {
             "distributionId": ("distribution", "", "GetDistributionConfig"),
@@ -276,8 +293,11 @@ def permissions(stack):
         if may_have_tags:
             yield "CreateInvalidationFunction", f"cloudfront:{config}", on, True
         yield "CheckInvalidationFunction", f"cloudfront:GetInvalidation{suffix}", on, True
-    another = stack.arn_of("cloudfront", "distribution/EANOTHER000000")
+    if may_have_tags and stack.parameters["DistributionTenantIds"]:
+        yield "CreateInvalidationFunction", "cloudfront:GetDistributionConfig", another, True
     yield "CreateInvalidationFunction", "cloudfront:CreateInvalidation", another, False
+    another = stack.arn_of("cloudfront", "distribution-tenant/dt_another")
+    yield "CreateInvalidationFunction", "cloudfront:CreateInvalidationForDistributionTenant", another, False
     yield "ReportStatusFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", hooks, True
     yield "ReportStatusFunction", "states:DescribeExecution", execution, True
     for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):

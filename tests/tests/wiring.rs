@@ -7,7 +7,7 @@ mod files;
 use std::fs;
 
 use files::{read, yaml};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::{
     command,
     local_aws::{repository, tool},
@@ -68,12 +68,14 @@ async fn the_functions_accept_the_input_of_the_pipeline_and_of_the_documentation
     for input in [input.as_str(), documented.unwrap()] {
         let input: Value = serde_json::from_str(input).unwrap();
         assert!(input.get("hook").is_none());
-        let mut row = input["invalidations"][0].clone();
-        row["executionStartTime"] = "2026-11-23T12:00:00.000Z".into();
-        row["callerReference"] = "manual-0-0".into();
-        row["deadline"] = "2099-12-31T23:59:59.000Z".into();
+        let event = json!({
+            "batch": input["invalidations"][0],
+            "executionStartTime": "2026-11-23T12:00:00.000Z",
+            "callerReference": "manual-0-0",
+            "deadline": "2099-12-31T23:59:59.000Z",
+        });
         let now = std::time::SystemTime::now();
-        let result = create_invalidation::handle(&cloudfront, row, now).await;
+        let result = create_invalidation::handle(&cloudfront, event, now).await;
         assert!(result.is_ok(), "{input}: {result:?}");
     }
 }

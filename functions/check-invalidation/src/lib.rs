@@ -177,7 +177,7 @@ async fn check(client: &Client, created: &Created, age: Duration) -> Found {
 /// Whether a later status check may succeed.
 fn may_pass(kind: Kind, age: Duration) -> bool {
     match kind {
-        Kind::InvalidationNotFound => age < GRACE,
+        Kind::InvalidationNotFound | Kind::TargetNotFound => age < GRACE,
         kind => kind == Kind::Unavailable,
     }
 }

@@ -299,7 +299,9 @@ async fn what_is_not_retryable_is_a_failed_row_with_a_name_of_its_own() {
         let fault = Fault::new(code, status, "No.");
         aws.inject(GetInvalidation, DISTRIBUTION, 1, fault);
 
-        let output = check(&aws, &rows, SystemTime::now(), 600).await.unwrap();
+        // When CloudFront should know the invalidation.
+        let later = SystemTime::now() + seconds(120);
+        let output = check(&aws, &rows, later, 600).await.unwrap();
 
         assert_eq!(output["invalidations"][0]["error"], name);
         assert_eq!(output["error"], name);

@@ -45,7 +45,10 @@ async fn search(client: &Client, input: &Input) -> Result<Option<Invalidation>, 
         .map(async |summary| {
             match cloudfront::get_invalidation(client, target, &summary.id).await {
                 // CloudFront lists it, but does not find it yet (it is eventually consistent).
-                Err(failure) if failure.kind == Kind::InvalidationNotFound => Ok(None),
+                Err(Failure {
+                    kind: Kind::InvalidationNotFound | Kind::TargetNotFound,
+                    ..
+                }) => Ok(None),
                 found => found.map(Some),
             }
         })

@@ -33,7 +33,7 @@ const LOOK_UP: &str = "Look the error up in the CloudFront API reference";
 /// What to do if access to the target is denied.
 const AUTHORIZE: &str = "Check that it is in this account and in the stack's DistributionIds or DistributionTenantIds parameter, and that no permissions boundary or service control policy denies access";
 /// What to do if the function may not read the configuration.
-const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, which it has only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
+const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, and for a distribution tenant cloudfront:GetDistributionTenant. It has them only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
 
 /// One item of the state machine's Map.
 #[derive(Debug, Deserialize)]
@@ -262,7 +262,7 @@ async fn check_cache_tags(client: &Client, batch: &InvalidationBatch) -> Result<
         .await
         .unwrap_or_else(|_| {
             Err(Failure::unusable(
-                "the distribution's configuration took too long",
+                "reading the distribution's configuration took too long",
             ))
         });
     match found {

@@ -149,7 +149,7 @@ async fn a_tenant_is_invalidated_by_operations_of_its_own() {
 #[tokio::test]
 async fn a_batch_has_one_target_and_no_unknown_field() {
     let aws = StandIn::start().await.unwrap();
-    let either = "either distributionId or distributionTenantId";
+    let either = "distributionId or distributionTenantId, and not both";
     let two =
         json!({ "distributionId": DISTRIBUTION, "distributionTenantId": "dt_1", "paths": ["/*"] });
     let not_a_tenant = json!({ "distributionTenantId": DISTRIBUTION, "paths": ["/*"] });

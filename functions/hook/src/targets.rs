@@ -1,9 +1,16 @@
 //! What each deployment invalidates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_codedeploy::{Client, config::Builder};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::Value;
 use shared::{
     aws::{AwsFailure, OPERATION_TIMEOUT},
@@ -54,9 +61,9 @@ pub enum UnknownTargets {
 
 fn advice(failure: &AwsFailure) -> &'static str {
     failure.remedy().unwrap_or(if failure.is_transient() {
-        "See the AWS Health Dashboard, then start an execution manually"
+        "Nothing was invalidated. See the AWS Health Dashboard, then start an execution manually"
     } else {
-        "The hook function needs codedeploy:GetDeployment, which it has if the stack's Targets parameter is set, for the deployments that CodeDeployApplication and CodeDeployDeploymentGroup allow. Then start an execution manually, or repeat the deployment"
+        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then start an execution manually, or repeat the deployment"
     })
 }
 
@@ -68,11 +75,12 @@ impl Targets {
         allowed: &BTreeSet<Target>,
         problems: &mut Vec<String>,
     ) -> Option<Self> {
-        let parsed = serde_json::from_str(text);
-        let Ok(Value::Object(entries)) = parsed else {
-            let what = parsed.map_or_else(|error| format!(": {error}"), |_| String::new());
-            problems.push(format!("TARGETS is not a JSON object{what}"));
-            return None;
+        let Entries(entries) = match serde_json::from_str(text) {
+            Ok(entries) => entries,
+            Err(error) => {
+                problems.push(format!("TARGETS is not a JSON object: {error}"));
+                return None;
+            }
         };
         if entries.is_empty() {
             problems.push("TARGETS has no entry".to_owned());
@@ -80,14 +88,18 @@ impl Targets {
         let mut targets = BTreeMap::new();
         for (key, batches) in entries {
             let mut problem = |text| problems.push(format!("TARGETS: {key:?}: {text}"));
-            let parts: Vec<_> = key.split('/').collect();
-            if key != OTHERS && (parts.len() != 2 || parts.contains(&"")) {
-                problem("the key must be application/deploymentGroup or *".to_owned());
+            if key != OTHERS && !is_deployment_group(&key) {
+                let form = "the key must be application/deploymentGroup, without wildcards, or *";
+                problem(form.to_owned());
+            }
+            if targets.contains_key(&key) {
+                problem("it is there twice".to_owned());
             }
             let batches = match batches {
                 Value::Array(batches) if !batches.is_empty() => batches,
                 _ => {
                     problem("it must be a list of at least one batch".to_owned());
+                    targets.insert(key, Vec::new());
                     continue;
                 }
             };
@@ -148,6 +160,39 @@ impl Targets {
                 group,
             })
     }
+}
+
+/// The fields of a JSON object, also those that are there twice.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+fn is_deployment_group(key: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && !name.contains('*') && name.trim() == name;
+    let names: Vec<_> = key.split('/').collect();
+    names.len() == 2 && names.into_iter().all(is_name)
 }
 
 /// `application/deploymentGroup` of a deployment.

@@ -303,7 +303,7 @@ fn every_mistake_in_the_targets_is_named() {
         ],
     });
     let expected = [
-        "\"web\": the key must be application/deploymentGroup or *",
+        "\"web\": the key must be application/deploymentGroup, without wildcards, or *",
         "\"shop/empty\": it must be a list of at least one batch",
         "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
         "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
@@ -313,6 +313,9 @@ fn every_mistake_in_the_targets_is_named() {
     assert_contains(&mistakes("[]"), &["TARGETS is not a JSON object"]);
     assert_contains(&mistakes("{"), &["EOF while parsing"]);
     assert_contains(&mistakes("{}"), &["TARGETS has no entry"]);
+    let twice = r#"{"shop/*": [], "*": [], "*": []}"#;
+    let expected = ["\"shop/*\": the key must be", "\"*\": it is there twice"];
+    assert_contains(&mistakes(twice), &expected);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub struct DistributionTenantId(String);
 /// A string that is not the id of a distribution tenant.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not the id of a distribution tenant: it must be dt_ and up to 64 letters and digits, such as dt_2wjDZi3hD1ivOXf6rpZJO1AB"
+    "{0:?} is not the id of a distribution tenant: it must be dt_ and up to 61 letters and digits, such as dt_2wjDZi3hD1ivOXf6rpZJO1AB"
 )]
 pub struct InvalidDistributionTenantId(String);
 
@@ -52,7 +52,7 @@ impl TryFrom<String> for DistributionTenantId {
 
     fn try_from(id: String) -> Result<Self, Self::Error> {
         let is_valid = id.strip_prefix("dt_").is_some_and(|rest| {
-            (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric())
+            (1..=61).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric())
         });
         if is_valid {
             Ok(Self(id))
@@ -112,7 +112,7 @@ struct Ids {
 
 /// A document that has both fields, or neither.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it must have either distributionId or distributionTenantId")]
+#[error("it must have distributionId or distributionTenantId, and not both")]
 pub struct NotOneTarget;
 
 impl TryFrom<Ids> for Target {
