@@ -164,7 +164,7 @@ fn detail(state: &str, input: &str) -> String {
     let input: Value = serde_json::from_str(input).unwrap_or_default();
     match state {
         "CreateInvalidations" => {
-            let ids = rows(&input).map(|batch| text(&batch["distributionId"]));
+            let ids = rows(&input).map(target);
             ids.collect::<Vec<_>>().join(", ")
         }
         "WaitForInvalidation" => format!("{} s", input["waitSeconds"]),
@@ -187,16 +187,20 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
+/// The distribution or the distribution tenant of a batch or a row.
+fn target(row: &Value) -> &str {
+    let tenant = &row["distributionTenantId"];
+    row["distributionId"].as_str().unwrap_or(text(tenant))
+}
+
 fn summarize(outcome: &Outcome) {
     println!();
     if let Some(ended) = &outcome.execution {
         println!("execution        {}", ended.status);
         for row in rows(&ended.output) {
-            let [distribution, id] = ["distributionId", "invalidationId"].map(|id| text(&row[id]));
+            let (target, id) = (target(row), text(&row["invalidationId"]));
             let (paths, seconds) = (&row["pathCount"], &row["elapsedSeconds"]);
-            println!(
-                "invalidated      {distribution}  invalidation {id}  paths: {paths}  {seconds} s"
-            );
+            println!("invalidated      {target}  invalidation {id}  paths: {paths}  {seconds} s");
         }
         let report = ended.output["codeDeploy"]["summary"].as_str();
         let (error, cause) = (ended.error.as_deref(), ended.cause.as_deref());
