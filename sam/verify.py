@@ -11,7 +11,6 @@ import contextlib
 import functools
 import json
 import os
-import re
 import sys
 import time
 
@@ -44,9 +43,6 @@ iam = session.client("iam")
 lambdas = session.client("lambda")
 logs = session.client("logs")
 machines = session.client("stepfunctions")
-
-
-TARGETS_REMEDY = "Correct the parameter Targets (docs/CONFIGURATION.md, \"What to invalidate\") and deploy again"
 
 
 class Skipped(Exception):
@@ -115,9 +111,8 @@ class Stack:
             for kind, parameter in (("distributionId", "DistributionIds"), ("distributionTenantId", "DistributionTenantIds"))
             for identifier in dict.fromkeys(filter(None, self.parameters[parameter].split(",")))
         ]
-
         self.groups, self.tagged = [], []
-        # Whether it can be read, targets_are_valid says.
+        # What is wrong with it, the hook function says.
         with contextlib.suppress(AttributeError, TypeError, ValueError):
             entries = json.loads(self.parameters["Targets"])
             self.groups = [key for key in entries if key != "*"]
@@ -154,24 +149,12 @@ def function_starts(stack, function):
             "If the error is Runtime.InvalidEntrypoint or Runtime.ExitError, the function was built for another architecture, or "
             "its code was changed outside of CloudFormation: build and deploy again. Otherwise see its log",
         )
-
-
-def targets_are_valid(stack):
-    """The hook function checks all of it; this finds what is easily mistaken before a deployment does."""
-    try:
-        entries = json.loads(stack.parameters["Targets"])
-        batches = [batch for batches in entries.values() for batch in batches]
-        named = [{key: value for key, value in batch.items() if key != "paths"} for batch in batches]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise Failed(f"it is not JSON of the expected form: {error}", TARGETS_REMEDY) from error
-    if unknown := [target for target in named if target not in stack.targets]:
-        raise Failed(f"not in DistributionIds or DistributionTenantIds: {json.dumps(unknown)}", TARGETS_REMEDY)
-    if wrong := [key for key in entries if key != "*" and not re.fullmatch(r"[^/*\s]+/[^/*\s]+", key)]:
-        raise Failed(f"not application/deploymentGroup: {json.dumps(wrong)}", TARGETS_REMEDY)
-    if empty := [key for key, found in entries.items() if not found]:
-        raise Failed(f"without targets: {json.dumps(empty)}", TARGETS_REMEDY)
-    if wrong := [batch for batch in batches if not all(str(path)[:1] in ("/", "#") for path in batch.get("paths") or [""])]:
-        raise Failed(f"without paths, or with one that starts with neither / nor #: {json.dumps(wrong)}", TARGETS_REMEDY)
+    if "settings are invalid" in (message := payload["errorMessage"]):
+        raise Failed(
+            message,
+            "Correct the stack's parameters, usually Targets, and deploy again. If they are right, the function's environment "
+            "variables were changed outside of CloudFormation: restore them",
+        )
 
 
 def start(stack, targets, name):
@@ -339,8 +322,6 @@ def verify(name):
     stack, table = Stack(name), Table()
     run = f"verify-{int(time.time())}"
     table.check("the state machine's definition is valid", definition_is_valid, stack)
-    if stack.parameters["Targets"]:
-        table.check("Targets can be used", targets_are_valid, stack)
     # All functions are checked, even if one fails.
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
     if all(starting):

@@ -35,7 +35,8 @@ pub struct Case {
     /// The faults that calls to AWS meet.
     #[serde(default)]
     pub faults: Vec<PlannedFault>,
-    /// How many seconds CloudFront takes for each invalidation, in the order of the Map; none if it never completes it.
+    /// How many seconds CloudFront takes for each invalidation, in the order of the Map; none if it never completes it. What is not
+    /// in the list is completed at the first status check.
     pub invalidations_take: Vec<Option<f64>>,
     /// The `application/deploymentGroup` of the deployment.
     pub deployment_group: Option<String>,
@@ -236,6 +237,12 @@ pub enum DeadLetter {
 }
 
 impl Case {
+    /// How many invalidations an execution that succeeds has created.
+    pub fn batch_count(&self) -> usize {
+        let expected = self.expected.invalidations;
+        expected.unwrap_or(self.invalidations_take.len())
+    }
+
     /// The status that CodeDeploy must have accepted.
     pub fn expected_status(&self) -> Option<HookStatus> {
         match self.expected.status {

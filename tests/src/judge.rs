@@ -152,7 +152,7 @@ fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Result<()> {
     };
     let completed = outcome.invalidations.iter();
     let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= *accepted));
-    let is_due = case.invalidations_take.len() == completed.count();
+    let is_due = case.batch_count() == completed.count();
     ensure!(
         is_due || case.expected.status != StatusFrom::Completion,
         "Succeeded before CloudFront had said Completed for all invalidations"
@@ -246,7 +246,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
     if ended.status == ExecutionStatus::Succeeded {
         let rows = ended.output["invalidations"].as_array().map(Vec::len);
         let reported = ended.output["codeDeploy"]["reportedStatus"].as_str();
-        let is_summed_up = rows == Some(case.invalidations_take.len())
+        let is_summed_up = rows == Some(case.batch_count())
             // Where faults meet the report, the output says what became of it.
             && (case.expected.reports.is_none() || reported == status);
         ensure!(is_summed_up, "the output is {}", ended.output);

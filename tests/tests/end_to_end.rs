@@ -161,13 +161,16 @@ async fn verifies(suite: &Suite) -> Result<()> {
     plant::removed_rule(aws, &stack).await?;
     plant::denied_permission(aws, &stack).await?;
     plant::wrong_architecture(aws, &stack).await?;
+    stack::set_variable(aws, &stack, "TARGETS", "{}").await?;
     check(
         &verify(aws, &stack).await?,
         &[
             "failed   CheckInvalidationFunction starts",
+            "failed   HookFunction starts: ",
+            "TARGETS has no entry",
             "failed   ExecutionEndedRule delivers",
             "failed   CreateInvalidationFunction may cloudfront:CreateInvalidation on arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL",
-            ", 3 failed",
+            ", 4 failed",
         ],
     );
     none_of(&problems)

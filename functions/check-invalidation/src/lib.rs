@@ -178,7 +178,8 @@ async fn check(client: &Client, created: &Created, age: Duration) -> Found {
 fn may_pass(kind: Kind, age: Duration) -> bool {
     match kind {
         Kind::InvalidationNotFound | Kind::TargetNotFound => age < GRACE,
-        kind => kind == Kind::Unavailable,
+        Kind::Unavailable => true,
+        _ => false,
     }
 }
 

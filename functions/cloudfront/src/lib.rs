@@ -21,13 +21,13 @@ pub async fn create_invalidation(
     batch: InvalidationBatch,
 ) -> Result<Invalidation, Failure> {
     let accepted = match target {
-        Target::Distribution(id) => {
-            let call = client.create_invalidation().distribution_id(id.as_str());
+        Target::Distribution(_) => {
+            let call = client.create_invalidation().distribution_id(target.id());
             call.invalidation_batch(batch).send().await?.invalidation
         }
-        Target::DistributionTenant(id) => {
+        Target::DistributionTenant(_) => {
             let call = client.create_invalidation_for_distribution_tenant();
-            let call = call.id(id.as_str()).invalidation_batch(batch);
+            let call = call.id(target.id()).invalidation_batch(batch);
             call.send().await?.invalidation
         }
     };
@@ -44,15 +44,13 @@ pub async fn get_invalidation(
     id: &str,
 ) -> Result<Invalidation, Failure> {
     let found = match target {
-        Target::Distribution(distribution) => {
-            let call = client
-                .get_invalidation()
-                .distribution_id(distribution.as_str());
+        Target::Distribution(_) => {
+            let call = client.get_invalidation().distribution_id(target.id());
             call.id(id).send().await?.invalidation
         }
-        Target::DistributionTenant(tenant) => {
+        Target::DistributionTenant(_) => {
             let call = client.get_invalidation_for_distribution_tenant();
-            let call = call.distribution_tenant_id(tenant.as_str()).id(id);
+            let call = call.distribution_tenant_id(target.id()).id(id);
             call.send().await?.invalidation
         }
     };
@@ -69,13 +67,13 @@ pub async fn list_invalidations(
     count: i32,
 ) -> Result<Vec<InvalidationSummary>, Failure> {
     let list = match target {
-        Target::Distribution(id) => {
-            let call = client.list_invalidations().distribution_id(id.as_str());
+        Target::Distribution(_) => {
+            let call = client.list_invalidations().distribution_id(target.id());
             call.max_items(count).send().await?.invalidation_list
         }
-        Target::DistributionTenant(id) => {
+        Target::DistributionTenant(_) => {
             let call = client.list_invalidations_for_distribution_tenant();
-            let call = call.id(id.as_str()).max_items(count);
+            let call = call.id(target.id()).max_items(count);
             call.send().await?.invalidation_list
         }
     };
@@ -88,9 +86,9 @@ pub async fn list_invalidations(
 /// When CloudFront rejects a request or does not respond.
 pub async fn has_cache_tag_header(client: &Client, target: &Target) -> Result<bool, Failure> {
     let distribution = match target {
-        Target::Distribution(id) => id.as_str().to_owned(),
-        Target::DistributionTenant(id) => {
-            let call = client.get_distribution_tenant().identifier(id.as_str());
+        Target::Distribution(_) => target.id().to_owned(),
+        Target::DistributionTenant(_) => {
+            let call = client.get_distribution_tenant().identifier(target.id());
             let tenant = call.send().await?.distribution_tenant;
             tenant
                 .and_then(|tenant| tenant.distribution_id)

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_sfn::{Client, operation::start_execution::StartExecutionError};
-use aws_smithy_runtime_api::client::{
-    interceptors::context::InterceptorContext,
-    retries::classifiers::{ClassifyRetry, RetryAction},
-};
 use serde::Serialize;
 use shared::{
     aws::{AwsFailure, OPERATION_TIMEOUT},
     hook::Hook,
     invalidation::InvalidationBatch,
 };
+
+use crate::retries::{UnparsableResponse, patient};
 
 /// The timeout of the hook function (`HookFunction.Timeout` in the template): longer than the others', so that a deployment does
 /// not fail because Step Functions is not available for twenty seconds.
@@ -25,11 +23,6 @@ pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(Duration::from_secs(1));
-/// As many attempts as fit, up to half a second, one, two and then three seconds apart.
-const START_ATTEMPTS: u32 = 15;
-const START_BACKOFF: Duration = Duration::from_millis(500);
-const START_MAX_BACKOFF: Duration = Duration::from_secs(3);
-
 /// The input of an execution: all that it needs, and the same for the same hook.
 #[derive(Debug, Serialize)]
 struct ExecutionInput<'a> {
@@ -66,31 +59,6 @@ fn advice(failure: &AwsFailure) -> &'static str {
     })
 }
 
-/// Retries a successful response that can't be parsed, which the SDK does not. A second request does no harm: it starts an
-/// execution with the same name, or reads.
-#[derive(Debug)]
-pub(crate) struct UnparsableResponse;
-
-impl ClassifyRetry for UnparsableResponse {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let failed = context
-            .output_or_error()
-            .is_some_and(|outcome| outcome.is_err());
-        let succeeded = context
-            .response()
-            .is_some_and(|response| response.status().is_success());
-        if failed && succeeded {
-            RetryAction::transient_error()
-        } else {
-            RetryAction::NoActionIndicated
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "response that can't be parsed"
-    }
-}
-
 /// A client that retries for as long as the function's timeout allows.
 #[must_use]
 pub fn client(config: &SdkConfig) -> Client {
@@ -100,21 +68,6 @@ pub fn client(config: &SdkConfig) -> Client {
             .retry_classifier(UnparsableResponse)
             .build(),
     )
-}
-
-/// A configuration whose calls are retried until this timeout: nothing repeats what the hook function does.
-pub(crate) fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
-    let timeouts = config
-        .timeout_config()
-        .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
-        .operation_timeout(timeout)
-        .build();
-    let retries = RetryConfig::standard()
-        .with_max_attempts(START_ATTEMPTS)
-        .with_initial_backoff(START_BACKOFF)
-        .with_max_backoff(START_MAX_BACKOFF);
-    let builder = config.to_builder().timeout_config(timeouts);
-    builder.retry_config(retries).build()
 }
 
 /// Starts the hook's execution, unless it was started before.

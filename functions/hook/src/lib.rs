@@ -7,6 +7,7 @@
 
 pub mod execution;
 pub mod pending_report;
+mod retries;
 pub mod settings;
 pub mod targets;
 
@@ -89,9 +90,15 @@ pub enum Outcome {
 pub enum Error {
     /// The event does not have the ids that a report needs.
     #[error(
-        "{0}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both strings. To invoke the function manually, use an event such as sam/events/hook.json"
+        "{source}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both strings. To invoke the function manually, use an event such as sam/events/hook.json{}",
+        settings.as_ref().map(|problems| format!(". The function's settings are invalid, too: {problems}")).unwrap_or_default()
     )]
-    InvalidHookEvent(#[from] InvalidDocument),
+    InvalidHookEvent {
+        /// What is wrong with the event.
+        source: InvalidDocument,
+        /// What is wrong with the settings, if anything is: `make verify` sends an invalid event to find that out.
+        settings: Option<InvalidSettings>,
+    },
     /// Neither CodeDeploy accepted a status, nor SQS a message.
     #[error(
         "no status could be reported for deployment {deployment_id}: {reason}. The event could not be sent to the queue of pending reports either: {source}. Lambda retries an asynchronous invocation; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
@@ -134,7 +141,11 @@ pub async fn handle(
     settings: &Settings,
     event: Value,
 ) -> Result<Outcome, Error> {
-    let hook = document::parse::<HookEvent>("the hook event", &event).map(Hook::from)?;
+    let hook = document::parse::<HookEvent>("the hook event", &event).map(Hook::from);
+    let hook = hook.map_err(|source| Error::InvalidHookEvent {
+        source,
+        settings: settings.invalidation.as_ref().err().cloned(),
+    })?;
     match start(clients, settings, &hook).await {
         Ok(outcome) => Ok(outcome),
         Err(not_started) => {

@@ -77,7 +77,7 @@ impl InvalidationSettings {
                     target,
                     paths: paths.clone(),
                 });
-                Targets::Same(batches.collect())
+                Targets::same(batches.collect())
             }),
         };
         match targets {

@@ -19,19 +19,14 @@ use shared::{
     invalidation::{InvalidationBatch, Target},
 };
 
-use crate::execution::{UnparsableResponse, patient};
+use crate::retries::{UnparsableResponse, patient};
 
 /// The key of the deployments that no other key names.
 const OTHERS: &str = "*";
 
-/// What each deployment invalidates.
+/// What each deployment invalidates: the batches of its `application/deploymentGroup`, or else those of `*`.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Targets {
-    /// All deployments the same.
-    Same(Vec<InvalidationBatch>),
-    /// Each deployment group its own. The key is `application/deploymentGroup`, or `*` for the rest.
-    ByDeploymentGroup(BTreeMap<String, Vec<InvalidationBatch>>),
-}
+pub struct Targets(BTreeMap<String, Vec<InvalidationBatch>>);
 
 /// Why it is not known what a deployment invalidates.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +63,11 @@ fn advice(failure: &AwsFailure) -> &'static str {
 }
 
 impl Targets {
+    /// All deployments invalidate the same.
+    pub(crate) fn same(batches: Vec<InvalidationBatch>) -> Self {
+        Self([(OTHERS.to_owned(), batches)].into())
+    }
+
     /// Parses the value of the parameter `Targets`: a JSON object with a list of batches for each key, as the execution input
     /// has them. A batch may only have the targets in `allowed`. Problems are added to `problems`.
     pub(crate) fn parse(
@@ -86,7 +86,7 @@ impl Targets {
             problems.push("TARGETS has no entry".to_owned());
         }
         let mut targets = BTreeMap::new();
-        for (key, batches) in entries {
+        for (key, value) in entries {
             let mut problem = |text| problems.push(format!("TARGETS: {key:?}: {text}"));
             if key != OTHERS && !is_deployment_group(&key) {
                 let form = "the key must be application/deploymentGroup, without wildcards, or *";
@@ -95,41 +95,17 @@ impl Targets {
             if targets.contains_key(&key) {
                 problem("it is there twice".to_owned());
             }
-            let batches = match batches {
-                Value::Array(batches) if !batches.is_empty() => batches,
-                _ => {
-                    problem("it must be a list of at least one batch".to_owned());
-                    targets.insert(key, Vec::new());
-                    continue;
-                }
-            };
-            let mut parsed: Vec<InvalidationBatch> = Vec::new();
-            for (index, batch) in batches.iter().enumerate() {
-                match document::parse::<InvalidationBatch>("the batch", batch) {
-                    Err(error) => problem(format!("[{index}]: {error}")),
-                    Ok(batch) if !allowed.contains(&batch.target) => problem(format!(
-                        "[{index}]: {} is not in the stack's DistributionIds or DistributionTenantIds",
-                        batch.target
-                    )),
-                    Ok(batch) if parsed.iter().any(|other| other.target == batch.target) => {
-                        problem(format!(
-                            "[{index}]: {} has a batch already: put all its paths into one",
-                            batch.target
-                        ));
-                    }
-                    Ok(batch) => parsed.push(batch),
-                }
-            }
-            targets.insert(key, parsed);
+            let batches = parse_batches(&value, allowed, problem);
+            targets.insert(key, batches);
         }
-        Some(match targets.remove(OTHERS) {
-            Some(same) if targets.is_empty() => Self::Same(same),
-            Some(others) => {
-                targets.insert(OTHERS.to_owned(), others);
-                Self::ByDeploymentGroup(targets)
-            }
-            None => Self::ByDeploymentGroup(targets),
-        })
+        Some(Self(targets))
+    }
+
+    /// What all deployments invalidate, if it is the same.
+    #[must_use]
+    pub fn of_all(&self) -> Option<&[InvalidationBatch]> {
+        let others = self.0.get(OTHERS)?;
+        (self.0.len() == 1).then_some(others)
     }
 
     /// What the deployment of a hook invalidates. Asks CodeDeploy for its deployment group, if that makes a difference.
@@ -141,25 +117,54 @@ impl Targets {
         hook: &Hook,
         config: &SdkConfig,
     ) -> Result<&[InvalidationBatch], UnknownTargets> {
-        let targets = match self {
-            Self::Same(batches) => return Ok(batches),
-            Self::ByDeploymentGroup(targets) => targets,
-        };
+        if let Some(batches) = self.of_all() {
+            return Ok(batches);
+        }
+        let deployment_id = &hook.deployment_id;
         let config = Builder::from(&patient(config, OPERATION_TIMEOUT));
         let client = Client::from_conf(config.retry_classifier(UnparsableResponse).build());
-        let group = deployment_group(&client, &hook.deployment_id).await;
+        let group = deployment_group(&client, deployment_id).await;
         let group = group.map_err(|source| UnknownTargets::DeploymentNotRead {
-            deployment_id: hook.deployment_id.clone(),
+            deployment_id: deployment_id.clone(),
             source,
         })?;
-        let found = targets.get(&group).or_else(|| targets.get(OTHERS));
+        let found = self.0.get(&group).or_else(|| self.0.get(OTHERS));
         found
             .map(Vec::as_slice)
             .ok_or_else(|| UnknownTargets::NoEntry {
-                deployment_id: hook.deployment_id.clone(),
+                deployment_id: deployment_id.clone(),
                 group,
             })
     }
+}
+
+fn parse_batches(
+    value: &Value,
+    allowed: &BTreeSet<Target>,
+    mut problem: impl FnMut(String),
+) -> Vec<InvalidationBatch> {
+    let batches = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    if batches.is_empty() {
+        problem("it must be a list of at least one batch".to_owned());
+    }
+    let mut parsed: Vec<InvalidationBatch> = Vec::new();
+    for (index, batch) in batches.iter().enumerate() {
+        match document::parse::<InvalidationBatch>("the batch", batch) {
+            Err(error) => problem(format!("[{index}]: {error}")),
+            Ok(batch) if !allowed.contains(&batch.target) => problem(format!(
+                "[{index}]: {} is not in the stack's DistributionIds or DistributionTenantIds",
+                batch.target
+            )),
+            Ok(batch) if parsed.iter().any(|other| other.target == batch.target) => {
+                problem(format!(
+                    "[{index}]: {} has a batch already: put all its paths into one",
+                    batch.target
+                ));
+            }
+            Ok(batch) => parsed.push(batch),
+        }
+    }
+    parsed
 }
 
 /// The fields of a JSON object, also those that are there twice.

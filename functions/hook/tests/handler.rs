@@ -5,7 +5,6 @@
 use hook::{
     Clients, handle,
     settings::{InvalidSettings, InvalidationSettings, Settings},
-    targets::Targets,
 };
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
@@ -232,9 +231,7 @@ fn cache_tags_are_invalidated_with_the_paths_or_without() {
         ("/*,/images/*", "", "/*"),
     ] {
         let settings = parse(DISTRIBUTION, paths, tags).unwrap();
-        let Targets::Same(batches) = &settings.targets else {
-            panic!("{settings:?}");
-        };
+        let batches = settings.targets.of_all().unwrap();
         let found = batches[0].paths.iter();
         assert!(found.eq(expected.split(' ')), "{settings:?}");
     }
@@ -286,6 +283,20 @@ async fn without_targets_of_the_deployment_the_failure_action_is_reported() {
         assert_eq!(output["outcome"], "Reported");
         assert_contains(&output["reason"], &parts);
         assert_eq!(aws.statuses(DEPLOYMENT), ["Failed"]);
+    }
+}
+
+/// So `make verify` finds mistakes in the settings before a deployment does.
+#[tokio::test]
+async fn an_invalid_event_gets_to_know_what_is_wrong_with_the_settings() {
+    let aws = StandIn::start().await.unwrap();
+    for (settings, is_mentioned) in [(valid_settings(), false), (with_targets("{}"), true)] {
+        let error = invoke(&aws, &settings, json!([])).await.unwrap_err();
+        assert_eq!(error.error_type, "InvalidHookEvent");
+        let found = error
+            .error_message
+            .contains("settings are invalid, too: TARGETS");
+        assert_eq!(found, is_mentioned, "{error:?}");
     }
 }
 

@@ -62,22 +62,6 @@ impl TryFrom<String> for DistributionTenantId {
     }
 }
 
-impl DistributionId {
-    /// The id as a string.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl DistributionTenantId {
-    /// The id as a string.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl From<DistributionId> for String {
     fn from(id: DistributionId) -> Self {
         id.0
@@ -147,8 +131,8 @@ impl Target {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::Distribution(id) => id.as_str(),
-            Self::DistributionTenant(id) => id.as_str(),
+            Self::Distribution(DistributionId(id))
+            | Self::DistributionTenant(DistributionTenantId(id)) => id,
         }
     }
 }

@@ -17,33 +17,50 @@ pub mod documents;
 /// The distribution of all tenants.
 const MULTI_TENANT: &str = "EMULTITENANT01";
 
-/// What invalidations are created in.
-struct Owner<'a> {
-    is_tenant: bool,
-    id: &'a str,
+/// What invalidations are created in, by its id.
+#[derive(Clone, Copy)]
+pub enum Owner<'a> {
+    Distribution(&'a str),
+    Tenant(&'a str),
 }
 
 impl<'a> Owner<'a> {
-    /// `kind` is the first part of the path.
-    fn new(kind: &str, id: &'a str) -> Self {
-        let is_tenant = kind == "distribution-tenant";
-        Self { is_tenant, id }
+    fn id(self) -> &'a str {
+        let (Self::Distribution(id) | Self::Tenant(id)) = self;
+        id
     }
 
-    /// One of the two operations that do the same for a distribution and for a tenant.
-    fn operation(&self, [distribution, tenant]: [Operation; 2]) -> Operation {
-        if self.is_tenant { tenant } else { distribution }
+    /// Its part of the path.
+    fn path(self) -> String {
+        match self {
+            Self::Distribution(id) => format!("distribution/{id}"),
+            Self::Tenant(id) => format!("distribution-tenant/{id}"),
+        }
     }
 
-    fn check(&self) -> Result<(), ServiceError> {
-        if !self.is_tenant {
-            return check_distribution_id(self.id);
+    /// A call of one of the two operations that do the same for a distribution and for a tenant.
+    fn call(self, of_distribution: Operation, of_tenant: Operation, request: &HttpRequest) -> Call {
+        let operation = match self {
+            Self::Distribution(_) => of_distribution,
+            Self::Tenant(_) => of_tenant,
+        };
+        Call::new(operation, self.id(), request)
+    }
+
+    /// Every id that has a valid form exists.
+    fn check(self) -> Result<(), ServiceError> {
+        let is_valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        match self {
+            Self::Distribution(id) if !id.starts_with('E') || !id.bytes().all(is_valid) => {
+                let message = "The specified distribution does not exist.";
+                Err(ServiceError::new("NoSuchDistribution", 404, message))
+            }
+            Self::Tenant(id) if !id.starts_with("dt_") => {
+                let message = "The specified distribution tenant does not exist.";
+                Err(ServiceError::new("EntityNotFound", 404, message))
+            }
+            _ => Ok(()),
         }
-        if self.id.starts_with("dt_") {
-            return Ok(());
-        }
-        let message = "The specified distribution tenant does not exist.";
-        Err(ServiceError::new("EntityNotFound", 404, message))
     }
 }
 
@@ -53,15 +70,11 @@ static IN_PROGRESS: LazyLock<Fault> = LazyLock::new(|| Fault::Status("InProgress
 pub async fn create_invalidation(
     shared: &Shared,
     request: &HttpRequest,
-    kind: &str,
-    id: &str,
+    owner: Owner<'_>,
 ) -> Response {
-    let owner = Owner::new(kind, id);
-    let operation = owner.operation([
-        Operation::CreateInvalidation,
-        Operation::CreateInvalidationForDistributionTenant,
-    ]);
-    let mut call = Call::new(operation, id, request);
+    use Operation::{CreateInvalidation, CreateInvalidationForDistributionTenant};
+    let of_tenant = CreateInvalidationForDistributionTenant;
+    let mut call = owner.call(CreateInvalidation, of_tenant, request);
     let batch = documents::read_batch(request.body());
     if let Ok((caller_reference, paths)) = &batch {
         call.caller_reference = Some(caller_reference.clone());
@@ -75,13 +88,13 @@ pub async fn create_invalidation(
         owner.check()?;
         let (caller_reference, paths) = batch?;
         let state = &mut *shared.lock();
-        let known = state.find(id, |i| i.caller_reference == caller_reference);
+        let known = state.find(owner.id(), |i| i.caller_reference == caller_reference);
         let (invalidation, fault) = if let Some(known) = known {
             check_repeated(state, &known, &paths)?;
             (known, fault)
         } else {
             let new = Invalidation {
-                target_id: id.to_owned(),
+                target_id: owner.id().to_owned(),
                 id: format!("I{:013}", state.invalidations.len() + 1),
                 caller_reference,
                 paths,
@@ -93,7 +106,8 @@ pub async fn create_invalidation(
             (new, fault.or(Some(&IN_PROGRESS)))
         };
         let location = format!(
-            "https://cloudfront.amazonaws.com/2020-05-31/{kind}/{id}/invalidation/{}",
+            "https://cloudfront.amazonaws.com/2020-05-31/{}/invalidation/{}",
+            owner.path(),
             invalidation.id
         );
         let body = show(state, &invalidation, fault);
@@ -105,17 +119,13 @@ pub async fn create_invalidation(
 pub async fn get_invalidation(
     shared: &Shared,
     request: &HttpRequest,
-    kind: &str,
-    target_id: &str,
+    owner: Owner<'_>,
     id: &str,
 ) -> Response {
-    let owner = Owner::new(kind, target_id);
-    let operation = owner.operation([
-        Operation::GetInvalidation,
-        Operation::GetInvalidationForDistributionTenant,
-    ]);
-    let known = shared.lock().find(target_id, |i| i.id == id);
-    let mut call = Call::new(operation, target_id, request);
+    use Operation::{GetInvalidation, GetInvalidationForDistributionTenant};
+    let known = shared.lock().find(owner.id(), |i| i.id == id);
+    let of_tenant = GetInvalidationForDistributionTenant;
+    let mut call = owner.call(GetInvalidation, of_tenant, request);
     call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
     call.request = Request::Invalidation(id.to_owned());
     respond(shared, call, Protocol::RestXml, async |fault| {
@@ -130,15 +140,11 @@ pub async fn get_invalidation(
 pub async fn list_invalidations(
     shared: &Shared,
     request: &HttpRequest,
-    kind: &str,
-    id: &str,
+    owner: Owner<'_>,
 ) -> Response {
-    let owner = Owner::new(kind, id);
-    let operation = owner.operation([
-        Operation::ListInvalidations,
-        Operation::ListInvalidationsForDistributionTenant,
-    ]);
-    let mut call = Call::new(operation, id, request);
+    use Operation::{ListInvalidations, ListInvalidationsForDistributionTenant};
+    let of_tenant = ListInvalidationsForDistributionTenant;
+    let mut call = owner.call(ListInvalidations, of_tenant, request);
     if let Some(process) = process(request.headers()) {
         let references = &shared.lock().last_caller_references;
         call.caller_reference = references.get(&process).cloned();
@@ -148,7 +154,7 @@ pub async fn list_invalidations(
         let state = shared.lock();
         let newest_first = state.invalidations.iter().rev();
         let summaries: Vec<_> = newest_first
-            .filter(|i| i.target_id == id)
+            .filter(|i| i.target_id == owner.id())
             .map(|i| documents::summary(i, state.invalidation_status(i)))
             .collect();
         Ok(documents::invalidation_list(&summaries))
@@ -159,7 +165,7 @@ pub async fn list_invalidations(
 pub async fn get_distribution_config(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
     let call = Call::new(Operation::GetDistributionConfig, id, request);
     respond(shared, call, Protocol::RestXml, async |_| {
-        check_distribution_id(id)?;
+        Owner::Distribution(id).check()?;
         let behavior = latest(&shared.lock().behaviors, |about| about == id);
         let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
         Ok(documents::distribution_config(has_cache_tags))
@@ -170,19 +176,10 @@ pub async fn get_distribution_config(shared: &Shared, request: &HttpRequest, id:
 pub async fn get_distribution_tenant(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
     let call = Call::new(Operation::GetDistributionTenant, id, request);
     respond(shared, call, Protocol::RestXml, async |_| {
-        Owner::new("distribution-tenant", id).check()?;
+        Owner::Tenant(id).check()?;
         Ok(documents::distribution_tenant(id, MULTI_TENANT))
     })
     .await
-}
-
-fn check_distribution_id(id: &str) -> Result<(), ServiceError> {
-    let is_valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    if id.starts_with('E') && id.bytes().all(is_valid) {
-        return Ok(());
-    }
-    let message = "The specified distribution does not exist.";
-    Err(ServiceError::new("NoSuchDistribution", 404, message))
 }
 
 /// What CloudFront does with a batch whose caller reference it knows.

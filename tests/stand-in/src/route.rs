@@ -3,7 +3,11 @@
 use axum::{body::Bytes, http, response::Response};
 use serde_json::Value;
 
-use crate::{Operation, Protocol, ServiceError, Shared, cloudfront, codedeploy, forward};
+use crate::{
+    Operation, Protocol, ServiceError, Shared,
+    cloudfront::{self, Owner},
+    codedeploy, forward,
+};
 
 pub type HttpRequest = http::Request<Bytes>;
 
@@ -11,39 +15,28 @@ pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
     let path = request.uri().path().to_owned();
     // A REST path begins with the version of the API.
     let path: Vec<_> = path.split('/').skip(2).collect();
-    match (request.method().as_str(), &path[..]) {
-        (
-            "POST",
-            [
-                kind @ ("distribution" | "distribution-tenant"),
-                id,
-                "invalidation",
-            ],
-        ) => cloudfront::create_invalidation(shared, &request, kind, id).await,
-        (
-            "GET",
-            [
-                kind @ ("distribution" | "distribution-tenant"),
-                id,
-                "invalidation",
-            ],
-        ) => cloudfront::list_invalidations(shared, &request, kind, id).await,
-        (
-            "GET",
-            [
-                kind @ ("distribution" | "distribution-tenant"),
-                owner,
-                "invalidation",
-                id,
-            ],
-        ) => cloudfront::get_invalidation(shared, &request, kind, owner, id).await,
-        ("GET", ["distribution", id, "config"]) => {
+    let owner = match path[..] {
+        ["distribution", id, ..] => Some(Owner::Distribution(id)),
+        ["distribution-tenant", id, ..] => Some(Owner::Tenant(id)),
+        _ => None,
+    };
+    match (request.method().as_str(), owner, &path[..]) {
+        ("POST", Some(owner), [_, _, "invalidation"]) => {
+            cloudfront::create_invalidation(shared, &request, owner).await
+        }
+        ("GET", Some(owner), [_, _, "invalidation"]) => {
+            cloudfront::list_invalidations(shared, &request, owner).await
+        }
+        ("GET", Some(owner), [_, _, "invalidation", id]) => {
+            cloudfront::get_invalidation(shared, &request, owner, id).await
+        }
+        ("GET", _, ["distribution", id, "config"]) => {
             cloudfront::get_distribution_config(shared, &request, id).await
         }
-        ("GET", ["distribution-tenant", id]) => {
+        ("GET", _, ["distribution-tenant", id]) => {
             cloudfront::get_distribution_tenant(shared, &request, id).await
         }
-        ("POST", ["functions", name, "invocations"]) => {
+        ("POST", _, ["functions", name, "invocations"]) => {
             forward::invoke(shared, request, name).await
         }
         _ => route_by_target(shared, request).await,

@@ -1,0 +1,54 @@
+//! Retries for as long as the function's timeout allows: nothing repeats what the hook function does.
+
+use std::time::Duration;
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_runtime_api::client::{
+    interceptors::context::InterceptorContext,
+    retries::classifiers::{ClassifyRetry, RetryAction},
+};
+
+/// As many attempts as fit, up to half a second, one, two and then three seconds apart.
+const ATTEMPTS: u32 = 15;
+const BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(3);
+
+/// A configuration for clients whose calls are retried until this timeout.
+pub(crate) fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
+    let timeouts = config
+        .timeout_config()
+        .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
+        .operation_timeout(timeout)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(BACKOFF)
+        .with_max_backoff(MAX_BACKOFF);
+    let builder = config.to_builder().timeout_config(timeouts);
+    builder.retry_config(retries).build()
+}
+
+/// Retries a successful response that can't be parsed, which the SDK does not. A second request does no harm: it starts an
+/// execution with the same name, or reads.
+#[derive(Debug)]
+pub(crate) struct UnparsableResponse;
+
+impl ClassifyRetry for UnparsableResponse {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let failed = context
+            .output_or_error()
+            .is_some_and(|outcome| outcome.is_err());
+        let succeeded = context
+            .response()
+            .is_some_and(|response| response.status().is_success());
+        if failed && succeeded {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "response that can't be parsed"
+    }
+}
