@@ -39,8 +39,8 @@ impl Stack {
         Ok(serde_json::from_value(cli(aws, &describe).await?)?)
     }
 
-    pub fn hook_function(&self) -> String {
-        format!("CodeDeployHook_{}", self.name)
+    pub fn hook_function(&self) -> &str {
+        &self.outputs["HookFunctionName"]
     }
 
     pub fn state_machine_arn(&self) -> String {
