@@ -19,13 +19,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 PATH = "/cloudfront-deploy-hook-verify"
 TAG = "#cloudfront-deploy-hook-verify"
-# The error with which each function rejects an invalid event. It shows that the function starts, and has no other effect.
+# For each function an event that has no effect, and what it returns: an outcome, or the error with which it rejects the event.
 FUNCTIONS = {
-    "HookFunction": "InvalidHookEvent",
-    "CreateInvalidationFunction": "InvalidInput",
-    "CheckInvalidationFunction": "InvalidInput",
-    "ReportStatusFunction": "InvalidInput",
+    "HookFunction": ({"dryRun": True}, "DryRun"),
+    "EcsHookFunction": ({"DeploymentId": "verify"}, "CodeDeployEvent"),
+    "RollbackFunction": ({"Records": [{"body": ""}]}, "InvalidMessage"),
+    "CreateInvalidationFunction": ([], "InvalidInput"),
+    "CheckInvalidationFunction": ([], "InvalidInput"),
+    "ReportStatusFunction": ([], "InvalidInput"),
 }
+# Each rule, and the output with its queue.
+RULES = {"ExecutionEndedRule": "PendingReportsQueueUrl", "DeploymentSucceededRule": "RollbacksQueueUrl"}
 # How many seconds may pass until report-status logs a stopped execution; usually it takes ten.
 REPORT_TIMEOUT = float(os.environ.get("VERIFY_REPORT_TIMEOUT", "180"))
 POLL_SECONDS = 2
@@ -140,20 +144,21 @@ def definition_is_valid(stack):
 
 
 def function_starts(stack, function):
-    response = lambdas.invoke(FunctionName=stack.ids[function], Payload=b"[]")
+    event, expected = FUNCTIONS[function]
+    response = lambdas.invoke(FunctionName=stack.ids[function], Payload=json.dumps(event).encode())
     payload = json.loads(response["Payload"].read())
-    error = payload.get("errorType") if isinstance(payload, dict) else None
-    if error != FUNCTIONS[function]:
+    found = (payload.get("errorType") or payload.get("outcome")) if isinstance(payload, dict) else None
+    if found in ("InvalidSettings", "NotStarted"):
         raise Failed(
-            f"instead of {FUNCTIONS[function]}, it returned {json.dumps(payload)[:300]}",
-            "If the error is Runtime.InvalidEntrypoint or Runtime.ExitError, the function was built for another architecture, or "
-            "its code was changed outside of CloudFormation: build and deploy again. Otherwise see its log",
-        )
-    if "settings are invalid" in (message := payload["errorMessage"]):
-        raise Failed(
-            message,
+            payload.get("errorMessage") or payload["reason"],
             "Correct the stack's parameters, usually Targets, and deploy again. If they are right, the function's environment "
             "variables were changed outside of CloudFormation: restore them",
+        )
+    if found != expected:
+        raise Failed(
+            f"instead of {expected}, it returned {json.dumps(payload)[:300]}",
+            "If the error is Runtime.InvalidEntrypoint or Runtime.ExitError, the function was built for another architecture, or "
+            "its code was changed outside of CloudFormation: build and deploy again. Otherwise see its log",
         )
 
 
@@ -178,8 +183,8 @@ def invalidations_complete(stack, name):
     return ", ".join(f"{row.get('distributionId') or row['distributionTenantId']} ({row['elapsedSeconds']} s)" for row in rows)
 
 
-def rule_delivers(stack):
-    rule, queue = stack.ids["ExecutionEndedRule"], stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1]
+def rule_delivers(stack, name):
+    rule, queue = stack.ids[name], stack.outputs[RULES[name]].rsplit("/", 1)[-1]
     try:
         state = events.describe_rule(Name=rule)["State"]
     except events.exceptions.ResourceNotFoundException as error:
@@ -189,7 +194,7 @@ def rule_delivers(stack):
         raise Failed(f"the rule is {state}", CHANGED + f"aws events enable-rule --name {rule}")
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
     if not any(target.endswith(f":{queue}") for target in targets):
-        target = f"Id=PendingReportsQueue,Arn={stack.arn_of('sqs', queue)}"
+        target = f"Id={RULES[name].removesuffix('Url')},Arn={stack.arn_of('sqs', queue)}"
         remedy = CHANGED + f"aws events put-targets --rule {rule} --targets {target}"
         raise Failed(f"the targets of the rule are {targets}; {queue} is missing", remedy)
 
@@ -263,6 +268,17 @@ def permissions(stack):
         yield "HookFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", group, True
         if stack.parameters["Targets"]:
             yield "HookFunction", "codedeploy:GetDeployment", group, True
+    yield "EcsHookFunction", "states:StartExecution", stack.machine, True
+    yield "EcsHookFunction", "states:DescribeExecution", execution, True
+    if url := stack.outputs.get("RollbacksQueueUrl"):
+        rollbacks = stack.arn_of("sqs", url.rsplit("/", 1)[-1])
+        yield "EcsHookFunction", "sqs:SendMessage", rollbacks, True
+        yield "RollbackFunction", "states:StartExecution", stack.machine, True
+        yield "RollbackFunction", "codedeploy:GetDeployment", hooks, True
+        for resource in ("service/verify/verify", "service-deployment/verify/verify/verify"):
+            yield "RollbackFunction", "ecs:DescribeServiceDeployments", stack.arn_of("ecs", resource), True
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
+            yield "RollbackFunction", f"sqs:{action}", rollbacks, True
     may_have_tags = stack.has_cache_tags or stack.parameters["Targets"]
     another = stack.arn_of("cloudfront", "distribution/EANOTHER000000")
     for [(kind, identifier)] in (target.items() for target in stack.targets):
@@ -323,13 +339,15 @@ def verify(name):
     run = f"verify-{int(time.time())}"
     table.check("the state machine's definition is valid", definition_is_valid, stack)
     # All functions are checked, even if one fails.
-    starting = [table.check(f"{function} starts", function_starts, stack, function) for function in FUNCTIONS]
+    functions = [function for function in FUNCTIONS if function in stack.ids]
+    starting = [table.check(f"{function} starts", function_starts, stack, function) for function in functions]
     if all(starting):
         table.check("an invalidation of each distribution and distribution tenant completes", invalidations_complete, stack, run)
     else:
         print("         (no execution is started, because not every function starts)")
-    delivers = table.check("ExecutionEndedRule delivers to the queue of pending reports", rule_delivers, stack)
-    if all(starting) and delivers:
+    rules = [rule for rule in RULES if rule in stack.ids]
+    delivers = [table.check(f"{rule} delivers to its queue", rule_delivers, stack, rule) for rule in rules]
+    if all(starting) and delivers[0]:
         table.check("report-status receives the event of a stopped execution", stopped_execution_is_received, stack, f"{run}-stopped")
     for alarm in stack.alarms:
         table.check(f"{alarm} notifies its topic", alarm_notifies, stack, alarm)

@@ -2,8 +2,8 @@
 
 Reads a JSON document from the standard input and prints one:
 
-{"stacks": [name, ...], "calls": [[operation, subject, access key], ...], "group": application/group}
-    calls are those to CloudFront and CodeDeploy; prints {"table": Markdown, "problems": [text, ...]}
+{"stacks": [name, ...], "calls": [[operation, subject, access key], ...], "group": name of the deployment group}
+    calls are those to CloudFront, CodeDeploy and Amazon ECS; prints {"table": Markdown, "problems": [text, ...]}
 {"may_report": {"stack": name, "group": application/group or "*"}}
     prints whether the stack's functions are allowed to report to CodeDeploy if IAM checks this resource
 """
@@ -27,7 +27,8 @@ stepfunctions = boto3.client("stepfunctions")
 # ministack takes the account from the access key.
 ACCOUNT, REGION = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_REGION"]
 
-FUNCTIONS = ["hook", "create-invalidation", "check-invalidation", "report-status"]
+FUNCTIONS = ["hook", "ecs-hook", "rollback", "create-invalidation", "check-invalidation", "report-status"]
+AMAZON_ECS = "Amazon ECS"
 STATE_MACHINE = "state machine"
 
 REPORT = "codedeploy:PutLifecycleEventHookExecutionStatus"
@@ -39,7 +40,8 @@ ONLY_WITH = {
     "cloudfront:GetInvalidation": ["DistributionIds"],
     "cloudfront:CreateInvalidationForDistributionTenant": ["DistributionTenantIds"],
     "cloudfront:GetInvalidationForDistributionTenant": ["DistributionTenantIds"],
-    "codedeploy:GetDeployment": ["Targets"],
+    "hook codedeploy:GetDeployment": ["Targets"],
+    "ecs-hook sqs:SendMessage": ["InvalidateAfterRollback"],
 }
 TRACE = [
     "xray:PutTraceSegments",
@@ -69,6 +71,14 @@ BY_AWS = [
         "PendingReportsQueue",
         "Lambda (event source mapping)",
     ),
+    (
+        ["rollback"],
+        ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        "RollbacksQueue",
+        "Lambda (event source mapping)",
+    ),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-permissions.html
+    ([AMAZON_ECS], ["lambda:InvokeFunction"], "EcsHookFunction", "Amazon ECS (lifecycle hook)"),
 ]
 
 # AWS's managed policies that ministack lacks: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/
@@ -142,13 +152,17 @@ def deployment_group(name):
 
 
 def recorded_calls(calls, key, group):
-    """The calls to CloudFront and CodeDeploy."""
+    """The calls to CloudFront, CodeDeploy and Amazon ECS."""
     for operation, subject, call_key in calls:
         if call_key != key:
             continue
         if subject.startswith(("E", "dt_")):
             resource = "distribution-tenant" if subject.startswith("dt_") else "distribution"
             yield f"cloudfront:{operation}", f"arn:aws:cloudfront::{ACCOUNT}:{resource}/{subject}"
+        elif operation == "DescribeServiceDeployments":
+            # IAM checks both: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+            for resource in [f"service/shop/{subject}", f"service-deployment/shop/{subject}/1"]:
+                yield f"ecs:{operation}", f"arn:aws:ecs:{REGION}:{ACCOUNT}:{resource}"
         else:
             yield f"codedeploy:{operation}", deployment_group(group)
 
@@ -195,10 +209,14 @@ def function_configuration(names, function):
 def roles(stack, calls, group):
     names = resources(stack)
     for function in FUNCTIONS:
+        if function == "rollback" and "RollbackFunction" not in names:
+            continue
         found = function_configuration(names, function)
         key = access_key(found["FunctionArn"], found["Role"])
-        made = {*logged_calls(key), *recorded_calls(calls, key, group)}
+        made = {*logged_calls(key), *recorded_calls(calls, key, f"{stack}/{group}")}
         yield Role(function, found["Role"], grants(found["Role"]), made)
+    arn = iam.get_role(RoleName=names["EcsHookInvokeRole"])["Role"]["Arn"]
+    yield Role(AMAZON_ECS, arn, grants(arn), set())
     arn = names["InvalidateStateMachine"]
     # A scenario may have deleted it.
     if any(machine["stateMachineArn"] == arn for machine in stepfunctions.list_state_machines()["stateMachines"]):
@@ -228,12 +246,13 @@ def kind(stack, resource):
     """A resource's ARN without what differs from stack to stack."""
     resource = re.sub(":distribution/E.*", ":distribution/<DistributionIds>", resource)
     resource = re.sub(":distribution-tenant/.*", ":distribution-tenant/<DistributionTenantIds>", resource)
+    resource = re.sub(":deploymentgroup:.*", ":deploymentgroup:<CodeDeployApplication>/<CodeDeployDeploymentGroup>", resource)
     return re.sub("-[A-Za-z0-9]{13}$", "", resource.replace(stack, "<stack>"))
 
 
 def elsewhere(resource, granted):
     """A resource that the stack has nothing to do with."""
-    if granted.endswith(":distribution/*"):
+    if granted.endswith("/*"):
         return resource.replace(ACCOUNT, "999999999999")
     if ":execution:" in resource:
         return resource.replace(":execution:", ":execution:another-")
@@ -252,8 +271,8 @@ def examine(stacks, calls, group):
         given = parameters(stack)
         for role in roles(stack, calls, group):
             for action, resource in role.grants:
-                needed = ONLY_WITH.get(action)
-                if needed and not any(given[name] for name in needed):
+                needed = ONLY_WITH.get(action) or ONLY_WITH.get(f"{role.who} {action}")
+                if needed and not any(given[name] not in ("", "Disabled") for name in needed):
                     problems.append(f"{role.who} of {stack} is allowed {action}, but has none of {needed}")
                 row = (role.who, action, kind(stack, resource))
                 allowed.add(row)

@@ -2,7 +2,6 @@
 
 - Each function knows its process id and tells it to AWS, so that the stand-in can kill it.
 - Step Functions invokes functions over HTTP.
-- EventBridge accepts events of the source aws.states from outside, where another engine's executions end.
 - Wait states, the delays before retries, Lambda's minutes between asynchronous attempts and a queue's VisibilityTimeout after a
   message failed are cut short and recorded (skipped_time.py). A queue does not pause for all its messages after one that failed,
   and does not hand out only five at a time (Lambda starts with five, and soon has hundreds).
@@ -139,7 +138,6 @@ stepfunctions._call_lambda = call_lambda
 stepfunctions._execute_task = execute_task
 stepfunctions._execute_wait = execute_wait
 stepfunctions._scaled_sleep = sleep_unless_stopped
-eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
 eventbridge._dispatch_to_sqs = with_queues_locked(eventbridge._dispatch_to_sqs)
 lambda_svc._route_async_failure = with_queues_locked(lambda_svc._route_async_failure)
 lambda_svc._execute_function = execute_and_wait_before_retries

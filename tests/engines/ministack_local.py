@@ -1,9 +1,16 @@
-"""ministack, changed in two ways: it keeps alarms on metric math (the property Metrics of AWS::CloudWatch::Alarm), which it
-refuses to deploy, and does not compute them; and it gives up an expression after a minute, not after a second, which passes
-on a machine that is busy."""
+"""ministack, changed in these ways only:
+
+- It keeps alarms on metric math (the property Metrics of AWS::CloudWatch::Alarm), which it refuses to deploy, and does not compute
+  them.
+- It gives up an expression after a minute, not after a second, which passes on a machine that is busy.
+- EventBridge accepts events of AWS's services from outside: of CodeDeploy's deployments, and of executions on another engine.
+"""
+
+import functools
 
 import jsonata
 from ministack.app import main
+from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
 EXPRESSION_TIMEOUT = 60_000  # milliseconds
@@ -23,6 +30,7 @@ def alarm_record_with_metrics(name, properties):
 
 
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
+eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
 provisioners._cw_metric_alarm_record = alarm_record_with_metrics
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! One situation that a deployment's hook can meet: what happens in it, and what must come of it. The demo's scenarios, the
+//! One situation that a deployment can meet: what happens in it, and what must come of it. The demo's scenarios, the
 //! end-to-end tests and the fault matrix all consist of these.
 
 use std::{
@@ -7,8 +7,9 @@ use std::{
     time::SystemTime,
 };
 
+use execution::name;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::{
     codedeploy::HookStatus,
     failure_action::FailureAction::{self, ContinueDeployment, FailDeployment},
@@ -16,7 +17,7 @@ use shared::{
 };
 use stand_in::{Behavior, Fault, Operation};
 
-use crate::environment::Engine;
+use crate::{ecs::EcsDeployment, environment::Engine};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +41,9 @@ pub struct Case {
     pub invalidations_take: Vec<Option<f64>>,
     /// The `application/deploymentGroup` of the deployment.
     pub deployment_group: Option<String>,
+    /// What the lifecycle hook of the ECS service is configured with.
+    #[serde(default)]
+    pub hook_details: Map<String, Value>,
     /// What AWS is not known to do one way or the other.
     #[serde(default)]
     pub behavior: Behavior,
@@ -151,6 +155,12 @@ pub enum Trigger {
     /// distribution and a distribution tenant that no other case has, `$MANY_PATHS` for 3,000 paths, `$MANY_TARGETS` for batches of 50
     /// distributions and tenants, and `$LARGE_PATHS` for so many paths that EventBridge leaves the input out of its event.
     StartExecution(String),
+    /// Somebody invokes the hook function with this event.
+    Manual(Value),
+    /// Amazon ECS deploys a service, and calls its lifecycle hook.
+    Ecs(EcsDeployment),
+    /// `EventBridge` delivers the event of a deployment of CodeDeploy that succeeded, which has this creator.
+    DeploymentSucceeded(String),
 }
 
 /// How the hook function is invoked. AWS doesn't document which one CodeDeploy uses.
@@ -222,6 +232,8 @@ pub enum StatusFrom {
     OnInvalidationFailure,
     OnInvalidationTimeout,
     Engineer(HookStatus),
+    /// The function that Amazon ECS calls crashed or timed out: ECS rolls the deployment back.
+    Crash,
     /// No status is reported, or none is accepted.
     Nothing,
 }
@@ -250,12 +262,13 @@ impl Case {
             StatusFrom::OnInvalidationFailure => Some(self.actions.on_failure.status()),
             StatusFrom::OnInvalidationTimeout => Some(self.actions.on_timeout.status()),
             StatusFrom::Engineer(status) => Some(status),
+            StatusFrom::Crash => Some(HookStatus::Failed),
             StatusFrom::Nothing => None,
         }
     }
 }
 
-/// A deployment in progress, and its hook.
+/// A deployment in progress, and its hook. The id is that of CodeDeploy, or the name of the ECS service.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     pub id: String,
@@ -285,10 +298,24 @@ impl Deployment {
         });
         let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
         Self {
-            execution_name: shared::execution::name(&hook.into()),
+            execution_name: name::of_hook(&hook.into()),
             hook_execution_id,
             event,
             id,
+        }
+    }
+
+    /// The same deployment, whose execution is not started by CodeDeploy's hook.
+    #[must_use]
+    pub fn triggered_by(self, trigger: &Trigger) -> Self {
+        let execution_name = match trigger {
+            Trigger::Ecs(deployment) => deployment.execution_name(&self.id),
+            Trigger::DeploymentSucceeded(_) => name::of_rollback(&self.id),
+            _ => return self,
+        };
+        Self {
+            execution_name,
+            ..self
         }
     }
 

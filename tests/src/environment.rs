@@ -51,6 +51,8 @@ pub struct Environment {
     /// CloudFront, CodeDeploy and all other services.
     pub aws: LocalAws,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
+    /// What share of their time waits take, if they are accelerated.
+    pub wait_scale: Option<f64>,
     /// How many names of stacks are used.
     names: AtomicUsize,
     deployments: Semaphore,
@@ -96,6 +98,7 @@ impl Environment {
             moto,
             aws,
             stacks: Mutex::default(),
+            wait_scale,
             names: AtomicUsize::new(0),
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
         })
@@ -110,12 +113,12 @@ impl Environment {
 
     /// The stack that a case needs, deployed when the first case asks for it.
     pub async fn stack(&self, case: &Case) -> Result<Stack> {
-        let mut parameters = case.stack.parameters(case.actions);
-        parameters.extend(permissions::DEPLOYMENT_GROUP);
         let key = (case.stack.clone(), case.actions.to_string());
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
+            let mut parameters = case.stack.parameters(case.actions);
+            parameters.extend(permissions::deployment_group(&name));
             let change = case.stack.change.clone();
             self.deploy(&name, &parameters, change).await
         };

@@ -1,7 +1,7 @@
 //! Whether a case ended as it must: one function for each guarantee.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
     time::{Duration, SystemTime},
 };
@@ -15,6 +15,7 @@ use strum::Display;
 
 use crate::{
     case::{Case, Change, DeadLetter, End, StatusFrom},
+    ecs::{self, Answer},
     environment::SkippedTime,
     follow::Ended,
     local_aws::repository,
@@ -31,6 +32,8 @@ pub struct Outcome {
     pub began: SystemTime,
     /// What the hook function returned, if it was invoked synchronously.
     pub hook_response: String,
+    /// What Amazon ECS heard at each stage, if it is its deployment.
+    pub ecs: Vec<Answer>,
     /// How the execution ended; none if none was started.
     pub execution: Option<Ended>,
     /// The statuses that CodeDeploy accepted for the hook.
@@ -67,7 +70,7 @@ pub struct Violation {
 
 type Guarantee = fn(&Case, &Outcome) -> Result<()>;
 
-const GUARANTEES: [(Kind, Guarantee); 12] = [
+const GUARANTEES: [(Kind, Guarantee); 14] = [
     (Kind::NoStatus, a_status),
     (Kind::Wrong, the_right_one_and_no_other),
     (Kind::NoStatus, within_the_hour),
@@ -83,6 +86,8 @@ const GUARANTEES: [(Kind, Guarantee); 12] = [
     (Kind::Wrong, what_engineers_read),
     (Kind::NoStatus, the_dead_letter_queue),
     (Kind::Wrong, the_expected_calls),
+    (Kind::Wrong, no_other_execution),
+    (Kind::Wrong, amazon_ecs_never_waits_for_nothing),
 ];
 
 pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
@@ -248,7 +253,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
         let reported = ended.output["codeDeploy"]["reportedStatus"].as_str();
         let is_summed_up = rows == Some(case.batch_count())
             // Where faults meet the report, the output says what became of it.
-            && (case.expected.reports.is_none() || reported == status);
+            && (case.expected.reports.is_none() || !outcome.ecs.is_empty() || reported == status);
         ensure!(is_summed_up, "the output is {}", ended.output);
     }
     let End::Failed(_) = case.expected.execution else {
@@ -259,6 +264,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
         _ if ended.error.as_deref() == Some("InvalidatedButNotReported") => {
             vec!["The invalidations are completed, but ".to_owned()]
         }
+        _ if !outcome.ecs.is_empty() => vec!["No CodeDeploy hook waits".to_owned()],
         Some(status) => vec![
             format!("Reported {status} to CodeDeploy for deployment"),
             // Where an earlier attempt's report was accepted.
@@ -313,6 +319,37 @@ fn the_expected_calls(case: &Case, outcome: &Outcome) -> Result<()> {
     ensure!(
         call.is_none_or(|call| count(call) > 0),
         "{call:?} was never called"
+    );
+    Ok(())
+}
+
+/// In particular none for a rollback that has not happened.
+fn no_other_execution(case: &Case, outcome: &Outcome) -> Result<()> {
+    // Each hook of a deployment has an execution of its own.
+    if case.deployment.is_some() {
+        return Ok(());
+    }
+    let starts = outcome.calls.iter();
+    let starts = starts.filter(|call| call.operation == Operation::StartExecution);
+    let names: BTreeSet<_> = starts.map(|call| &call.subject).collect();
+    ensure!(
+        names.len() <= 1,
+        "several executions were started: {names:?}"
+    );
+    Ok(())
+}
+
+/// ECS gets a valid response from each call, at once if there is nothing to wait for.
+fn amazon_ecs_never_waits_for_nothing(case: &Case, outcome: &Outcome) -> Result<()> {
+    let is_right = |answer: &Answer| match answer.stage {
+        ecs::STAGE => answer.is_valid(),
+        _ => answer.last == "SUCCEEDED" && answer.calls == 1,
+    };
+    let crashes = case.expected.status == StatusFrom::Crash;
+    ensure!(
+        crashes || outcome.ecs.iter().all(is_right),
+        "Amazon ECS heard {:?}",
+        outcome.ecs
     );
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod command;
 pub mod containers;
 pub mod diagram;
 pub mod docs;
+pub mod ecs;
 pub mod environment;
 pub mod follow;
 pub mod guardian;

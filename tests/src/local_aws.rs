@@ -1,4 +1,4 @@
-//! AWS on this machine: ministack for everything but CloudFront and CodeDeploy, which the stand-in has.
+//! AWS on this machine: ministack for everything but CloudFront, CodeDeploy and Amazon ECS, which the stand-in has.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,7 +22,7 @@ pub const REGION: &str = "eu-central-1";
 pub struct LocalAws {
     /// All other services.
     pub ministack: Interpreter,
-    /// CloudFront and CodeDeploy.
+    /// CloudFront, CodeDeploy and Amazon ECS.
     pub stand_in: StandIn,
     /// The template with the addresses of all that was uploaded.
     pub(crate) packaged: OnceCell<PathBuf>,
@@ -78,7 +78,7 @@ impl LocalAws {
     }
 
     /// Where the AWS and SAM CLIs, the SDKs and the functions find its services.
-    pub fn endpoints(&self) -> [(&'static str, String); 3] {
+    pub fn endpoints(&self) -> [(&'static str, String); 4] {
         endpoints(&self.ministack.url, &self.stand_in.url())
     }
 
@@ -102,11 +102,12 @@ impl LocalAws {
     }
 }
 
-fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 3] {
+fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 4] {
     [
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in_url.to_owned()),
         ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in_url.to_owned()),
+        ("AWS_ENDPOINT_URL_ECS", stand_in_url.to_owned()),
     ]
 }
 

@@ -107,6 +107,12 @@ impl Case {
         self
     }
 
+    fn triggered(mut self, trigger: Trigger, status: StatusFrom) -> Self {
+        self.trigger = trigger;
+        self.expected.status = status;
+        self
+    }
+
     fn fault(self, operation: Operation, times: Option<usize>, fault: Fault) -> Self {
         self.fault_at(None, operation, times, fault)
     }

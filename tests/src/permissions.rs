@@ -12,11 +12,16 @@ use crate::{
     stack::Stack,
 };
 
-/// The application and the deployment group whose deployments the stacks report for.
-pub const DEPLOYMENT_GROUP: [(&str, &str); 2] = [
-    ("CodeDeployApplication", "shop"),
-    ("CodeDeployDeploymentGroup", "web"),
-];
+/// The application whose deployments a stack reports for has the stack's name, so that its rollbacks concern no other stack.
+pub fn deployment_group(stack: &str) -> [(&'static str, &str); 2] {
+    [
+        ("CodeDeployApplication", stack),
+        ("CodeDeployDeploymentGroup", DEPLOYMENT_GROUP),
+    ]
+}
+
+/// The name of the deployment group in that application.
+pub const DEPLOYMENT_GROUP: &str = "web";
 
 /// The comparison, whatever the stack.
 #[derive(Debug, Deserialize)]
@@ -33,8 +38,7 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
     let calls = aws.stand_in.calls().into_iter();
     let calls = calls.map(|call| json!([call.operation, call.subject, call.access_key]));
     let calls: Value = calls.collect();
-    let group = DEPLOYMENT_GROUP.map(|(_, name)| name).join("/");
-    let question = json!({ "stacks": names, "calls": calls, "group": group });
+    let question = json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP });
     ask(aws, question).await
 }
 

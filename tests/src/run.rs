@@ -15,10 +15,13 @@ use stand_in::{Operation, StandIn};
 
 use crate::{
     case::{Case, Deployment, End, Intervention, Invocation, StatusFrom, Trigger},
+    ecs::{self, EcsDeployment},
     environment::{Engine, Environment},
     follow,
     interpreter::config_at,
     judge::{Outcome, Violation, judge},
+    local_aws::REGION,
+    permissions::DEPLOYMENT_GROUP,
     stack::{self, Stack},
     until::until,
 };
@@ -52,6 +55,7 @@ impl Run {
             None => Deployment::new(),
             Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
         };
+        let deployment = deployment.triggered_by(&case.trigger);
         let stand_in = &environment.aws.stand_in;
         let interpreter = environment.interpreter(engine);
         stand_in.forward_executions_to(&deployment.execution_name, &interpreter.url);
@@ -59,9 +63,12 @@ impl Run {
         if case.behavior.lacks_cache_tags {
             stand_in.set_behavior(&case.stack.distributions, case.behavior);
         }
-        if let Some(group) = &case.deployment_group {
-            stand_in.set_deployment_group(&deployment.id, group);
-        }
+        let group = case.deployment_group.as_deref().unwrap_or("shop/web");
+        let creator = match &case.trigger {
+            Trigger::DeploymentSucceeded(creator) => creator,
+            _ => "user",
+        };
+        stand_in.set_deployment(&deployment.id, group, creator);
         for (item, time) in case.invalidations_take.iter().enumerate() {
             let time = time.map(Duration::from_secs_f64);
             stand_in.invalidations_take(&deployment.caller_reference(item), time);
@@ -80,6 +87,7 @@ impl Run {
         let outcome = Outcome {
             began: SystemTime::now(),
             hook_response: String::new(),
+            ecs: Vec::new(),
             execution: None,
             statuses: Vec::new(),
             invalidations: Vec::new(),
@@ -110,6 +118,20 @@ impl Run {
                 let start = start.state_machine_arn(self.stack.state_machine_arn());
                 start.name(&self.deployment.execution_name).send().await?;
             }
+            Trigger::Manual(event) => {
+                let function = self.stack.hook_function();
+                let response = self
+                    .invoke(function, Invocation::Synchronous, event)
+                    .await?;
+                let outcome: Value = serde_json::from_str(&response)?;
+                if let Some(name) = outcome["executionName"].as_str() {
+                    name.clone_into(&mut self.deployment.execution_name);
+                }
+                self.outcome.hook_response = response;
+            }
+            Trigger::DeploymentSucceeded(_) => self.send_success().await?,
+            // It takes as long as the execution: see finish.
+            Trigger::Ecs(_) => {}
         }
         Ok(())
     }
@@ -137,8 +159,11 @@ impl Run {
             None => &self.deployment.id,
         };
         // An execution with an invalid input and without a hook.
-        let calls_nothing = matches!(self.case.trigger, Trigger::StartExecution(_))
-            && self.case.expected.status == StatusFrom::Nothing;
+        let calls_nothing = match self.case.trigger {
+            Trigger::StartExecution(_) => self.case.expected.status == StatusFrom::Nothing,
+            Trigger::Ecs(_) | Trigger::Manual(_) => true,
+            _ => false,
+        };
         let is_called =
             async || Ok(calls_nothing || !self.stand_in().calls_about(about).is_empty());
         until(Duration::from_secs(10), POLL_INTERVAL, is_called).await
@@ -146,6 +171,9 @@ impl Run {
 
     /// Lets the rest happen, and waits for all that must come of it but dead letters.
     pub async fn finish(&mut self) -> Result<()> {
+        if let Trigger::Ecs(deployment) = self.case.trigger {
+            self.deploy(deployment).await?;
+        }
         match &self.case.intervention {
             Intervention::ReportManually(status) => self.report(*status).await?,
             Intervention::StopIn(state) => self.stop_in(state).await?,
@@ -185,7 +213,10 @@ impl Run {
     /// Brings the outcome up to date with what the stand-in has recorded.
     pub fn observe(&mut self) {
         let stand_in = &self.environment.aws.stand_in;
-        self.outcome.statuses = stand_in.accepted_statuses(&self.deployment.hook_execution_id);
+        if self.outcome.ecs.is_empty() {
+            let hook = &self.deployment.hook_execution_id;
+            self.outcome.statuses = stand_in.accepted_statuses(hook);
+        }
         self.outcome.invalidations = stand_in.invalidations(&self.deployment.execution_name);
         self.outcome.calls = stand_in.calls_about(&self.deployment.id);
     }
@@ -217,8 +248,38 @@ impl Run {
     }
 
     async fn deliver(&self, invocation: Invocation) -> Result<String> {
-        let aws = &self.environment.aws;
-        stack::invoke(aws, &self.stack, invocation, &self.deployment.event).await
+        let function = self.stack.hook_function();
+        self.invoke(function, invocation, &self.deployment.event)
+            .await
+    }
+
+    async fn invoke(
+        &self,
+        function: &str,
+        invocation: Invocation,
+        event: &Value,
+    ) -> Result<String> {
+        stack::invoke(&self.environment.aws, function, invocation, event).await
+    }
+
+    /// Plays Amazon ECS.
+    async fn deploy(&mut self, deployment: EcsDeployment) -> Result<()> {
+        let function = &self.stack.outputs["EcsHookFunctionArn"];
+        let call =
+            async |event: &Value| self.invoke(function, Invocation::Synchronous, event).await;
+        let (service, details) = (&self.deployment.id, &self.case.hook_details);
+        let wait_scale = self.environment.wait_scale.unwrap_or(1.0);
+        let answers = deployment.play(service, details, wait_scale, call).await?;
+        let hook = &self.deployment.hook_execution_id;
+        let decisive = answers
+            .iter()
+            .find(|a| a.stage == ecs::STAGE || !a.is_valid());
+        self.outcome.statuses = decisive
+            .map(|a| a.status(service, hook))
+            .into_iter()
+            .collect();
+        self.outcome.ecs = answers;
+        Ok(())
     }
 
     async fn report(&self, status: HookStatus) -> Result<()> {
@@ -231,6 +292,20 @@ impl Run {
         Ok(())
     }
 
+    /// What EventBridge delivers when a deployment of CodeDeploy has succeeded.
+    async fn send_success(&self) -> Result<()> {
+        let detail = json!({
+            "instanceGroupId": "9fd2fbef-2157-40d8-91e7-6845af69e2d2",
+            "region": REGION,
+            "application": self.stack.name,
+            "deploymentId": self.deployment.id,
+            "state": "SUCCESS",
+            "deploymentGroup": DEPLOYMENT_GROUP,
+        });
+        let kind = "CodeDeploy Deployment State-change Notification";
+        self.put_event("aws.codedeploy", kind, &detail).await
+    }
+
     /// What EventBridge delivers when an execution has failed.
     async fn send_end_event(&self) -> Result<()> {
         let input = json!({ "hook": self.deployment.hook(), "invalidations": [] });
@@ -240,9 +315,14 @@ impl Run {
             "status": "FAILED",
             "input": input.to_string(),
         });
+        let kind = "Step Functions Execution Status Change";
+        self.put_event("aws.states", kind, &detail).await
+    }
+
+    async fn put_event(&self, source: &str, kind: &str, detail: &Value) -> Result<()> {
         let entries = json!([{
-            "Source": "aws.states",
-            "DetailType": "Step Functions Execution Status Change",
+            "Source": source,
+            "DetailType": kind,
             "Detail": detail.to_string(),
         }])
         .to_string();
@@ -294,7 +374,8 @@ impl Run {
     /// Waits until CodeDeploy has a status, where it must; the judge sees what is missing.
     async fn until_reported(&self, patience: Duration) -> Result<bool> {
         let hook = &self.deployment.hook_execution_id;
-        let is_due = self.case.expected_status().is_some();
+        // Amazon ECS has its answer already.
+        let is_due = self.case.expected_status().is_some() && self.outcome.ecs.is_empty();
         let is_reported =
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
         until(patience, POLL_INTERVAL, is_reported).await

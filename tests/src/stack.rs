@@ -140,16 +140,16 @@ pub async fn cli(aws: &LocalAws, command: &str) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
 }
 
-/// Invokes the hook function as CodeDeploy would; returns its result or error.
+/// Invokes a function as CodeDeploy or Amazon ECS would; returns its result or error.
 pub async fn invoke(
     aws: &LocalAws,
-    stack: &Stack,
+    function: &str,
     invocation: Invocation,
     event: &Value,
 ) -> Result<String> {
     let invoke = aws_sdk_lambda::Client::new(&aws.ministack.config).invoke();
     let invoke = invoke
-        .function_name(stack.hook_function())
+        .function_name(function)
         .invocation_type(match invocation {
             Invocation::Synchronous => InvocationType::RequestResponse,
             Invocation::Asynchronous => InvocationType::Event,

@@ -48,6 +48,7 @@ const VERIFIED: &[(&str, &str)] = &[
     ("DistributionTenantIds", "dt_shopA"),
     ("Paths", "/index.html,/static/*"),
     ("CacheTags", "blog"),
+    ("CodeDeployApplication", "verified"),
     ("HookFunctionName", "CodeDeployHook_web"),
     ("StateMachineLogLevel", "ERROR"),
 ];
@@ -111,11 +112,12 @@ async fn examines_roles(suite: &Suite) -> Result<()> {
         .deploy("any-deployment", &defaults, None)
         .await?;
     let narrowed = &stacks[0];
+    let [own, another] = ["web", "another"].map(|group| format!("{}/{group}", narrowed.name));
     for (stack, resource, expected) in [
         (&any, "*", true),
-        (&any, "shop/web", true),
-        (narrowed, "shop/web", true),
-        (narrowed, "shop/another", false),
+        (&any, &*own, true),
+        (narrowed, &own, true),
+        (narrowed, &another, false),
         (narrowed, "*", false),
     ] {
         let found = permissions::may_report(aws, stack, resource).await?;

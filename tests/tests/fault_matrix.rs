@@ -186,15 +186,18 @@ async fn dead_letters(environment: &Environment) -> Result<String> {
     let sqs = Client::new(&environment.aws.ministack.config);
     let began = Instant::now();
     let mut found = String::new();
-    for stack in environment.stacks().await {
-        let is_empty = async || is_empty(&sqs, &stack.outputs["PendingReportsQueueUrl"]).await;
+    let queues = ["PendingReports", "Rollbacks"];
+    let stacks = environment.stacks().await;
+    for (stack, queue) in stacks.iter().flat_map(|s| queues.map(|queue| (s, queue))) {
+        let is_empty = async || is_empty(&sqs, &stack.outputs[&format!("{queue}QueueUrl")]).await;
         let patience = DEAD_LETTER_PATIENCE.saturating_sub(began.elapsed());
         ensure!(
             until(patience, Duration::from_millis(500), is_empty).await?,
-            "reports of {} are pending",
+            "messages of {} are in the queue {queue}",
             stack.name
         );
-        let queue_url = &stack.outputs["ReportsDeadLetterQueueUrl"];
+        let queue = queue.trim_start_matches("Pending");
+        let queue_url = &stack.outputs[&format!("{queue}DeadLetterQueueUrl")];
         let receive = || {
             sqs.receive_message()
                 .queue_url(queue_url)

@@ -15,10 +15,11 @@ use tokio::runtime::Runtime;
 
 /// Errors that the state machine or the queue retries, which an invalid document must not be. (`ExecutionUnreadable` is not
 /// one of them: an event without the execution's input is valid, and here there is no Step Functions that has it.)
-const RETRYABLE: [&str; 3] = [
+const RETRYABLE: [&str; 4] = [
     "CloudFrontBusy",
     "CloudFrontUnavailable",
     "CodeDeployUnavailable",
+    "Unavailable",
 ];
 /// `StartExecution` accepts as much input, in bytes.
 const HUGE: usize = 262_144;
@@ -121,7 +122,7 @@ fn invoke(function: &str, event: Value) -> Result<(), TestCaseError> {
 fn execution_name(deployment_id: &str, hook_id: &str) -> Option<String> {
     let event = json!({ "DeploymentId": deployment_id, "LifecycleEventHookExecutionId": hook_id });
     let event: HookEvent = serde_json::from_value(event).ok()?;
-    Some(shared::execution::name(&event.into()))
+    Some(execution::name::of_hook(&event.into()))
 }
 
 proptest! {

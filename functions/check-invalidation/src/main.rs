@@ -8,5 +8,5 @@ use check_invalidation::handle;
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::logs::init();
     let cloudfront = aws_sdk_cloudfront::Client::new(&shared::aws::config().await);
-    shared::handler::run(async |event| handle(&cloudfront, event, SystemTime::now()).await).await
+    shared::handler::run(async |event, _| handle(&cloudfront, event, SystemTime::now()).await).await
 }

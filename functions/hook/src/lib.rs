@@ -4,30 +4,50 @@
 //! execution that does not exist. If CodeDeploy does not accept that status, it sends the event to the queue of pending reports.
 //! If SQS does not accept the message either, the function fails: Lambda retries an asynchronous invocation, and then sends the
 //! event to the same queue.
+//!
+//! An engineer can invoke it, too: see [`manual`].
 
-pub mod execution;
+pub mod event;
+pub mod manual;
 pub mod pending_report;
-mod retries;
 pub mod settings;
-pub mod targets;
+
+use std::time::Duration;
 
 use aws_config::SdkConfig;
+use execution::{
+    Start, StartError, name,
+    retries::{UnparsableResponse, patient},
+    settings::InvalidSettings,
+    start,
+    targets::NoTargets,
+};
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    aws::AwsFailure,
+    aws::{AwsFailure, OPERATION_TIMEOUT},
     codedeploy::{self, HookStatus, ReportOutcome},
-    document::{self, InvalidDocument},
     errors,
-    hook::{Hook, HookEvent},
+    hook::Hook,
+    invalidation::InvalidationBatch,
 };
 
 use crate::{
-    execution::{Start, StartError},
-    settings::{InvalidSettings, Settings},
-    targets::UnknownTargets,
+    event::{Event, InvalidEvent},
+    settings::Settings,
 };
+
+/// The timeout of the hook function (`HookFunction.Timeout` in the template): longer than the others', so that a deployment does
+/// not fail because Step Functions is not available for twenty seconds.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(54);
+/// The part of it that the question whose deployment it is, the report per `OnInvalidationFailure` and the message to the queue
+/// do not need.
+pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
+    .saturating_sub(OPERATION_TIMEOUT)
+    .saturating_sub(OPERATION_TIMEOUT)
+    .saturating_sub(OPERATION_TIMEOUT)
+    .saturating_sub(Duration::from_secs(1));
 
 /// The AWS services this function calls.
 pub struct Clients {
@@ -39,11 +59,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients for the region and credentials of the environment.
+    /// Clients for the region and credentials of the environment. They retry for as long as the function's timeout allows.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let sfn = aws_sdk_sfn::config::Builder::from(&patient(config, START_TIMEOUT))
+            .retry_classifier(UnparsableResponse);
         Self {
-            sfn: execution::client(config),
+            sfn: aws_sdk_sfn::Client::from_conf(sfn.build()),
             config: config.clone(),
         }
     }
@@ -52,16 +74,23 @@ impl Clients {
         aws_sdk_codedeploy::Client::new(&self.config)
     }
 
+    fn patient_codedeploy(&self) -> aws_sdk_codedeploy::Client {
+        let config = patient(&self.config, OPERATION_TIMEOUT);
+        let config =
+            aws_sdk_codedeploy::config::Builder::from(&config).retry_classifier(UnparsableResponse);
+        aws_sdk_codedeploy::Client::from_conf(config.build())
+    }
+
     fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)
     }
 }
 
-/// What the function did for the hook.
+/// What the function did.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome")]
 pub enum Outcome {
-    /// There is an execution, which reports when it ends.
+    /// There is an execution. For a hook, it reports a status when it ends.
     #[serde(rename_all = "camelCase")]
     Started {
         /// The execution's name.
@@ -78,9 +107,20 @@ pub enum Outcome {
         reason: String,
     },
     /// No execution could be started, and CodeDeploy did not accept a status; `report-status` retries the report.
-    #[serde(rename_all = "camelCase")]
     Queued {
         /// Why, and what to do next.
+        reason: String,
+    },
+    /// No execution could be started manually.
+    NotStarted {
+        /// Why, and what to do next.
+        reason: String,
+    },
+    /// What an execution would invalidate; none was started.
+    DryRun {
+        /// As the execution input has it.
+        invalidations: Vec<InvalidationBatch>,
+        /// Which setting says so.
         reason: String,
     },
 }
@@ -88,17 +128,9 @@ pub enum Outcome {
 /// Why the hook has no execution, no status and no message in the queue.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// The event does not have the ids that a report needs.
-    #[error(
-        "{source}. CodeDeploy sends DeploymentId and LifecycleEventHookExecutionId, both strings. To invoke the function manually, use an event such as sam/events/hook.json{}",
-        settings.as_ref().map(|problems| format!(". The function's settings are invalid, too: {problems}")).unwrap_or_default()
-    )]
-    InvalidHookEvent {
-        /// What is wrong with the event.
-        source: InvalidDocument,
-        /// What is wrong with the settings, if anything is: `make verify` sends an invalid event to find that out.
-        settings: Option<InvalidSettings>,
-    },
+    /// The event is not one of CodeDeploy's, and not one of a manual invocation.
+    #[error(transparent)]
+    InvalidHookEvent(#[from] InvalidEvent),
     /// Neither CodeDeploy accepted a status, nor SQS a message.
     #[error(
         "no status could be reported for deployment {deployment_id}: {reason}. The event could not be sent to the queue of pending reports either: {source}. Lambda retries an asynchronous invocation; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
@@ -127,12 +159,26 @@ enum NotStarted {
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
-    Targets(#[from] UnknownTargets),
+    Targets(#[from] NoTargets),
+    #[error(
+        "CodeDeploy did not return the deployment: {0}. {advice}",
+        advice = advice(.0)
+    )]
+    DeploymentNotRead(AwsFailure),
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
+fn advice(failure: &AwsFailure) -> &'static str {
+    failure.remedy().unwrap_or(if failure.is_transient() {
+        "Nothing was invalidated. See the AWS Health Dashboard, then start an execution manually"
+    } else {
+        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then start an execution manually, or repeat the deployment"
+    })
+}
+
 /// Starts the hook's execution. If it cannot, reports a status to CodeDeploy, or sends the event to the queue of pending reports.
+/// For a manual invocation, starts an execution that reports to nobody.
 ///
 /// # Errors
 /// When the event is invalid, or none of that was possible.
@@ -140,13 +186,15 @@ pub async fn handle(
     clients: &Clients,
     settings: &Settings,
     event: Value,
+    request_id: String,
 ) -> Result<Outcome, Error> {
-    let hook = document::parse::<HookEvent>("the hook event", &event).map(Hook::from);
-    let hook = hook.map_err(|source| Error::InvalidHookEvent {
-        source,
-        settings: settings.invalidation.as_ref().err().cloned(),
-    })?;
-    match start(clients, settings, &hook).await {
+    let hook = match Event::parse(&event)? {
+        Event::Hook(hook) => hook,
+        Event::Manual(event) => {
+            return Ok(manual::handle(clients, settings, &event, &request_id).await);
+        }
+    };
+    match start_for(clients, settings, &hook).await {
         Ok(outcome) => Ok(outcome),
         Err(not_started) => {
             report(clients, settings, &hook, &event, &not_started.to_string()).await
@@ -154,13 +202,24 @@ pub async fn handle(
     }
 }
 
-async fn start(clients: &Clients, settings: &Settings, hook: &Hook) -> Result<Outcome, NotStarted> {
+async fn start_for(
+    clients: &Clients,
+    settings: &Settings,
+    hook: &Hook,
+) -> Result<Outcome, NotStarted> {
     let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
-    let batches = invalidation.targets.of(hook, &clients.config).await?;
-    let execution_name = shared::execution::name(hook);
-    let state_machine = &invalidation.state_machine_arn;
-    let start =
-        execution::start(&clients.sfn, state_machine, &execution_name, hook, batches).await?;
+    let targets = &invalidation.targets;
+    let batches = if let Some(batches) = targets.of_all() {
+        batches
+    } else {
+        // It makes a difference whose deployment it is.
+        let codedeploy = clients.patient_codedeploy();
+        let deployment = codedeploy::deployment(&codedeploy, &hook.deployment_id).await;
+        targets.of(&deployment.map_err(NotStarted::DeploymentNotRead)?.group)?
+    };
+    let execution_name = name::of_hook(hook);
+    let machine = &invalidation.state_machine_arn;
+    let start = start(&clients.sfn, machine, &execution_name, Some(hook), batches).await?;
     let already_started = start == Start::AlreadyStarted;
     tracing::info!(
         deployment_id = hook.deployment_id,
@@ -199,7 +258,7 @@ async fn report(
     };
     // ExecutionNotStartedAlarm counts the lines in which `execution_started` is false.
     tracing::error!(
-        execution_name = shared::execution::name(hook),
+        execution_name = name::of_hook(hook),
         deployment_id,
         execution_started = false,
         reported_status = reported_status.map(HookStatus::as_str),

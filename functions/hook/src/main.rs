@@ -9,5 +9,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     log_invalid(&[FailureAction::ON_INVALIDATION_FAILURE]);
     let settings = Settings::from_env();
     let clients = Clients::new(&shared::aws::config().await);
-    shared::handler::run(async |event| handle(&clients, &settings, event).await).await
+    shared::handler::run(async |event, request_id| {
+        handle(&clients, &settings, event, request_id).await
+    })
+    .await
 }

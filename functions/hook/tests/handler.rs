@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use hook::{
-    Clients, handle,
-    settings::{InvalidSettings, InvalidationSettings, Settings},
+use execution::{
+    name,
+    settings::{InvalidSettings, InvalidationSettings},
 };
+use hook::{Clients, handle, settings::Settings};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 use shared::failure_action::FailureAction;
@@ -16,6 +17,7 @@ const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/111122223333/pending
 const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
 const HOOK: &str = "eyJlbmNyeXB0ZWQ=";
+const REQUEST: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
 fn event() -> Value {
     json!({ "DeploymentId": DEPLOYMENT, "LifecycleEventHookExecutionId": HOOK })
@@ -26,7 +28,7 @@ fn hook() -> Value {
 }
 
 fn execution_name() -> String {
-    shared::execution::name(&serde_json::from_value(hook()).unwrap())
+    name::of_hook(&serde_json::from_value(hook()).unwrap())
 }
 
 fn parse(
@@ -93,7 +95,13 @@ async fn invoke(aws: &StandIn, settings: &Settings, event: Value) -> Result<Valu
     // Without the retries of `Clients::new`.
     let sfn = aws_sdk_sfn::Client::new(&config);
     Ok(json!(
-        handle(&Clients { sfn, config }, settings, event).await?
+        handle(
+            &Clients { sfn, config },
+            settings,
+            event,
+            REQUEST.to_owned()
+        )
+        .await?
     ))
 }
 
@@ -157,7 +165,9 @@ async fn a_response_that_cannot_be_parsed_is_retried() {
     aws.inject(Operation::StartExecution, "", 1, exists);
     let clients = Clients::new(&aws.client_config());
 
-    let outcome = handle(&clients, &valid_settings(), event()).await.unwrap();
+    let outcome = handle(&clients, &valid_settings(), event(), REQUEST.to_owned())
+        .await
+        .unwrap();
 
     assert_eq!(json!(outcome)["alreadyStarted"], true);
     assert_eq!(aws.operations(), [Operation::StartExecution; 2]);
@@ -252,7 +262,7 @@ async fn a_deployment_invalidates_the_targets_of_its_deployment_group_or_else_of
     ] {
         let started = json!({ "executionArn": "arn", "startDate": 0 });
         let aws = aws(Fault::Response(started)).await;
-        aws.set_deployment_group(DEPLOYMENT, group);
+        aws.set_deployment(DEPLOYMENT, group, "user");
 
         invoke(&aws, &with_targets(targets), event()).await.unwrap();
 
@@ -273,7 +283,7 @@ async fn without_targets_of_the_deployment_the_failure_action_is_reported() {
         (Some(missing), ["DeploymentDoesNotExist", "GetDeployment"]),
     ] {
         let aws = StandIn::start().await.unwrap();
-        aws.set_deployment_group(DEPLOYMENT, "shop/api");
+        aws.set_deployment(DEPLOYMENT, "shop/api", "user");
         if let Some(fault) = fault {
             aws.inject(Operation::GetDeployment, DEPLOYMENT, 1, fault);
         }
@@ -286,18 +296,83 @@ async fn without_targets_of_the_deployment_the_failure_action_is_reported() {
     }
 }
 
+fn dry_run() -> Value {
+    json!({ "dryRun": true })
+}
+
+#[tokio::test]
+async fn a_manual_invocation_starts_an_execution_that_reports_to_nobody() {
+    let started = json!({ "executionArn": "arn", "startDate": 0 });
+    let aws = aws(Fault::Response(started)).await;
+
+    let output = invoke(&aws, &valid_settings(), json!({})).await.unwrap();
+
+    let name = format!("manual-{REQUEST}");
+    let expected = json!({ "outcome": "Started", "executionName": name, "alreadyStarted": false });
+    assert_eq!(output, expected);
+    let requests = aws.documents(Operation::StartExecution);
+    let input: Value = serde_json::from_str(requests[0]["input"].as_str().unwrap()).unwrap();
+    let invalidations = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
+    assert_eq!(input, json!({ "invalidations": invalidations }));
+}
+
+#[tokio::test]
+async fn a_manual_invocation_invalidates_the_targets_of_one_key_or_of_all_together() {
+    let batch = |paths: Value| json!({ "distributionId": DISTRIBUTION, "paths": paths });
+    let tenant = json!({ "distributionTenantId": "dt_1", "paths": ["#blog"] });
+    let targets = json!({
+        "shop/web": [batch(json!(["/a", "/b/c"])), tenant],
+        "shop/api": [batch(json!(["/a", "/b/*"]))],
+    });
+    let settings = with_targets(&targets.to_string());
+    let together = json!([batch(json!(["/a", "/b/*"])), tenant]);
+    for (event, expected) in [
+        (dry_run(), &together),
+        (
+            json!({ "dryRun": true, "targets": "shop/api" }),
+            &targets["shop/api"],
+        ),
+    ] {
+        let aws = StandIn::start().await.unwrap();
+
+        let output = invoke(&aws, &settings, event).await.unwrap();
+
+        assert_eq!(output["outcome"], "DryRun");
+        assert_eq!(&output["invalidations"], expected);
+        assert_eq!(aws.calls(), []);
+    }
+}
+
 /// So `make verify` finds mistakes in the settings before a deployment does.
 #[tokio::test]
-async fn an_invalid_event_gets_to_know_what_is_wrong_with_the_settings() {
-    let aws = StandIn::start().await.unwrap();
-    for (settings, is_mentioned) in [(valid_settings(), false), (with_targets("{}"), true)] {
-        let error = invoke(&aws, &settings, json!([])).await.unwrap_err();
-        assert_eq!(error.error_type, "InvalidHookEvent");
-        let found = error
-            .error_message
-            .contains("settings are invalid, too: TARGETS");
-        assert_eq!(found, is_mentioned, "{error:?}");
+async fn a_manual_invocation_that_starts_nothing_says_why() {
+    let web = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
+    let web = with_targets(&json!({ "shop/web": web }).to_string());
+    let other = json!({ "targets": "shop/api" });
+    for (settings, event, reason) in [
+        (&with_targets("{}"), dry_run(), "TARGETS has no entry"),
+        (&web, other, "shop/api"),
+        (&web, json!({}), STATE_MACHINE),
+    ] {
+        let aws = without_a_state_machine().await;
+
+        let output = invoke(&aws, settings, event).await.unwrap();
+
+        assert_eq!(output["outcome"], "NotStarted");
+        assert_contains(&output["reason"], &[reason]);
+        assert_eq!(aws.statuses(DEPLOYMENT), [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn the_event_of_amazon_ecs_gets_to_know_the_right_function() {
+    let aws = StandIn::start().await.unwrap();
+    let event = json!({ "lifecycleStage": "POST_PRODUCTION_TRAFFIC_SHIFT" });
+
+    let error = invoke(&aws, &valid_settings(), event).await.unwrap_err();
+
+    assert_eq!(error.error_type, "InvalidHookEvent");
+    assert_contains(&error.error_message, &["EcsHookFunctionArn"]);
 }
 
 #[test]
@@ -314,7 +389,7 @@ fn every_mistake_in_the_targets_is_named() {
         ],
     });
     let expected = [
-        "\"web\": the key must be application/deploymentGroup, without wildcards, or *",
+        "\"web\": the key must be application/deploymentGroup or cluster/service, without wildcards",
         "\"shop/empty\": it must be a list of at least one batch",
         "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
         "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
@@ -382,6 +457,8 @@ async fn an_invalid_field_of_the_event_is_named() {
         (json!({ deployment: "d-1" }), hook),
         (json!({ deployment: "", hook: "x" }), deployment),
         (json!({ deployment: "d-1", hook: 7 }), hook),
+        (json!({ "dryrun": true }), "dryrun"),
+        (json!({ "dryRun": 1 }), "dryRun"),
         (json!(["d-1", "x"]), "not a JSON object"),
         (json!("d-1"), "not a JSON object"),
         (json!(null), "not a JSON object"),

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::{
     document::{self, InvalidDocument},
+    failure_action::InvalidationResult,
     hook::{Hook, HookEvent},
+    queue::Message,
 };
-
-use crate::InvalidationResult;
 
 /// The queue delivers a message once a minute. So many times, the function waits for Step Functions to be available; after
 /// that, a status per `OnInvalidationFailure` is better than none.
@@ -62,35 +62,6 @@ pub struct EndedExecution {
     pub error: Option<String>,
 }
 
-/// What Lambda reads from the queue. The batch size of the event source mapping is one. Not `aws_lambda_events`: for these two
-/// fields it adds 19 KB to a zip (measured in a program that does only this) and 34 packages to `Cargo.lock`.
-#[derive(Debug, Deserialize)]
-struct Batch {
-    #[serde(rename = "Records")]
-    records: [Message; 1],
-}
-
-#[derive(Debug, Deserialize)]
-struct Message {
-    body: String,
-    attributes: Option<Attributes>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attributes {
-    /// How often the queue has delivered the message; a number as a string.
-    approximate_receive_count: String,
-}
-
-impl Message {
-    fn may_repeat(&self) -> bool {
-        let receipts = self.attributes.as_ref();
-        let receipts = receipts.and_then(|a| a.approximate_receive_count.parse::<u32>().ok());
-        receipts.is_some_and(|receipts| receipts < PATIENT_RECEIPTS)
-    }
-}
-
 #[derive(Debug, Deserialize)]
 struct StatusChange {
     detail: EndedExecution,
@@ -114,12 +85,13 @@ impl Event {
     /// # Errors
     /// When it is none of those that reach this function.
     pub fn parse(event: &Value) -> Result<Self, InvalidDocument> {
-        if event.get("Records").is_none() {
+        if !Message::is_in(event) {
             return document::parse("the input of report-status", event).map(Self::StateInput);
         }
-        let Batch { records: [message] } = document::parse("the message of the queue", event)?;
-        let may_repeat = message.may_repeat();
-        let body = serde_json::from_str(&message.body).unwrap_or(Value::Null);
+        let message = Message::parse(event)?;
+        let receipts = message.receive_count();
+        let may_repeat = receipts.is_some_and(|receipts| receipts < PATIENT_RECEIPTS);
+        let body = message.document();
         if body.get("requestPayload").is_some() {
             let record: FailedInvocation =
                 document::parse("the record of the failed invocation", &body)?;

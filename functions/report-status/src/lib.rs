@@ -9,14 +9,14 @@ pub mod report;
 
 use aws_config::SdkConfig;
 use lambda_runtime::Diagnostic;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use shared::{
     aws::AwsFailure,
     codedeploy::{self, HookStatus, ReportOutcome},
     document::InvalidDocument,
     errors,
-    failure_action::FailureAction,
+    failure_action::FailureActions,
 };
 
 use crate::{event::Event, report::Report};
@@ -42,64 +42,6 @@ impl Clients {
     /// Step Functions. Hardly any invocation needs it, and every cold start would take longer.
     fn sfn(&self) -> aws_sdk_sfn::Client {
         aws_sdk_sfn::Client::new(&self.config)
-    }
-}
-
-/// How the invalidations ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum InvalidationResult {
-    /// CloudFront has said `Completed` for every one.
-    Completed,
-    /// At least one failed, or its status is not known.
-    Failed,
-    /// None failed, but at least one was still in progress at the deadline.
-    TimedOut,
-}
-
-/// What happens to the deployment when the invalidations did not complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FailureActions {
-    /// For [`InvalidationResult::Failed`].
-    pub on_invalidation_failure: FailureAction,
-    /// For [`InvalidationResult::TimedOut`].
-    pub on_invalidation_timeout: FailureAction,
-}
-
-impl FailureActions {
-    /// Reads both from the environment; see [`FailureAction::from_env`].
-    #[must_use]
-    pub fn from_env() -> Self {
-        Self {
-            on_invalidation_failure: FailureAction::from_env(
-                FailureAction::ON_INVALIDATION_FAILURE,
-            ),
-            on_invalidation_timeout: FailureAction::from_env(
-                FailureAction::ON_INVALIDATION_TIMEOUT,
-            ),
-        }
-    }
-
-    fn decide(self, result: InvalidationResult) -> (HookStatus, String) {
-        match result {
-            InvalidationResult::Completed => (
-                HookStatus::Succeeded,
-                "all invalidations are completed".to_owned(),
-            ),
-            InvalidationResult::Failed => (
-                self.on_invalidation_failure.status(),
-                format!(
-                    "OnInvalidationFailure is {}",
-                    self.on_invalidation_failure.as_str()
-                ),
-            ),
-            InvalidationResult::TimedOut => (
-                self.on_invalidation_timeout.status(),
-                format!(
-                    "OnInvalidationTimeout is {}",
-                    self.on_invalidation_timeout.as_str()
-                ),
-            ),
-        }
     }
 }
 

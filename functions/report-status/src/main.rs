@@ -1,7 +1,7 @@
 //! The Lambda function of the states `ReportSucceeded` and `ReportFailed`, and of the queue of pending reports.
 
-use report_status::{Clients, FailureActions, handle};
-use shared::failure_action::{FailureAction, log_invalid};
+use report_status::{Clients, handle};
+use shared::failure_action::{FailureAction, FailureActions, log_invalid};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -14,6 +14,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // If it is missing, no execution is found, and the status is per OnInvalidationFailure.
     let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();
     let clients = Clients::new(&shared::aws::config().await);
-    shared::handler::run(async |event| handle(&clients, actions, &state_machine_arn, event).await)
-        .await
+    shared::handler::run(async |event, _| {
+        handle(&clients, actions, &state_machine_arn, event).await
+    })
+    .await
 }

@@ -4,10 +4,11 @@ use aws_sdk_sfn::{
     error::SdkError,
     operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
 };
-use shared::{execution, hook::Hook};
+use execution::name;
+use shared::{failure_action::InvalidationResult, hook::Hook};
 
 use crate::{
-    Clients, Error, InvalidationResult,
+    Clients, Error,
     event::{self, EndedExecution, Event, StateInput},
 };
 
@@ -62,7 +63,7 @@ impl Report {
         hook: Hook,
         may_repeat: bool,
     ) -> Result<Self, Error> {
-        let execution_name = execution::name(&hook);
+        let execution_name = name::of_hook(&hook);
         let executions = state_machine_arn.replacen(":stateMachine:", ":execution:", 1);
         let execution_arn = format!("{executions}:{execution_name}");
         let execution = describe_if_possible(clients, &execution_arn, may_repeat).await?;
@@ -129,24 +130,14 @@ impl Report {
         Ok(Self {
             execution_name: Some(execution_name),
             hook: hook.ok_or_else(no_deployment_waits),
-            result: result_of(error.as_deref()),
+            result: InvalidationResult::of_error(error.as_deref()),
             execution_started: true,
         })
     }
 }
 
 fn no_deployment_waits() -> String {
-    "No deployment waits for this execution; nothing to report.".to_owned()
-}
-
-/// How the invalidations of an execution with this error ended. An execution that timed out could not run its functions: the
-/// deadline for the invalidations is earlier, so theirs is not the timeout.
-fn result_of(error: Option<&str>) -> InvalidationResult {
-    match error {
-        Some("InvalidatedButNotReported") => InvalidationResult::Completed,
-        Some("InvalidationTimedOut") => InvalidationResult::TimedOut,
-        _ => InvalidationResult::Failed,
-    }
+    "No CodeDeploy hook waits for this execution; nothing to report to CodeDeploy.".to_owned()
 }
 
 fn name_in(execution_arn: &str) -> &str {

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use lambda_runtime::Diagnostic;
-use report_status::{Clients, FailureActions, handle};
+use report_status::{Clients, handle};
 use serde_json::{Value, json};
-use shared::failure_action::FailureAction;
+use shared::failure_action::{FailureAction, FailureActions};
 use stand_in::{
     Behavior, Fault,
     Operation::{self, DescribeExecution},

@@ -1,4 +1,4 @@
-//! Reporting a hook's status to CodeDeploy.
+//! CodeDeploy: the status of a hook, and the deployment that it belongs to.
 
 use std::fmt;
 
@@ -74,4 +74,35 @@ pub async fn report(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// `application/deploymentGroup`.
+    pub group: String,
+    /// What created it, for example `user` or `codeDeployRollback`.
+    pub creator: String,
+    /// `Lambda`, `ECS` or `Server`.
+    pub compute_platform: String,
+}
+
+/// Gets a deployment.
+///
+/// # Errors
+/// When CodeDeploy rejects the request or does not respond, or its response lacks a field.
+pub async fn deployment(client: &Client, id: &str) -> Result<Deployment, AwsFailure> {
+    let found = client.get_deployment().deployment_id(id).send().await?;
+    let found = found.deployment_info.and_then(|deployment| {
+        let application = deployment.application_name?;
+        let group = deployment.deployment_group_name?;
+        Some(Deployment {
+            group: format!("{application}/{group}"),
+            creator: deployment.creator?.as_str().to_owned(),
+            compute_platform: deployment.compute_platform?.as_str().to_owned(),
+        })
+    });
+    found.ok_or_else(|| {
+        AwsFailure::unusable("GetDeployment's response lacks the deployment group, the creator or the compute platform")
+    })
 }

@@ -76,6 +76,79 @@ impl FailureAction {
     }
 }
 
+/// How the invalidations ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InvalidationResult {
+    /// CloudFront has said `Completed` for every one.
+    Completed,
+    /// At least one failed, or its status is not known.
+    Failed,
+    /// None failed, but at least one was still in progress at the deadline.
+    TimedOut,
+}
+
+impl InvalidationResult {
+    /// How the invalidations of an execution that failed with this error ended. An execution that timed out could not run its
+    /// functions: the deadline for the invalidations is earlier, so theirs is not the timeout.
+    #[must_use]
+    pub fn of_error(error: Option<&str>) -> Self {
+        match error {
+            Some("InvalidatedButNotReported") => Self::Completed,
+            Some("InvalidationTimedOut") => Self::TimedOut,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What happens to the deployment when the invalidations did not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureActions {
+    /// For [`InvalidationResult::Failed`].
+    pub on_invalidation_failure: FailureAction,
+    /// For [`InvalidationResult::TimedOut`].
+    pub on_invalidation_timeout: FailureAction,
+}
+
+impl FailureActions {
+    /// Reads both from the environment; see [`FailureAction::from_env`].
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self {
+            on_invalidation_failure: FailureAction::from_env(
+                FailureAction::ON_INVALIDATION_FAILURE,
+            ),
+            on_invalidation_timeout: FailureAction::from_env(
+                FailureAction::ON_INVALIDATION_TIMEOUT,
+            ),
+        }
+    }
+
+    /// The status that is reported, and why.
+    #[must_use]
+    pub fn decide(self, result: InvalidationResult) -> (HookStatus, String) {
+        match result {
+            InvalidationResult::Completed => (
+                HookStatus::Succeeded,
+                "all invalidations are completed".to_owned(),
+            ),
+            InvalidationResult::Failed => (
+                self.on_invalidation_failure.status(),
+                format!(
+                    "OnInvalidationFailure is {}",
+                    self.on_invalidation_failure.as_str()
+                ),
+            ),
+            InvalidationResult::TimedOut => (
+                self.on_invalidation_timeout.status(),
+                format!(
+                    "OnInvalidationTimeout is {}",
+                    self.on_invalidation_timeout.as_str()
+                ),
+            ),
+        }
+    }
+}
+
 /// Logs each of these environment variables whose value is not a failure action.
 pub fn log_invalid(variables: &[&'static str]) {
     for variable in variables {

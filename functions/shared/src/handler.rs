@@ -9,29 +9,30 @@ use crate::errors::shorten;
 /// The longest id that a log line shows, in characters: an invalid event can have anything in its place.
 const MAX_ID_CHARACTERS: usize = 100;
 
-/// Runs the Lambda runtime with a handler, until the execution environment is shut down.
+/// Runs the Lambda runtime with a handler of events and the ids of their requests, until the execution environment is shut down.
 ///
 /// # Errors
 /// When the runtime API cannot be reached.
-pub async fn run<O, E>(handler: impl AsyncFn(Value) -> Result<O, E>) -> Result<(), Error>
+pub async fn run<O, E>(handler: impl AsyncFn(Value, String) -> Result<O, E>) -> Result<(), Error>
 where
     O: Serialize,
     E: Into<Diagnostic>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-        logged(&handler, event.payload)
+        logged(&handler, event.payload, event.context.request_id)
     }))
     .await
 }
 
 /// The runtime gets a [`Diagnostic`], not the error: it logs whatever it gets with `Debug`.
 async fn logged<O, E: Into<Diagnostic>>(
-    handler: &impl AsyncFn(Value) -> Result<O, E>,
+    handler: &impl AsyncFn(Value, String) -> Result<O, E>,
     event: Value,
+    request_id: String,
 ) -> Result<O, Diagnostic> {
     let subject = Subject::of(&event);
     // Boxed, or the compiler nests the handler's futures too deep in the runtime's.
-    Box::pin(handler(event)).await.map_err(|error| {
+    Box::pin(handler(event, request_id)).await.map_err(|error| {
         let diagnostic = error.into();
         tracing::error!(
             execution_name = subject.execution_name,
@@ -44,7 +45,7 @@ async fn logged<O, E: Into<Diagnostic>>(
     })
 }
 
-/// The execution and the deployment that an event is about, as far as it names them. Read without the handler, so that the
+/// The execution and the deployment that an event is about, as far as it names them; of Amazon ECS, the service deployment's ARN. Read without the handler, so that the
 /// log has them for an event that the handler cannot parse.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Subject {
@@ -67,6 +68,9 @@ impl Subject {
                 "/DeploymentId",
                 "/hook/deploymentId",
                 "/requestPayload/DeploymentId",
+                "/detail/deploymentId",
+                "/resourceArn",
+                "/serviceDeploymentArn",
             ]),
         }
     }
@@ -99,6 +103,15 @@ mod tests {
                 json!({ "executionName": "d-1-ab", "hook": { "deploymentId": "d-1" } }),
                 (Some("d-1-ab"), Some("d-1")),
             ),
+            (
+                message(json!({ "detail": { "deploymentId": "d-1" } })),
+                deployment,
+            ),
+            (
+                message(json!({ "serviceDeploymentArn": "d-1" })),
+                deployment,
+            ),
+            (json!({ "resourceArn": "d-1" }), deployment),
             (json!({ "executionName": 7 }), (None, None)),
             (json!({ "Records": [{ "body": "{" }] }), (None, None)),
             (json!([]), (None, None)),

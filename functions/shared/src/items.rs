@@ -94,18 +94,11 @@ pub struct NoItems;
 impl TryFrom<BTreeSet<Item>> for Items {
     type Error = NoItems;
 
-    fn try_from(mut items: BTreeSet<Item>) -> Result<Self, Self::Error> {
-        let wildcards: Vec<_> = wildcards(&items).cloned().collect();
-        items.retain(|item| match item {
-            Item::Path(path) => !wildcards
-                .iter()
-                .any(|wildcard| path.is_covered_by(wildcard)),
-            Item::CacheTag(_) => true,
-        });
+    fn try_from(items: BTreeSet<Item>) -> Result<Self, Self::Error> {
         if items.is_empty() {
             Err(NoItems)
         } else {
-            Ok(Self(items))
+            Ok(Self::without_duplicates(items))
         }
     }
 }
@@ -114,6 +107,23 @@ impl Items {
     /// The items in their order, as CloudFront's API has them.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = String> {
         self.0.iter().cloned().map(String::from)
+    }
+
+    /// The items of both, in the same order and without duplicates.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::without_duplicates(&self.0 | &other.0)
+    }
+
+    fn without_duplicates(mut items: BTreeSet<Item>) -> Self {
+        let wildcards: Vec<_> = wildcards(&items).cloned().collect();
+        items.retain(|item| match item {
+            Item::Path(path) => !wildcards
+                .iter()
+                .any(|wildcard| path.is_covered_by(wildcard)),
+            Item::CacheTag(_) => true,
+        });
+        Self(items)
     }
 
     /// How many items there are.

@@ -6,7 +6,10 @@ use stand_in::{ConnectionFault, Fault, Operation};
 use strum::VariantArray;
 
 use super::{FEW, MANY, SEARCHED, base, rejected};
-use crate::case::Case;
+use crate::{
+    case::{Case, StatusFrom, Trigger},
+    ecs::EcsDeployment,
+};
 
 /// The calls that functions make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +33,19 @@ enum Target {
     /// Of an execution that failed, whose event does not have the error.
     DescribeError,
     Queue,
+    /// Of the function that Amazon ECS calls.
+    EcsStart,
+    EcsDescribe,
+    EcsQueue,
+    /// Of the function for rollbacks: after one of CodeDeploy…
+    RollbackDeployment,
+    RollbackStart,
+    /// …and of Amazon ECS.
+    RollbackStatus,
 }
 
 impl Target {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 22] = [
         Self::Start,
         Self::Create(0),
         Self::Create(1),
@@ -50,11 +62,17 @@ impl Target {
         Self::Describe,
         Self::DescribeError,
         Self::Queue,
+        Self::EcsStart,
+        Self::EcsDescribe,
+        Self::EcsQueue,
+        Self::RollbackDeployment,
+        Self::RollbackStart,
+        Self::RollbackStatus,
     ];
 
     fn operation(self) -> Operation {
         match self {
-            Self::Start => Operation::StartExecution,
+            Self::Start | Self::EcsStart | Self::RollbackStart => Operation::StartExecution,
             Self::Create(_) => Operation::CreateInvalidation,
             Self::Get(_) => Operation::GetInvalidation,
             Self::Config => Operation::GetDistributionConfig,
@@ -63,10 +81,13 @@ impl Target {
             Self::TenantGet => Operation::GetInvalidationForDistributionTenant,
             Self::TenantList => Operation::ListInvalidationsForDistributionTenant,
             Self::Tenant => Operation::GetDistributionTenant,
-            Self::Deployment => Operation::GetDeployment,
+            Self::Deployment | Self::RollbackDeployment => Operation::GetDeployment,
+            Self::RollbackStatus => Operation::DescribeServiceDeployments,
             Self::Report => Operation::PutLifecycleEventHookExecutionStatus,
-            Self::Describe | Self::DescribeError => Operation::DescribeExecution,
-            Self::Queue => Operation::SendMessage,
+            Self::Describe | Self::DescribeError | Self::EcsDescribe => {
+                Operation::DescribeExecution
+            }
+            Self::Queue | Self::EcsQueue => Operation::SendMessage,
         }
     }
 
@@ -75,6 +96,19 @@ impl Target {
         matches!(
             self,
             Self::TenantCreate | Self::TenantGet | Self::TenantList | Self::Tenant
+        )
+    }
+
+    /// Not of CodeDeploy's hook.
+    fn is_of_another_door(self) -> bool {
+        matches!(self, Self::EcsStart | Self::EcsDescribe | Self::EcsQueue)
+            || self.is_after_a_rollback()
+    }
+
+    fn is_after_a_rollback(self) -> bool {
+        matches!(
+            self,
+            Self::RollbackDeployment | Self::RollbackStart | Self::RollbackStatus
         )
     }
 
@@ -97,13 +131,18 @@ impl Target {
         };
         let xml = |not_found| [("Throttling", 400), ("AccessDenied", 403), (not_found, 404)];
         match self {
-            Self::Start => json("StateMachineDoesNotExist"),
-            Self::Describe | Self::DescribeError => json("ExecutionDoesNotExist"),
-            Self::Deployment | Self::Report => json("DeploymentDoesNotExistException"),
+            Self::Start | Self::EcsStart | Self::RollbackStart => json("StateMachineDoesNotExist"),
+            Self::Describe | Self::DescribeError | Self::EcsDescribe => {
+                json("ExecutionDoesNotExist")
+            }
+            Self::Deployment | Self::RollbackDeployment | Self::Report => {
+                json("DeploymentDoesNotExistException")
+            }
+            Self::RollbackStatus => json("ClusterNotFoundException"),
             Self::Create(_) | Self::Config | Self::List => xml("NoSuchDistribution"),
             Self::TenantCreate | Self::TenantList | Self::Tenant => xml("EntityNotFound"),
             Self::Get(_) | Self::TenantGet => xml("NoSuchInvalidation"),
-            Self::Queue => [
+            Self::Queue | Self::EcsQueue => [
                 ("RequestThrottled", 400),
                 ("AccessDenied", 403),
                 ("AWS.SimpleQueueService.NonExistentQueue", 400),
@@ -142,6 +181,17 @@ impl Target {
                 parameters.insert("Targets".to_owned(), TARGETS.to_owned());
                 case
             }
+            Self::EcsStart | Self::EcsDescribe => case.triggered(
+                Trigger::Ecs(EcsDeployment::BlueGreen),
+                StatusFrom::Completion,
+            ),
+            Self::EcsQueue | Self::RollbackStatus => {
+                case.triggered(Trigger::Ecs(EcsDeployment::RolledBack), StatusFrom::Nothing)
+            }
+            Self::RollbackDeployment | Self::RollbackStart => case.triggered(
+                Trigger::DeploymentSucceeded("codeDeployRollback".to_owned()),
+                StatusFrom::Nothing,
+            ),
             // Only if the hook function fails at every attempt.
             Self::Describe => {
                 let killed = Fault::Before(ConnectionFault::CallerKilled);
@@ -295,10 +345,16 @@ fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
         Times::Once => false,
         // The same retries as those of CreateInvalidation, or of StartExecution in less time.
         Times::AFew => {
-            target.is_of_a_tenant() || matches!(target, Target::Config | Target::Deployment)
+            target.is_of_a_tenant()
+                || target.is_of_another_door()
+                || matches!(target, Target::Config | Target::Deployment)
         }
         Times::Many => target != Target::Report || kind.class().ends_the_function(),
-        Times::Always => is_of_the_queue && kind == FaultKind::TimesOut,
+        Times::Always => match kind {
+            FaultKind::TimesOut => is_of_the_queue || target.is_after_a_rollback(),
+            FaultKind::TooSlow => target.is_after_a_rollback(),
+            _ => false,
+        },
     }
 }
 
@@ -309,7 +365,14 @@ fn case(target: Target, kind: FaultKind, times: Times) -> Case {
         target
             .base(name)
             .fault_at(target.item(), target.operation(), times.count(), fault);
-    case.quick = times == Times::Once && !target.is_of_a_tenant();
+    // Of the other doors, one fault of each class that differs.
+    let is_typical = matches!(
+        kind,
+        FaultKind::Denied | FaultKind::NotFound | FaultKind::ResponseLost | FaultKind::CrashAfter
+    );
+    case.quick = times == Times::Once
+        && !target.is_of_a_tenant()
+        && (is_typical || !target.is_of_another_door());
     case.long = times != Times::Once;
     expect::expect(case, target, kind.class(), times)
 }

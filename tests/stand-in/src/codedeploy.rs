@@ -39,16 +39,16 @@ pub async fn get_deployment(shared: &Shared, request: &HttpRequest, body: &Value
     let call = Call::new(Operation::GetDeployment, deployment_id, request);
     respond(shared, call, PROTOCOL, async |_| {
         check_deployment_id(deployment_id)?;
-        let group = latest(&shared.lock().deployment_groups, |about| {
-            about == deployment_id
-        });
-        let group = group.unwrap_or_else(|| "shop/web".to_owned());
+        let deployment = latest(&shared.lock().deployments, |about| about == deployment_id);
+        let (group, creator) = deployment.unwrap_or_else(|| ("shop/web".into(), "user".into()));
         let (application, group) = group.split_once('/').unwrap_or_default();
         Ok(PROTOCOL.json(&json!({ "deploymentInfo": {
             "deploymentId": deployment_id,
             "applicationName": application,
             "deploymentGroupName": group,
             "status": "InProgress",
+            "creator": creator,
+            "computePlatform": "ECS",
         }})))
     })
     .await

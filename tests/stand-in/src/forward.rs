@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Call, ErrorCode, Fault, Function, HttpRequest, Operation, Protocol, Request, ServiceError,
-    Shared, State, latest, respond,
+    Shared, State, ecs, latest, respond,
 };
 
 /// Lambda's `Invoke`.
@@ -46,13 +46,14 @@ pub async fn execution(
     respond(shared, call, Protocol::Json10, work).await
 }
 
-/// SQS's `SendMessage`. The message is a hook event that the hook function couldn't handle.
+/// SQS's `SendMessage`. The message is a hook event that the hook function couldn't handle, or a rollback of Amazon ECS.
 pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> Response {
     let message = document["MessageBody"].as_str().unwrap_or_default();
     let message: Value = serde_json::from_str(message).unwrap_or_default();
     let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
-    let deployment_id = deployment_id.unwrap_or_default();
-    let mut call = Call::new(Operation::SendMessage, deployment_id, &request);
+    let service = || Some(ecs::service(message["serviceDeploymentArn"].as_str()?));
+    let subject = deployment_id.or_else(service).unwrap_or_default();
+    let mut call = Call::new(Operation::SendMessage, subject, &request);
     call.request = Request::Document(document);
     let url = shared.lock().lambda_and_sqs_url.clone();
     respond(shared, call, Protocol::Json10, async |_| match url {

@@ -1,4 +1,5 @@
-//! A stand-in for two services that no local AWS has in full: CloudFront's invalidations and CodeDeploy's hooks.
+//! A stand-in for three services that no local AWS has in full: CloudFront's invalidations, CodeDeploy's hooks and Amazon ECS's
+//! deployments.
 //!
 //! It serves their wire formats (REST XML 2020-05-31 and JSON 1.1) on a free loopback port, records every call, and
 //! injects faults into calls. `tests/wire_format.rs` checks it against boto3 and botocore's API models.
@@ -9,7 +10,8 @@
 //! To add an operation, add it to [`Operation`] and to `route`, and write a function that passes its work to `respond`.
 //!
 //! # What it gets wrong
-//! - Every distribution and every deployment whose id has a valid form exists, unless a fault says otherwise.
+//! - Every distribution and every deployment whose id has a valid form exists, unless a fault says otherwise. Every service
+//!   deployment has rolled back.
 //! - It counts no quotas and authorizes nobody: `TooManyInvalidationsInProgress`, `AccessDenied` and throttling are
 //!   always faults.
 //! - What CloudFront does with a repeated caller reference and CodeDeploy with a repeated status is not known for sure;
@@ -31,6 +33,7 @@ mod clock;
 mod cloudfront;
 mod codedeploy;
 mod connection;
+mod ecs;
 mod faults;
 mod forward;
 mod records;
@@ -134,10 +137,11 @@ impl StandIn {
         behaviors.push((about.to_owned(), behavior));
     }
 
-    /// Sets the `application/deploymentGroup` of a deployment, by default `shop/web`.
-    pub fn set_deployment_group(&self, deployment_id: &str, group: &str) {
-        let groups = &mut self.state.lock().deployment_groups;
-        groups.push((deployment_id.to_owned(), group.to_owned()));
+    /// Sets the `application/deploymentGroup` and the creator of a deployment, by default `shop/web` and `user`.
+    pub fn set_deployment(&self, id: &str, group: &str, creator: &str) {
+        let deployment = (group.to_owned(), creator.to_owned());
+        let deployments = &mut self.state.lock().deployments;
+        deployments.push((id.to_owned(), deployment));
     }
 
     /// Forwards invocations and messages to the Lambda and the SQS at this URL.

@@ -12,10 +12,12 @@ use crate::{HttpRequest, connection};
 pub struct Call {
     /// The operation.
     pub operation: Operation,
-    /// The id of the distribution, distribution tenant or deployment, or the name of the execution, that it is about.
+    /// The id of the distribution, distribution tenant or deployment, or the name of the execution or ECS service, that it is
+    /// about.
     pub subject: String,
     /// For a call about an invalidation, the invalidation's caller reference. For a call about an execution, the
-    /// execution's name. Both begin with the deployment's id.
+    /// execution's name. Both begin with the deployment's id or
+    /// the service's name.
     pub caller_reference: Option<String>,
     /// The rest of the request.
     pub request: Request,
@@ -51,7 +53,7 @@ pub(crate) fn is_about(about: &str, subject: &str, caller_reference: Option<&str
     about == subject || caller_reference.is_some_and(|reference| reference.starts_with(about))
 }
 
-/// The operations that the stand-in has (CloudFront's and CodeDeploy's) or forwards (the others).
+/// The operations that the stand-in has (CloudFront's, CodeDeploy's and Amazon ECS's) or forwards (the others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are AWS's")]
 pub enum Operation {
@@ -65,6 +67,7 @@ pub enum Operation {
     GetDistributionTenant,
     PutLifecycleEventHookExecutionStatus,
     GetDeployment,
+    DescribeServiceDeployments,
     StartExecution,
     DescribeExecution,
     SendMessage,

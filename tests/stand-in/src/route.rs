@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     Operation, Protocol, ServiceError, Shared,
     cloudfront::{self, Owner},
-    codedeploy, forward,
+    codedeploy, ecs, forward,
 };
 
 pub type HttpRequest = http::Request<Bytes>;
@@ -54,6 +54,9 @@ async fn route_by_target(shared: &Shared, request: HttpRequest) -> Response {
         }
         "CodeDeploy_20141006.GetDeployment" => {
             codedeploy::get_deployment(shared, &request, &body).await
+        }
+        "AmazonEC2ContainerServiceV20141113.DescribeServiceDeployments" => {
+            ecs::describe_service_deployments(shared, &request, &body).await
         }
         "AWSStepFunctions.StartExecution" => {
             forward::execution(shared, request, Operation::StartExecution, body).await

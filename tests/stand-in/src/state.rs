@@ -22,7 +22,8 @@ pub struct State {
     pub step_functions_urls: Settings<String>,
     pub behaviors: Settings<Behavior>,
     pub durations: Settings<Option<Duration>>,
-    pub deployment_groups: Settings<String>,
+    /// The `application/deploymentGroup` and the creator of each.
+    pub deployments: Settings<(String, String)>,
 }
 
 /// Values with what each is about. The last one set wins.

@@ -13,6 +13,7 @@ url, untagged, faulty, fault_codes = sys.argv[1:]
 config = Config(retries={"total_max_attempts": 1})
 session = boto3.Session("stand-in", "stand-in", region_name="us-east-1")
 cloudfront = session.client("cloudfront", endpoint_url=url, config=config)
+ecs = session.client("ecs", endpoint_url=url, config=config)
 codedeploy = session.client("codedeploy", endpoint_url=url, config=config)
 
 
@@ -131,5 +132,12 @@ for code, arguments in [
     equal(error.response["Error"]["Code"], code)
     equal(type(error), getattr(codedeploy.exceptions, code))
     assert code in errors, f"{code} is not in the model of PutLifecycleEventHookExecutionStatus"
+
+# Amazon ECS.
+arn = "arn:aws:ecs:us-east-1:111122223333:service-deployment/shop/web/NCWGC2ZR-taawPAYrIaU5"
+[deployment] = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+equal((deployment["serviceDeploymentArn"], deployment["status"]), (arn, "ROLLBACK_SUCCESSFUL"))
+statuses = ecs.meta.service_model.shape_for("ServiceDeploymentStatus").enum
+assert deployment["status"] in statuses, statuses
 
 print("all checked")

@@ -6,6 +6,7 @@ use std::{
     fs,
 };
 
+use execution::settings::InvalidationSettings;
 use regex::Regex;
 use serde_json::json;
 use shared::{
@@ -16,7 +17,10 @@ use shared::{
 };
 use tests::local_aws::repository;
 
-use crate::{handlers::FUNCTIONS, keys, template};
+use crate::{
+    handlers::{FUNCTIONS, errors},
+    keys, template,
+};
 
 #[test]
 fn the_execution_ended_rule_is_for_every_end_but_success() {
@@ -62,7 +66,7 @@ fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
     let expected = BTreeSet::from(FUNCTIONS.map(|(stem, _)| stem.to_owned()));
     assert_eq!(stems("sam/events"), expected);
     let mut folders = stems("functions");
-    for library in ["cloudfront", "shared"] {
+    for library in ["cloudfront", "execution", "shared"] {
         assert!(folders.remove(library));
     }
     assert_eq!(folders, expected);
@@ -78,21 +82,25 @@ fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
 
 #[test]
 fn the_template_sets_exactly_the_variables_that_each_function_reads() {
-    let hook = RefCell::new(BTreeSet::from([
-        FailureAction::ON_INVALIDATION_FAILURE.to_owned(),
-        hook::settings::PENDING_REPORTS_QUEUE_URL.to_owned(),
-    ]));
-    let _ = hook::settings::InvalidationSettings::parse(|variable| {
-        hook.borrow_mut().insert(variable.to_owned());
+    let read = RefCell::new(BTreeSet::new());
+    let _ = InvalidationSettings::parse(|variable| {
+        read.borrow_mut().insert(variable.to_owned());
         None
     });
-    let report = [
-        FailureAction::ON_INVALIDATION_FAILURE,
-        FailureAction::ON_INVALIDATION_TIMEOUT,
-        "STATE_MACHINE_ARN",
-    ];
+    let invalidation = read.into_inner();
+    let and = |variables: &[&str]| {
+        let variables = variables.iter().map(|variable| (*variable).to_owned());
+        invalidation.iter().cloned().chain(variables).collect()
+    };
+    let failure = FailureAction::ON_INVALIDATION_FAILURE;
+    let timeout = FailureAction::ON_INVALIDATION_TIMEOUT;
+    let pending = hook::settings::PENDING_REPORTS_QUEUE_URL;
+    let rollbacks = ecs_hook::settings::ROLLBACKS_QUEUE_URL;
+    let report = [failure, timeout, "STATE_MACHINE_ARN"];
     for (function, variables) in [
-        ("HookFunction", hook.into_inner()),
+        ("HookFunction", and(&[failure, pending])),
+        ("EcsHookFunction", and(&[failure, timeout, rollbacks])),
+        ("RollbackFunction", and(&[])),
         ("CreateInvalidationFunction", BTreeSet::new()),
         ("CheckInvalidationFunction", BTreeSet::new()),
         ("ReportStatusFunction", report.map(str::to_owned).into()),
@@ -183,6 +191,17 @@ fn the_template_is_only_for_the_two_partitions_with_cloudfront_and_knows_their_a
     }
 }
 
+/// The errors of the rollback function that an engineer has to look at, and not those that the next minute may cure.
+#[test]
+fn the_alarm_counts_every_error_of_rollback_but_the_transient_one() {
+    let filter = &template()["Resources"]["RollbackNotStartedFilter"]["Properties"];
+    let pattern = filter["FilterPattern"].as_str().unwrap();
+    let counted: BTreeSet<_> = pattern.split('"').skip(1).step_by(2).collect();
+    let mut errors: BTreeSet<_> = errors("rollback").iter().copied().collect();
+    assert!(errors.remove("Unavailable"));
+    assert_eq!(counted, errors);
+}
+
 #[test]
 fn execution_logs_never_have_data_and_the_role_may_write_them_only_where_they_are_on() {
     let template = template();
@@ -229,7 +248,14 @@ fn every_role_has_the_permissions_boundary_and_the_path() {
                 );
                 assert_eq!(properties["RolePath"], globals["RolePath"]);
             }
-            other => assert_ne!(other, "AWS::IAM::Role", "{name}"),
+            "AWS::IAM::Role" => {
+                assert_eq!(
+                    properties["PermissionsBoundary"],
+                    globals["PermissionsBoundary"]
+                );
+                assert_eq!(properties["Path"], globals["RolePath"]);
+            }
+            _ => {}
         }
     }
 }

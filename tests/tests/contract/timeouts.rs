@@ -22,7 +22,7 @@ fn every_way_to_a_report_fits_into_the_hour() {
     let function = number(&template["Globals"]["Function"]["Timeout"]);
     assert_eq!(function, FUNCTION_TIMEOUT.as_secs());
     let hook = number(&hook["Timeout"]);
-    assert_eq!(hook, hook::execution::HOOK_TIMEOUT.as_secs());
+    assert_eq!(hook, hook::HOOK_TIMEOUT.as_secs());
     // Time to report before the state machine times out.
     assert!(longest_wait + 2 * 60 < machine);
     // Time for the queue of pending reports, even after a late start.
@@ -38,10 +38,10 @@ fn every_way_to_a_report_fits_into_the_hour() {
 /// Each call for as long as its timeout allows.
 #[test]
 fn the_longest_sequence_of_calls_fits_into_the_timeout_of_its_function() {
-    let start = hook::execution::START_TIMEOUT;
+    let start = hook::START_TIMEOUT;
     // Start, report, send to the queue.
     let hook = start + 2 * OPERATION_TIMEOUT;
-    assert!(hook < hook::execution::HOOK_TIMEOUT, "{hook:?}");
+    assert!(hook < hook::HOOK_TIMEOUT, "{hook:?}");
     // Get the configuration, create, and find the invalidation of an earlier attempt. (report-status makes two calls.)
     assert!(3 * OPERATION_TIMEOUT < FUNCTION_TIMEOUT);
     // A shorter disturbance must not leave a deployment without its execution.
@@ -49,15 +49,17 @@ fn the_longest_sequence_of_calls_fits_into_the_timeout_of_its_function() {
 }
 
 #[test]
-fn the_queue_repeats_for_most_of_the_hour_and_never_while_the_function_runs() {
+fn the_queues_repeat_for_most_of_the_hour_or_for_three_and_never_while_the_function_runs() {
     let template = template();
     let resources = &template["Resources"];
-    let queue = &resources["PendingReportsQueue"]["Properties"];
-    let pause = number(&queue["VisibilityTimeout"]);
-    let times = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
-    assert!(pause > number(&template["Globals"]["Function"]["Timeout"]));
-    assert!((40 * 60..=60 * 60).contains(&(pause * times)));
-    // report-status reads one record of an event.
-    let mapping = &resources["PendingReportsMapping"]["Properties"];
-    assert_eq!(mapping["BatchSize"], 1);
+    for (name, minutes) in [("PendingReports", 40..=60), ("Rollbacks", 180..=180)] {
+        let queue = &resources[format!("{name}Queue")]["Properties"];
+        let pause = number(&queue["VisibilityTimeout"]);
+        let times = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
+        assert!(pause > number(&template["Globals"]["Function"]["Timeout"]));
+        assert!(minutes.contains(&(pause * times / 60)), "{name}");
+        // The functions read one record of an event.
+        let mapping = &resources[format!("{name}Mapping")]["Properties"];
+        assert_eq!(mapping["BatchSize"], 1);
+    }
 }

@@ -1,12 +1,12 @@
-//! The handlers of all four functions, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
+//! The handlers of all functions, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
 
 use std::{fs, time::SystemTime};
 
-use hook::settings::InvalidationSettings;
+use execution::settings::InvalidationSettings;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
-use serde_json::Value;
-use shared::failure_action::FailureAction;
+use serde_json::{Value, json};
+use shared::failure_action::{FailureAction, FailureActions};
 use stand_in::{Fault, Operation, StandIn};
 use strum::VariantNames;
 use tests::local_aws::repository;
@@ -15,8 +15,10 @@ const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateM
 const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/1/q";
 
 /// The functions, each with the states that invoke it.
-pub const FUNCTIONS: [(&str, &[&str]); 4] = [
+pub const FUNCTIONS: [(&str, &[&str]); 6] = [
     ("hook", &[]),
+    ("ecs-hook", &[]),
+    ("rollback", &[]),
     ("create-invalidation", &["CreateInvalidation"]),
     ("check-invalidation", &["CheckInvalidations"]),
     ("report-status", &["ReportSucceeded", "ReportFailed"]),
@@ -29,6 +31,8 @@ pub fn errors(function: &str) -> &'static [&'static str] {
         "create-invalidation" => create_invalidation::Error::VARIANTS,
         "check-invalidation" => check_invalidation::Error::VARIANTS,
         "report-status" => report_status::Error::VARIANTS,
+        "ecs-hook" => ecs_hook::Error::VARIANTS,
+        "rollback" => rollback::Error::VARIANTS,
         unknown => panic!("there is no function {unknown}"),
     }
 }
@@ -55,6 +59,14 @@ impl Handlers {
         aws.invalidations_take("E2QWRUHAPOMQZL", None);
         let missing = Fault::new("ExecutionDoesNotExist", 400, "Execution Does Not Exist");
         aws.inject(Operation::DescribeExecution, "", usize::MAX, missing);
+        let started = json!({ "executionArn": "arn", "startDate": 0 });
+        let started = Fault::Response(started);
+        aws.inject(
+            Operation::StartExecution,
+            "web-rollback",
+            usize::MAX,
+            started,
+        );
         Self(aws)
     }
 
@@ -64,40 +76,55 @@ impl Handlers {
         let cloudfront = aws_sdk_cloudfront::Client::new(&config);
         let now = SystemTime::now();
         let on_invalidation_failure = FailureAction::FailDeployment;
+        let actions = FailureActions {
+            on_invalidation_failure,
+            on_invalidation_timeout: FailureAction::FailDeployment,
+        };
+        let invalidation = InvalidationSettings::parse(|variable| match variable {
+            "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
+            "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
+            "PATHS" => Some("/*".to_owned()),
+            _ => None,
+        });
         match function {
             "hook" => {
-                let invalidation = InvalidationSettings::parse(|variable| match variable {
-                    "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
-                    "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
-                    "PATHS" => Some("/*".to_owned()),
-                    _ => None,
-                });
                 let settings = hook::settings::Settings {
                     invalidation,
                     pending_reports_queue_url: QUEUE_URL.to_owned(),
                     on_invalidation_failure,
                 };
                 let clients = hook::Clients::new(&config);
-                json(hook::handle(&clients, &settings, event).await)
+                returned(hook::handle(&clients, &settings, event, "request".to_owned()).await)
+            }
+            "ecs-hook" => {
+                let settings = ecs_hook::settings::Settings {
+                    invalidation,
+                    rollbacks_queue_url: QUEUE_URL.to_owned(),
+                    actions,
+                };
+                let clients = ecs_hook::Clients::new(&config);
+                returned(ecs_hook::handle(&clients, &settings, event).await)
+            }
+            "rollback" => {
+                let clients = rollback::Clients::new(&config);
+                returned(rollback::handle(&clients, &invalidation, event).await)
             }
             "create-invalidation" => {
-                json(create_invalidation::handle(&cloudfront, event, now).await)
+                returned(create_invalidation::handle(&cloudfront, event, now).await)
             }
-            "check-invalidation" => json(check_invalidation::handle(&cloudfront, event, now).await),
+            "check-invalidation" => {
+                returned(check_invalidation::handle(&cloudfront, event, now).await)
+            }
             "report-status" => {
                 let clients = report_status::Clients::new(&config);
-                let actions = report_status::FailureActions {
-                    on_invalidation_failure,
-                    on_invalidation_timeout: FailureAction::FailDeployment,
-                };
-                json(report_status::handle(&clients, actions, "", event).await)
+                returned(report_status::handle(&clients, actions, "", event).await)
             }
             unknown => panic!("there is no function {unknown}"),
         }
     }
 }
 
-fn json<T: Serialize, E: Into<Diagnostic>>(result: Result<T, E>) -> Result<Value, Diagnostic> {
+fn returned<T: Serialize, E: Into<Diagnostic>>(result: Result<T, E>) -> Result<Value, Diagnostic> {
     let output = result.map_err(Into::into)?;
     Ok(serde_json::to_value(output).unwrap())
 }

@@ -10,9 +10,8 @@ use axum::{
     extract::{self, State},
     routing::post,
 };
-use report_status::FailureActions;
 use serde_json::{Value, json};
-use shared::failure_action::FailureAction;
+use shared::failure_action::{FailureAction, FailureActions};
 use stand_in::{Clock, StandIn};
 use tests::{
     follow::find,

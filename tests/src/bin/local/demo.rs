@@ -18,6 +18,7 @@ use serde_json::Value;
 use tests::{
     case::{Case, FailureActions, Trigger},
     catalogue,
+    ecs::Answer,
     environment::{Engine, Environment},
     follow,
     judge::Outcome,
@@ -58,11 +59,7 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     for (name, value) in &parameters {
         println!("    {name}={value}");
     }
-    if let Trigger::StartExecution(_) = case.trigger {
-        println!("\nSomebody starts an execution:\n");
-    } else {
-        println!("\nCodeDeploy invokes {}:\n", stack.hook_function());
-    }
+    println!("\n{}:\n", beginning(&case.trigger, stack.hook_function()));
     let mut run = Run::new(&environment, Engine::Ministack, case, stack);
     let mut screen = Screen {
         sfn: &environment.aws.ministack.sfn,
@@ -77,12 +74,25 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
         Err(error) = screen.follow() => return Err(error),
     }
     screen.show_news().await?;
-    summarize(&run.outcome);
+    summarize(&run.case.trigger, &run.outcome);
     let violations = run.judge();
     for violation in &violations {
         println!("NOT AS EXPECTED  {violation}");
     }
     Ok(ExitCode::from(u8::from(!violations.is_empty())))
+}
+
+/// Who does what.
+fn beginning(trigger: &Trigger, hook_function: &str) -> String {
+    match trigger {
+        Trigger::HookEvent(..) => format!("CodeDeploy invokes {hook_function}"),
+        Trigger::StartExecution(_) => "Somebody starts an execution".to_owned(),
+        Trigger::Manual(event) => format!("Somebody invokes {hook_function} with {event}"),
+        Trigger::Ecs(_) => "Amazon ECS invokes EcsHookFunction at each stage".to_owned(),
+        Trigger::DeploymentSucceeded(creator) => {
+            format!("EventBridge delivers that a deployment has succeeded, created by {creator}")
+        }
+    }
 }
 
 async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -193,7 +203,7 @@ fn target(row: &Value) -> &str {
     row["distributionId"].as_str().unwrap_or(text(tenant))
 }
 
-fn summarize(outcome: &Outcome) {
+fn summarize(trigger: &Trigger, outcome: &Outcome) {
     println!();
     if let Some(ended) = &outcome.execution {
         println!("execution        {}", ended.status);
@@ -210,10 +220,21 @@ fn summarize(outcome: &Outcome) {
             }
         }
     } else {
-        let response = &outcome.hook_response;
-        println!("no execution     the hook function returned: {response}");
+        println!("no execution");
     }
-    let status = outcome.statuses.first();
-    let status = status.map_or("no status", |accepted| accepted.status.as_str());
-    println!("CodeDeploy       recorded {status} for the hook");
+    match trigger {
+        Trigger::HookEvent(..) => {
+            if outcome.execution.is_none() {
+                println!("hook function    returned {}", outcome.hook_response);
+            }
+            let status = outcome.statuses.first();
+            let status = status.map_or("no status", |accepted| accepted.status.as_str());
+            println!("CodeDeploy       recorded {status} for the hook");
+        }
+        Trigger::Manual(_) => println!("hook function    returned {}", outcome.hook_response),
+        _ => {}
+    }
+    for Answer { stage, calls, last } in &outcome.ecs {
+        println!("Amazon ECS       {stage}: {last} (calls: {calls})");
+    }
 }

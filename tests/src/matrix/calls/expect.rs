@@ -25,6 +25,15 @@ pub(super) fn expect(case: Case, target: Target, class: Class, times: Times) -> 
             .ending(End::Succeeded, StatusFrom::OnInvalidationFailure),
         (Target::Start | Target::Deployment, _) if always => case.not_started(),
 
+        (Target::EcsStart | Target::EcsDescribe, _) => expect_of_ecs(case, target, class, always),
+        (Target::EcsQueue, _) => expect_of_the_rollbacks_message(case, class, always),
+        (Target::RollbackStart, _) if always && class.has_its_effect() => case.never_reported(),
+        (Target::RollbackDeployment | Target::RollbackStart | Target::RollbackStatus, _)
+            if always =>
+        {
+            case.not_started().never_reported()
+        }
+
         (Target::Create(item), _) => expect_of_create(case, item, class, always),
         (Target::Config | Target::List, _) => expect_of_create(case, 0, class, always),
         (Target::TenantCreate | Target::TenantList | Target::Tenant, Class::Missing) => {
@@ -44,6 +53,43 @@ pub(super) fn expect(case: Case, target: Target, class: Class, times: Times) -> 
         (Target::Report, _) => expect_of_the_report(case, class, times),
         _ => case,
     }
+}
+
+/// Amazon ECS calls again, as often as the function asks for it.
+fn expect_of_ecs(case: Case, target: Target, class: Class, always: bool) -> Case {
+    match (target, class) {
+        (Target::EcsStart, Class::CallerDiesAfter) => {
+            case.ending(End::Succeeded, StatusFrom::Crash)
+        }
+        (_, Class::CallerDies | Class::CallerDiesAfter) => {
+            let mut case = case.not_started();
+            case.expected.status = StatusFrom::Crash;
+            case
+        }
+        // The next call finds the execution.
+        (Target::EcsStart, Class::EffectWithoutResponse) => case,
+        (Target::EcsStart, Class::Missing) | (_, Class::Denied) => case.not_started(),
+        (Target::EcsDescribe, Class::Missing) if always => {
+            case.ending(End::Succeeded, StatusFrom::OnInvalidationFailure)
+        }
+        _ if always => case.not_started(),
+        _ => case,
+    }
+}
+
+/// Nobody waits for a status after a rollback.
+fn expect_of_the_rollbacks_message(case: Case, class: Class, always: bool) -> Case {
+    let mut case = match class {
+        Class::Denied | Class::Missing | Class::CallerDies => case.not_started(),
+        Class::Transient if always => case.not_started(),
+        _ => case,
+    };
+    case.expected.status = if class.ends_the_function() {
+        StatusFrom::Crash
+    } else {
+        StatusFrom::Nothing
+    };
+    case
 }
 
 fn expect_of_create(case: Case, item: usize, class: Class, always: bool) -> Case {

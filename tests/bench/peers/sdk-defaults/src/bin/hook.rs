@@ -8,7 +8,7 @@ async fn main() -> Result<(), Error> {
     let clients =
         Clients::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
     run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, &settings, event.payload)
+        handle(&clients, &settings, event.payload, event.context.request_id)
     }))
     .await
 }

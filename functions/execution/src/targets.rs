@@ -5,61 +5,31 @@ use std::{
     fmt,
 };
 
-use aws_config::SdkConfig;
-use aws_sdk_codedeploy::{Client, config::Builder};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::Value;
 use shared::{
-    aws::{AwsFailure, OPERATION_TIMEOUT},
     document,
-    hook::Hook,
     invalidation::{InvalidationBatch, Target},
 };
-
-use crate::retries::{UnparsableResponse, patient};
 
 /// The key of the deployments that no other key names.
 const OTHERS: &str = "*";
 
-/// What each deployment invalidates: the batches of its `application/deploymentGroup`, or else those of `*`.
-#[derive(Debug, PartialEq, Eq)]
+/// What each deployment invalidates: the batches of its key (`application/deploymentGroup` in CodeDeploy, `cluster/service` in
+/// Amazon ECS), or else those of `*`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Targets(BTreeMap<String, Vec<InvalidationBatch>>);
 
-/// Why it is not known what a deployment invalidates.
+/// There is nothing to invalidate for a key.
 #[derive(Debug, thiserror::Error)]
-pub enum UnknownTargets {
-    /// CodeDeploy did not return the deployment.
-    #[error(
-        "CodeDeploy did not return the deployment group of deployment {deployment_id}: {source}. {}",
-        advice(source)
-    )]
-    DeploymentNotRead {
-        /// The deployment.
-        deployment_id: String,
-        /// CodeDeploy's response, if there was one.
-        source: AwsFailure,
-    },
-    /// There is no key for its deployment group.
-    #[error(
-        "deployment {deployment_id} belongs to {group:?}, and the stack's Targets parameter has neither that nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then start an execution manually"
-    )]
-    NoEntry {
-        /// The deployment.
-        deployment_id: String,
-        /// `application/deploymentGroup`.
-        group: String,
-    },
-}
-
-fn advice(failure: &AwsFailure) -> &'static str {
-    failure.remedy().unwrap_or(if failure.is_transient() {
-        "Nothing was invalidated. See the AWS Health Dashboard, then start an execution manually"
-    } else {
-        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then start an execution manually, or repeat the deployment"
-    })
+#[error(
+    "the stack's Targets parameter has neither {key:?} nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then start an execution manually"
+)]
+pub struct NoTargets {
+    key: String,
 }
 
 impl Targets {
@@ -88,8 +58,8 @@ impl Targets {
         let mut targets = BTreeMap::new();
         for (key, value) in entries {
             let mut problem = |text| problems.push(format!("TARGETS: {key:?}: {text}"));
-            if key != OTHERS && !is_deployment_group(&key) {
-                let form = "the key must be application/deploymentGroup, without wildcards, or *";
+            if key != OTHERS && !names_deployments(&key) {
+                let form = "the key must be application/deploymentGroup or cluster/service, without wildcards, or *";
                 problem(form.to_owned());
             }
             if targets.contains_key(&key) {
@@ -108,37 +78,34 @@ impl Targets {
         (self.0.len() == 1).then_some(others)
     }
 
-    /// What the deployment of a hook invalidates. Asks CodeDeploy for its deployment group, if that makes a difference.
+    /// What the deployments with this key invalidate.
     ///
     /// # Errors
-    /// When CodeDeploy does not return it, or when there is no entry for it.
-    pub async fn of(
-        &self,
-        hook: &Hook,
-        config: &SdkConfig,
-    ) -> Result<&[InvalidationBatch], UnknownTargets> {
-        if let Some(batches) = self.of_all() {
-            return Ok(batches);
+    /// When there is neither that key nor `*`.
+    pub fn of(&self, key: &str) -> Result<&[InvalidationBatch], NoTargets> {
+        let found = self.0.get(key).or_else(|| self.0.get(OTHERS));
+        found.map(Vec::as_slice).ok_or_else(|| NoTargets {
+            key: key.to_owned(),
+        })
+    }
+
+    /// What all deployments together invalidate, in one batch for each target.
+    #[must_use]
+    pub fn together(&self) -> Vec<InvalidationBatch> {
+        let mut together: BTreeMap<&Target, InvalidationBatch> = BTreeMap::new();
+        for batch in self.0.values().flatten() {
+            together
+                .entry(&batch.target)
+                .and_modify(|other| other.paths = other.paths.union(&batch.paths))
+                .or_insert_with(|| batch.clone());
         }
-        let deployment_id = &hook.deployment_id;
-        let config = Builder::from(&patient(config, OPERATION_TIMEOUT));
-        let client = Client::from_conf(config.retry_classifier(UnparsableResponse).build());
-        let group = deployment_group(&client, deployment_id).await;
-        let group = group.map_err(|source| UnknownTargets::DeploymentNotRead {
-            deployment_id: deployment_id.clone(),
-            source,
-        })?;
-        let found = self.0.get(&group).or_else(|| self.0.get(OTHERS));
-        found
-            .map(Vec::as_slice)
-            .ok_or_else(|| UnknownTargets::NoEntry {
-                deployment_id: deployment_id.clone(),
-                group,
-            })
+        together.into_values().collect()
     }
 }
 
-fn parse_batches(
+/// Parses a list of batches, as the execution input has them. A batch may only have the targets in `allowed`. `problem` is called
+/// with each problem.
+pub fn parse_batches(
     value: &Value,
     allowed: &BTreeSet<Target>,
     mut problem: impl FnMut(String),
@@ -194,22 +161,8 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-fn is_deployment_group(key: &str) -> bool {
+fn names_deployments(key: &str) -> bool {
     let is_name = |name: &str| !name.is_empty() && !name.contains('*') && name.trim() == name;
     let names: Vec<_> = key.split('/').collect();
     names.len() == 2 && names.into_iter().all(is_name)
-}
-
-/// `application/deploymentGroup` of a deployment.
-async fn deployment_group(client: &Client, deployment_id: &str) -> Result<String, AwsFailure> {
-    let call = client.get_deployment().deployment_id(deployment_id);
-    let found = call.send().await?.deployment_info;
-    let names = found.and_then(|deployment| {
-        let application = deployment.application_name?;
-        Some(format!(
-            "{application}/{}",
-            deployment.deployment_group_name?
-        ))
-    });
-    names.ok_or_else(|| AwsFailure::unusable("GetDeployment's response has no deployment group"))
 }

@@ -1,32 +1,14 @@
-//! Starts the execution of a hook.
+//! Starts an execution.
 
-use std::time::Duration;
-
-use aws_config::SdkConfig;
 use aws_sdk_sfn::{Client, operation::start_execution::StartExecutionError};
 use serde::Serialize;
-use shared::{
-    aws::{AwsFailure, OPERATION_TIMEOUT},
-    hook::Hook,
-    invalidation::InvalidationBatch,
-};
+use shared::{aws::AwsFailure, hook::Hook, invalidation::InvalidationBatch};
 
-use crate::retries::{UnparsableResponse, patient};
-
-/// The timeout of the hook function (`HookFunction.Timeout` in the template): longer than the others', so that a deployment does
-/// not fail because Step Functions is not available for twenty seconds.
-pub const HOOK_TIMEOUT: Duration = Duration::from_secs(54);
-/// The part of it that the question whose deployment it is, the report per `OnInvalidationFailure` and the message to the queue
-/// do not need.
-pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
-    .saturating_sub(OPERATION_TIMEOUT)
-    .saturating_sub(OPERATION_TIMEOUT)
-    .saturating_sub(OPERATION_TIMEOUT)
-    .saturating_sub(Duration::from_secs(1));
-/// The input of an execution: all that it needs, and the same for the same hook.
+/// The input of an execution: all that it needs, and always the same for the same name.
 #[derive(Debug, Serialize)]
 struct ExecutionInput<'a> {
-    hook: &'a Hook,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook: Option<&'a Hook>,
     invalidations: &'a [InvalidationBatch],
 }
 
@@ -59,18 +41,15 @@ fn advice(failure: &AwsFailure) -> &'static str {
     })
 }
 
-/// A client that retries for as long as the function's timeout allows.
-#[must_use]
-pub fn client(config: &SdkConfig) -> Client {
-    let config = patient(config, START_TIMEOUT);
-    Client::from_conf(
-        aws_sdk_sfn::config::Builder::from(&config)
-            .retry_classifier(UnparsableResponse)
-            .build(),
-    )
+impl StartError {
+    /// Whether Step Functions may start the execution later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.source.is_transient()
+    }
 }
 
-/// Starts the hook's execution, unless it was started before.
+/// Starts an execution, unless one with this name was started before. With a hook, it reports a status to CodeDeploy.
 ///
 /// # Errors
 /// When Step Functions rejected the request or did not respond, after the SDK's retries.
@@ -78,7 +57,7 @@ pub async fn start(
     client: &Client,
     state_machine_arn: &str,
     name: &str,
-    hook: &Hook,
+    hook: Option<&Hook>,
     invalidations: &[InvalidationBatch],
 ) -> Result<Start, StartError> {
     let input = ExecutionInput {
@@ -95,7 +74,7 @@ pub async fn start(
     match response {
         Ok(_) => Ok(Start::Started),
         // For a running execution with the same name and input, Step Functions returns success; for one that has ended, or has
-        // another input, this error. Either way the hook has its execution.
+        // another input, this error. Either way there is the execution.
         Err(error)
             if error
                 .as_service_error()

@@ -1,4 +1,4 @@
-//! Retries for as long as the function's timeout allows: nothing repeats what the hook function does.
+//! Retries for as long as a function's timeout allows: nothing repeats what the hook function does.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
 
 /// A configuration for clients whose calls are retried until this timeout.
-pub(crate) fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
+#[must_use]
+pub fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
     let timeouts = config
         .timeout_config()
         .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
@@ -31,7 +32,7 @@ pub(crate) fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
 /// Retries a successful response that can't be parsed, which the SDK does not. A second request does no harm: it starts an
 /// execution with the same name, or reads.
 #[derive(Debug)]
-pub(crate) struct UnparsableResponse;
+pub struct UnparsableResponse;
 
 impl ClassifyRetry for UnparsableResponse {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {

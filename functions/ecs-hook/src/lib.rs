@@ -1,0 +1,341 @@
+//! The lifecycle hook of Amazon ECS's own deployments: starts the execution, and looks at it each time that ECS calls again.
+//!
+//! It never fails for an event of ECS, because ECS would roll the deployment back: whatever goes wrong becomes a response per
+//! `OnInvalidationFailure`. It invalidates at `POST_PRODUCTION_TRAFFIC_SHIFT`, when all production traffic has shifted. In a
+//! rollback, ECS calls only `PRODUCTION_TRAFFIC_SHIFT`, before traffic shifts back: the function then leaves the rest to the
+//! queue of rollbacks.
+
+pub mod event;
+pub mod response;
+pub mod settings;
+
+use std::time::SystemTime;
+
+use aws_config::SdkConfig;
+use aws_sdk_sfn::{
+    operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
+    types::ExecutionStatus,
+};
+use execution::{
+    Start, StartError, name,
+    settings::{InvalidSettings, InvalidationSettings},
+    start,
+    targets::{NoTargets, parse_batches},
+};
+use lambda_runtime::Diagnostic;
+use serde_json::{Value, json};
+use shared::{
+    aws::AwsFailure,
+    document::InvalidDocument,
+    errors,
+    failure_action::InvalidationResult,
+    invalidation::InvalidationBatch,
+    schedule::{next_check, whole_seconds},
+    timestamp,
+};
+
+use crate::{event::LifecycleEvent, response::Response, settings::Settings};
+
+/// The stage at which the function invalidates.
+const STAGE: &str = "POST_PRODUCTION_TRAFFIC_SHIFT";
+/// The stage that ECS calls in a rollback, and before, at each step of a deployment.
+const ROLLBACK_STAGE: &str = "PRODUCTION_TRAFFIC_SHIFT";
+/// How many calls in a row may fail, half a minute apart, before the response is per `OnInvalidationFailure`.
+const MAX_FAILED_CALLS: u64 = 20;
+
+/// The AWS services this function calls.
+pub struct Clients {
+    /// Step Functions, which most invocations call.
+    pub sfn: aws_sdk_sfn::Client,
+    /// For the client that is made when it is needed, in a rollback.
+    pub config: SdkConfig,
+}
+
+impl Clients {
+    /// Clients for the region and credentials of the environment.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            sfn: aws_sdk_sfn::Client::new(config),
+            config: config.clone(),
+        }
+    }
+}
+
+/// An event that is not of Amazon ECS.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum Error {
+    /// It is of CodeDeploy.
+    #[error(
+        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the appspec's Hooks, replace it by the stack's output HookFunctionName. The deployment waits for an hour: report manually (docs/TROUBLESHOOTING.md)"
+    )]
+    CodeDeployEvent,
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        errors::diagnostic(&error)
+    }
+}
+
+/// Why it is not known how the invalidations ended.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error("{0}. Amazon ECS sends resourceArn, the ARN of the service deployment")]
+    Event(#[from] InvalidDocument),
+    #[error(
+        "invalid settings of the function: {0}. Correct the stack's parameters and deploy it, then start an execution manually"
+    )]
+    Settings(#[from] InvalidSettings),
+    #[error(transparent)]
+    Targets(#[from] NoTargets),
+    #[error(
+        "the hookDetails of the service's lifecycle hook: {0}. Correct the service's configuration, then start an execution manually"
+    )]
+    HookDetails(String),
+    #[error(
+        "DescribeExecution failed for {execution_arn}: {source}. {}",
+        source.remedy().unwrap_or("See the execution in the Step Functions console")
+    )]
+    Describe {
+        execution_arn: String,
+        source: AwsFailure,
+    },
+    #[error(
+        "Step Functions says that {execution_arn} exists, and does not find it. See the execution in the Step Functions console"
+    )]
+    NotFound { execution_arn: String },
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl Unknown {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Describe { source, .. } => source.is_transient(),
+            Self::Start(error) => error.is_transient(),
+            Self::NotFound { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Responds to a call of a lifecycle hook.
+///
+/// # Errors
+/// When the event is of CodeDeploy.
+pub async fn handle(
+    clients: &Clients,
+    settings: &Settings,
+    event: Value,
+) -> Result<Response, Error> {
+    if event.get("DeploymentId").is_some() {
+        return Err(Error::CodeDeployEvent);
+    }
+    let deployment_id = event["resourceArn"].as_str();
+    Ok(match event["lifecycleStage"].as_str() {
+        Some(STAGE) => respond(clients, settings, &event).await,
+        Some(ROLLBACK_STAGE) => {
+            match LifecycleEvent::parse(&event) {
+                Ok(event) if event.is_rollback() => roll_back(clients, settings, &event).await,
+                Ok(_) => tracing::info!(
+                    deployment_id,
+                    "nothing to invalidate at {ROLLBACK_STAGE}: traffic has not shifted yet"
+                ),
+                Err(error) => tracing::error!(
+                    deployment_id,
+                    execution_started = false,
+                    "whether this is a rollback is not known: {error}"
+                ),
+            }
+            Response::SUCCEEDED
+        }
+        Some(stage) => {
+            tracing::warn!(
+                deployment_id,
+                "nothing to invalidate at {stage}: use the stages {STAGE} and {ROLLBACK_STAGE} in the service's lifecycle hook"
+            );
+            Response::SUCCEEDED
+        }
+        None => {
+            tracing::error!(
+                deployment_id,
+                execution_started = false,
+                "the event has no lifecycleStage, which Amazon ECS sends. To start an execution manually, invoke the hook function"
+            );
+            settings.actions.on_invalidation_failure.status().into()
+        }
+    })
+}
+
+async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Response {
+    let (unknown, details) = match LifecycleEvent::parse(event) {
+        Ok(event) => match progress(clients, settings, &event).await {
+            Ok(response) => return response,
+            Err(unknown) => (unknown, event.hook_details),
+        },
+        Err(invalid) => (invalid.into(), serde_json::Map::new()),
+    };
+    let deployment_id = event["resourceArn"].as_str();
+    if unknown.is_transient()
+        && let Some(response) = Response::again(MAX_FAILED_CALLS, details)
+    {
+        tracing::warn!(deployment_id, "Amazon ECS will call again: {unknown}");
+        return response;
+    }
+    let (status, reason) = settings.actions.decide(InvalidationResult::Failed);
+    tracing::error!(
+        deployment_id,
+        execution_started = false,
+        reported_status = status.as_str(),
+        "no execution is known for the deployment; responded {status} to Amazon ECS ({reason}): {unknown}"
+    );
+    status.into()
+}
+
+/// Starts the execution, or responds with how it has ended.
+async fn progress(
+    clients: &Clients,
+    settings: &Settings,
+    event: &LifecycleEvent,
+) -> Result<Response, Unknown> {
+    let deployment = &event.service_deployment;
+    let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
+    let readable = format!("{}-{}", deployment.service, deployment.id);
+    let execution_name = name::of(&readable, [&deployment.arn, STAGE]);
+    let machine = &invalidation.state_machine_arn;
+    let executions = machine.replacen(":stateMachine:", ":execution:", 1);
+    let execution_arn = format!("{executions}:{execution_name}");
+    let details = event.hook_details.clone();
+    let Some(execution) = describe(&clients.sfn, &execution_arn).await? else {
+        let batches = batches(invalidation, event)?;
+        let start = start(&clients.sfn, machine, &execution_name, None, &batches).await?;
+        if start == Start::AlreadyStarted {
+            return Err(Unknown::NotFound { execution_arn });
+        }
+        tracing::info!(
+            deployment_id = deployment.arn,
+            execution_name,
+            execution_started = true,
+            "execution {execution_name} was started for the deployment",
+        );
+        return Ok(in_progress(SystemTime::now().into(), details));
+    };
+    let result = match execution.status {
+        ExecutionStatus::Succeeded => InvalidationResult::Completed,
+        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
+            InvalidationResult::of_error(execution.error.as_deref())
+        }
+        _ => return Ok(in_progress(execution.start_date, details)),
+    };
+    let (status, reason) = settings.actions.decide(result);
+    tracing::info!(
+        deployment_id = deployment.arn,
+        execution_name,
+        result = ?result,
+        reported_status = status.as_str(),
+        "responded {status} to Amazon ECS: {reason}"
+    );
+    Ok(status.into())
+}
+
+/// ECS calls again soon after the next status check of the execution.
+fn in_progress(
+    started: aws_smithy_types::DateTime,
+    details: serde_json::Map<String, Value>,
+) -> Response {
+    let age = timestamp::between(started, SystemTime::now());
+    Response::in_progress(whole_seconds(next_check(age)) + 1, details)
+}
+
+/// The execution; none if it does not exist, or only since a moment ago.
+async fn describe(
+    client: &aws_sdk_sfn::Client,
+    execution_arn: &str,
+) -> Result<Option<DescribeExecutionOutput>, Unknown> {
+    let describe = client.describe_execution().execution_arn(execution_arn);
+    match describe.send().await {
+        Ok(execution) => Ok(Some(execution)),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(DescribeExecutionError::is_execution_does_not_exist) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Unknown::Describe {
+            execution_arn: execution_arn.to_owned(),
+            source: error.into(),
+        }),
+    }
+}
+
+/// What the deployment invalidates: as the service's `hookDetails` say, or else the stack's settings.
+fn batches(
+    settings: &InvalidationSettings,
+    event: &LifecycleEvent,
+) -> Result<Vec<InvalidationBatch>, Unknown> {
+    let Some(own) = event.hook_details.get("invalidations") else {
+        let deployment = &event.service_deployment;
+        let key = format!("{}/{}", deployment.cluster, deployment.service);
+        return Ok(settings.targets.of(&key)?.to_vec());
+    };
+    let mut problems = Vec::new();
+    let batches = parse_batches(own, &settings.allowed, |problem| {
+        problems.push(format!("invalidations: {problem}"));
+    });
+    if problems.is_empty() {
+        Ok(batches)
+    } else {
+        Err(Unknown::HookDetails(problems.join("; ")))
+    }
+}
+
+/// Leaves the invalidation after a rollback to the queue of rollbacks.
+async fn roll_back(clients: &Clients, settings: &Settings, event: &LifecycleEvent) {
+    let deployment_id = &event.service_deployment.arn;
+    let queue_url = &settings.rollbacks_queue_url;
+    if queue_url.is_empty() {
+        tracing::info!(
+            deployment_id,
+            "the deployment rolls back; nothing is invalidated, because InvalidateAfterRollback is Disabled"
+        );
+        return;
+    }
+    match send(clients, settings, event).await {
+        Ok(()) => tracing::info!(
+            deployment_id,
+            "the deployment rolls back; an execution is started when the rollback has ended"
+        ),
+        Err(reason) => tracing::error!(
+            deployment_id,
+            execution_started = false,
+            "the deployment rolls back, and nothing will be invalidated after it: {reason}"
+        ),
+    }
+}
+
+async fn send(
+    clients: &Clients,
+    settings: &Settings,
+    event: &LifecycleEvent,
+) -> Result<(), String> {
+    let deployment = &event.service_deployment;
+    let invalidation = settings.invalidation.as_ref();
+    let invalidation = invalidation.map_err(ToString::to_string)?;
+    let batches = batches(invalidation, event).map_err(|unknown| unknown.to_string())?;
+    let readable = format!("{}-rollback-{}", deployment.service, deployment.id);
+    let message = json!({
+        "serviceDeploymentArn": deployment.arn,
+        "executionName": name::of(&readable, [&deployment.arn, "rollback"]),
+        "invalidations": batches,
+    });
+    let request = aws_sdk_sqs::Client::new(&clients.config)
+        .send_message()
+        .queue_url(&settings.rollbacks_queue_url)
+        .message_body(message.to_string());
+    let response = request.send().await.map_err(AwsFailure::from);
+    response.map(drop).map_err(|failure| {
+        format!("SQS did not accept the message: {failure}. Start an execution manually when the rollback has ended")
+    })
+}

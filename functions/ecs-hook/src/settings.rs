@@ -1,0 +1,32 @@
+//! The function's settings: environment variables with the values of the stack's parameters.
+
+use std::env;
+
+use execution::settings::{InvalidSettings, InvalidationSettings};
+use shared::failure_action::FailureActions;
+
+/// The variable with the URL of the queue of rollbacks.
+pub const ROLLBACKS_QUEUE_URL: &str = "ROLLBACKS_QUEUE_URL";
+
+/// The settings of the function.
+#[derive(Debug)]
+pub struct Settings {
+    /// What to invalidate, or why that is not known. The response to Amazon ECS must not depend on it.
+    pub invalidation: Result<InvalidationSettings, InvalidSettings>,
+    /// The queue of rollbacks. Empty if nothing is invalidated after a rollback.
+    pub rollbacks_queue_url: String,
+    /// What happens to the deployment when the invalidations did not complete.
+    pub actions: FailureActions,
+}
+
+impl Settings {
+    /// Reads the settings from the environment; see [`FailureActions::from_env`].
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self {
+            invalidation: InvalidationSettings::from_env(),
+            rollbacks_queue_url: env::var(ROLLBACKS_QUEUE_URL).unwrap_or_default(),
+            actions: FailureActions::from_env(),
+        }
+    }
+}

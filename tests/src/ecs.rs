@@ -1,0 +1,165 @@
+//! Amazon ECS's side of a deployment: it calls a lifecycle hook at each stage, as its documentation says.
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/lambda-lifecycle-hooks.html>
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use execution::name;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use stand_in::AcceptedStatus;
+
+use crate::local_aws::{ACCOUNT, REGION};
+
+/// The stage at which the product invalidates.
+pub const STAGE: &str = "POST_PRODUCTION_TRAFFIC_SHIFT";
+/// ECS's own delay before it calls again, in seconds.
+const DEFAULT_DELAY: f64 = 30.0;
+
+/// How a service is deployed. Each is played until ECS knows whether the deployment continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum EcsDeployment {
+    /// All traffic shifts at once.
+    BlueGreen,
+    /// Traffic shifts in steps. ECS calls the stages of the shift at each step.
+    Linear,
+    /// An alarm rolls the deployment back while traffic shifts.
+    RolledBack,
+}
+
+/// What ECS has heard from the hook at a stage.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub stage: &'static str,
+    /// How often it called.
+    pub calls: usize,
+    /// The last response: `SUCCEEDED`, `FAILED`, or whatever rolls a deployment back.
+    pub last: String,
+}
+
+impl EcsDeployment {
+    /// The name of the execution that it leads to.
+    pub fn execution_name(self, service: &str) -> String {
+        let arn = service_deployment(service);
+        match self {
+            Self::BlueGreen | Self::Linear => name::of(&format!("{service}-{ID}"), [&arn, STAGE]),
+            Self::RolledBack => name::of(&format!("{service}-rollback-{ID}"), [&arn, "rollback"]),
+        }
+    }
+
+    /// The stages that ECS calls, each with the percentage of the production traffic that the new service revision gets.
+    fn stages(self) -> Vec<(&'static str, Option<f64>)> {
+        let shift = |from, to| {
+            [
+                ("PRE_PRODUCTION_TRAFFIC_SHIFT", Some(from)),
+                ("PRODUCTION_TRAFFIC_SHIFT", Some(to)),
+            ]
+        };
+        let back = [("PRODUCTION_TRAFFIC_SHIFT", Some(0.0))];
+        match self {
+            Self::BlueGreen => [&shift(0.0, 100.0)[..], &[(STAGE, None)]].concat(),
+            Self::Linear => [
+                &[("POST_TEST_TRAFFIC_SHIFT", None)],
+                &shift(0.0, 33.3)[..],
+                &shift(33.3, 66.6),
+                &shift(66.6, 100.0),
+                &[(STAGE, None)],
+            ]
+            .concat(),
+            Self::RolledBack => [&shift(0.0, 10.0)[..], &back].concat(),
+        }
+    }
+
+    /// Plays it. `invoke` returns the function's response; `hook_details` is what the service is configured with.
+    pub async fn play(
+        self,
+        service: &str,
+        hook_details: &Map<String, Value>,
+        wait_scale: f64,
+        invoke: impl AsyncFn(&Value) -> Result<String>,
+    ) -> Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        for (stage, target) in self.stages() {
+            let mut details = hook_details.clone();
+            let mut calls = 0;
+            let last = loop {
+                calls += 1;
+                let event = event(service, stage, target, calls, &details);
+                let text = invoke(&event).await?;
+                let response: Value = serde_json::from_str(&text).unwrap_or_default();
+                if response["hookStatus"] != "IN_PROGRESS" {
+                    break response["hookStatus"].as_str().map_or(text, str::to_owned);
+                }
+                if let Some(own) = response["hookDetails"].as_object() {
+                    details.extend(own.clone());
+                }
+                let delay = response["callBackDelay"].as_f64().unwrap_or(DEFAULT_DELAY);
+                tokio::time::sleep(Duration::from_secs_f64(delay * wait_scale)).await;
+            };
+            let continues = last == "SUCCEEDED";
+            answers.push(Answer { stage, calls, last });
+            if !continues {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+impl Answer {
+    /// Whether it is one that ECS's documentation has.
+    pub fn is_valid(&self) -> bool {
+        ["SUCCEEDED", "FAILED"].contains(&&*self.last)
+    }
+
+    /// What it means for the deployment. Whatever is no valid response rolls it back.
+    pub fn status(&self, deployment_id: &str, hook_execution_id: &str) -> AcceptedStatus {
+        let status = if self.last == "SUCCEEDED" {
+            "Succeeded"
+        } else {
+            "Failed"
+        };
+        AcceptedStatus {
+            deployment_id: deployment_id.to_owned(),
+            hook_execution_id: hook_execution_id.to_owned(),
+            status: status.to_owned(),
+            at: SystemTime::now(),
+        }
+    }
+}
+
+/// The last part of the ARN of every service deployment.
+const ID: &str = "NCWGC2ZR-taawPAYrIaU5";
+
+fn service_deployment(service: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/shop/{service}/{ID}")
+}
+
+/// The event of a call. Whether repeated calls have the same `executionId` is not documented; here they don't.
+fn event(
+    service: &str,
+    stage: &str,
+    target: Option<f64>,
+    call: usize,
+    hook_details: &Map<String, Value>,
+) -> Value {
+    let arn =
+        |kind: &str, id: &str| format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/shop/{service}{id}");
+    let [green, blue] = ["/2222", "/1111"].map(|id| arn("service-revision", id));
+    let weights = target.map_or(
+        json!({}),
+        |percent| json!({ &green: percent, blue: 100.0 - percent }),
+    );
+    json!({
+        "executionId": format!("a0e8c3f6-7b7d-4c4e-9d2c-{call:012}"),
+        "lifecycleStage": stage,
+        "resourceArn": service_deployment(service),
+        "executionDetails": {
+            "serviceArn": arn("service", ""),
+            "targetServiceRevisionArn": green,
+            "testTrafficWeights": {},
+            "productionTrafficWeights": weights,
+        },
+        "hookDetails": hook_details,
+    })
+}
