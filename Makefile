@@ -74,7 +74,7 @@ lint: tools lint-tools ## Check formatting, code, dependencies, state machine, t
 	$(NODE) $(TOOLS)/asl-validator/node_modules/.bin/asl-validator \
 	    --json-path statemachine/invalidate.asl.json
 	cd sam && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
-	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/codepipeline.yaml docs/wiring/sam-template.yaml
+	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/*pipeline.yaml docs/wiring/*service.yaml docs/wiring/sam-template.yaml
 	@! git grep --line-number --ignore-case --perl-regexp "\b($$(grep -v '^#' tests/tools/words.txt | cut -f1 | paste -sd'|'))\b" \
 	    -- . ':!tests/tools/words.txt' ':!*.svg' ':!*.lock' || { echo "Use the words that tests/tools/words.txt has instead."; exit 1; }
 	$(TOOLS)/checkov/bin/checkov --framework cloudformation --skip-download --quiet --compact --file sam/template.yaml

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use shared::codedeploy::HookStatus;
-use stand_in::{AcceptedStatus, Call, Invalidation, Operation};
+use stand_in::{AcceptedStatus, Call, Fault, Invalidation, Operation};
 use strum::Display;
 
 use crate::{
@@ -70,7 +70,7 @@ pub struct Violation {
 
 type Guarantee = fn(&Case, &Outcome) -> Result<()>;
 
-const GUARANTEES: [(Kind, Guarantee); 14] = [
+const GUARANTEES: [(Kind, Guarantee); 15] = [
     (Kind::NoStatus, a_status),
     (Kind::Wrong, the_right_one_and_no_other),
     (Kind::NoStatus, within_the_hour),
@@ -88,6 +88,7 @@ const GUARANTEES: [(Kind, Guarantee); 14] = [
     (Kind::Wrong, the_expected_calls),
     (Kind::Wrong, no_other_execution),
     (Kind::Wrong, amazon_ecs_never_waits_for_nothing),
+    (Kind::Wrong, never_before_the_end_of_the_rollback),
 ];
 
 pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
@@ -350,6 +351,23 @@ fn amazon_ecs_never_waits_for_nothing(case: &Case, outcome: &Outcome) -> Result<
         crashes || outcome.ecs.iter().all(is_right),
         "Amazon ECS heard {:?}",
         outcome.ecs
+    );
+    Ok(())
+}
+
+/// Amazon ECS says so often that the rollback has not ended.
+fn never_before_the_end_of_the_rollback(case: &Case, outcome: &Outcome) -> Result<()> {
+    let describe = Operation::DescribeServiceDeployments;
+    let not_ended = case.faults.iter();
+    let not_ended =
+        not_ended.filter(|f| f.operation == describe && matches!(f.fault, Fault::Response(_)));
+    let not_ended: usize = not_ended.map(|f| f.times.unwrap_or(usize::MAX)).sum();
+    let calls = outcome.calls.iter();
+    let before = calls.take_while(|call| call.operation != Operation::StartExecution);
+    let described = before.filter(|call| call.operation == describe).count();
+    ensure!(
+        outcome.execution.is_none() || not_ended == 0 || described > not_ended,
+        "started after {described} of {not_ended} responses that the rollback had not ended"
     );
     Ok(())
 }

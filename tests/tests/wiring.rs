@@ -80,22 +80,50 @@ async fn the_functions_accept_the_input_of_the_pipeline_and_of_the_documentation
     }
 }
 
+/// The two stages at which the function does something, in the example, in CDK's stack and in the stack's own output.
+#[tokio::test]
+async fn the_ecs_services_name_the_function_at_both_stages() {
+    const HOOKS: &str = "/Properties/DeploymentConfiguration/LifecycleHooks/0";
+    let stages = ["POST_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"];
+    let example = yaml("docs/wiring/ecs-service.yaml");
+    for template in [example, synthesized("cdk_ecs_app.py").await] {
+        let resources = template["Resources"].as_object().unwrap();
+        let hooks: Vec<_> = resources
+            .values()
+            .filter_map(|r| r.pointer(HOOKS))
+            .collect();
+        assert_eq!(hooks.len(), 1);
+        let function = hooks[0]["HookTargetArn"].to_string();
+        assert!(function.contains("EcsHookFunctionArn"), "{function}");
+        assert_eq!(hooks[0]["LifecycleStages"], json!(stages));
+    }
+    let output = read("sam/template.yaml");
+    let output = output.split_once("  EcsLifecycleHooks:").unwrap().1;
+    let line = format!("LifecycleStages: [{}]", stages.join(", "));
+    assert!(output.contains(&line));
+}
+
 #[tokio::test]
 async fn the_cdk_stack_is_synthesized_with_the_function_as_its_hook() {
     const HOOK: &str = "/UpdatePolicy/CodeDeployLambdaAliasUpdate/AfterAllowTrafficHook";
+    let template = synthesized("cdk_app.py").await;
+    let resources = template["Resources"].as_object().unwrap();
+    let hooks: Vec<_> = resources.values().filter_map(|r| r.pointer(HOOK)).collect();
+    // CDK builds an ARN from the name, and an expression that takes the name from the ARN.
+    assert_eq!(hooks.len(), 1, "{hooks:?}");
+    assert!(hooks[0].to_string().contains(FUNCTION), "{hooks:?}");
+}
+
+/// The template of a CDK app in `docs/wiring`.
+async fn synthesized(app: &str) -> Value {
     let output = tempfile::tempdir().unwrap();
     // CDK for Python runs on Node.js.
     let node = tool("node", "");
     let path = format!("{}:{}", node.display(), std::env::var("PATH").unwrap());
     let mut python = Command::new(tool("cdk", "python"));
     let python = python.env("CDK_OUTDIR", output.path()).env("PATH", path);
-    let app = repository().join("docs/wiring/cdk_app.py");
+    let app = repository().join("docs/wiring").join(app);
     command::run(python.arg(app)).await.unwrap();
     let text = fs::read_to_string(output.path().join("Pages.template.json")).unwrap();
-    let template: Value = serde_json::from_str(&text).unwrap();
-    let resources = template["Resources"].as_object().unwrap();
-    let hooks: Vec<_> = resources.values().filter_map(|r| r.pointer(HOOK)).collect();
-    // CDK builds an ARN from the name, and an expression that takes the name from the ARN.
-    assert_eq!(hooks.len(), 1, "{hooks:?}");
-    assert!(hooks[0].to_string().contains(FUNCTION), "{hooks:?}");
+    serde_json::from_str(&text).unwrap()
 }

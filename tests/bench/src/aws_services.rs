@@ -39,11 +39,14 @@ impl AwsServices {
         create_invalidation::handle(&cloudfront, event, SystemTime::now())
             .await
             .context("the stand-in rejects the invalidation")?;
-        let started = json!({
+        // For StartExecution and for DescribeExecution.
+        let execution = json!({
             "executionArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:bench"),
+            "stateMachineArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:bench"),
             "startDate": 1_795_608_000,
+            "status": "RUNNING",
         });
-        let http = Server::http(Router::new().route("/", post(async || Json(started)))).await?;
+        let http = Server::http(Router::new().route("/", post(async || Json(execution)))).await?;
         let certificate = Certificate::new(folder)?;
         let servers = [
             Server::https(stand_in.address(), &certificate).await?,

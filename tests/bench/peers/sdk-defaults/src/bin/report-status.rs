@@ -1,5 +1,6 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use report_status::{Clients, FailureActions, handle};
+use report_status::{Clients, handle};
+use shared::failure_action::FailureActions;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
