@@ -58,7 +58,7 @@ impl Run {
         let deployment = deployment.triggered_by(&case.trigger);
         let stand_in = &environment.aws.stand_in;
         let interpreter = environment.interpreter(engine);
-        stand_in.forward_executions_to(&deployment.execution_name, &interpreter.url);
+        stand_in.forward_executions_to(&deployment.id, &interpreter.url);
         stand_in.set_behavior(&deployment.id, case.behavior);
         if case.behavior.lacks_cache_tags {
             stand_in.set_behavior(&case.stack.distributions, case.behavior);
