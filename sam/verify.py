@@ -23,7 +23,7 @@ TAG = "#cloudfront-deploy-hook-verify"
 FUNCTIONS = {
     "HookFunction": ({"dryRun": True}, "DryRun"),
     "EcsHookFunction": ({"DeploymentId": "verify"}, "CodeDeployEvent"),
-    "RollbackFunction": ({"Records": [{"body": ""}]}, "InvalidMessage"),
+    "RollbackFunction": ([], "InvalidInput"),
     "CreateInvalidationFunction": ([], "InvalidInput"),
     "CheckInvalidationFunction": ([], "InvalidInput"),
     "ReportStatusFunction": ([], "InvalidInput"),

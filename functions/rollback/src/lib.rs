@@ -66,11 +66,14 @@ struct ItemFailure {
 /// Why no execution was started. The queue delivers the message again.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
+    /// The event is not from the queue.
+    #[error("{0}. Only the queue of rollbacks invokes this function")]
+    InvalidInput(InvalidDocument),
     /// The message is neither CodeDeploy's event nor of the `ecs-hook` function.
     #[error(
         "{0}. Only DeploymentSucceededRule and EcsHookFunction send messages to the queue of rollbacks"
     )]
-    InvalidMessage(#[from] InvalidDocument),
+    InvalidMessage(InvalidDocument),
     /// The settings are invalid.
     #[error("invalid settings of the function: {0}. Correct the stack's parameters and deploy it")]
     InvalidSettings(#[from] InvalidSettings),
@@ -175,8 +178,8 @@ pub async fn handle(
     event: Value,
 ) -> Result<Response, Error> {
     let settings = settings.as_ref().map_err(Clone::clone)?;
-    let message = Message::parse(&event)?;
-    match Rollback::parse(&message.document())? {
+    let message = Message::parse(&event).map_err(Error::InvalidInput)?;
+    match Rollback::parse(&message.document()).map_err(Error::InvalidMessage)? {
         Rollback::CodeDeploy(event) => {
             of_codedeploy(clients, settings, &event.detail.deployment_id).await?;
             Ok(Response::default())

@@ -167,6 +167,8 @@ async fn an_invalid_message_and_invalid_settings_are_errors() {
         let error = invoke(&aws, "", message(&body)).await.unwrap_err();
         assert_eq!(error.error_type, "InvalidMessage");
     }
+    let error = invoke(&aws, "", json!([])).await.unwrap_err();
+    assert_eq!(error.error_type, "InvalidInput");
     let error = invoke(&aws, "{", of_codedeploy()).await.unwrap_err();
     assert_eq!(error.error_type, "InvalidSettings");
     assert_eq!(aws.calls(), []);
