@@ -31,19 +31,7 @@ fn execution_name() -> String {
     name::of_hook(&serde_json::from_value(hook()).unwrap())
 }
 
-fn parse(
-    distributions: &str,
-    paths: &str,
-    tags: &str,
-) -> Result<InvalidationSettings, InvalidSettings> {
-    parse_all(&[
-        ("DISTRIBUTION_IDS", distributions),
-        ("PATHS", paths),
-        ("CACHE_TAGS", tags),
-    ])
-}
-
-fn parse_all(variables: &[(&str, &str)]) -> Result<InvalidationSettings, InvalidSettings> {
+fn parse(variables: &[(&str, &str)]) -> Result<InvalidationSettings, InvalidSettings> {
     InvalidationSettings::parse(|name| {
         let arn = ("STATE_MACHINE_ARN", STATE_MACHINE);
         let mut variables = variables.iter().chain([&arn]);
@@ -60,14 +48,14 @@ fn with_targets(targets: &str) -> Settings {
         ("TARGETS", targets),
     ];
     Settings {
-        invalidation: parse_all(&variables),
+        invalidation: parse(&variables),
         ..valid_settings()
     }
 }
 
 fn settings(distributions: &str, paths: &str) -> Settings {
     Settings {
-        invalidation: parse(distributions, paths, ""),
+        invalidation: parse(&[("DISTRIBUTION_IDS", distributions), ("PATHS", paths)]),
         pending_reports_queue_url: QUEUE.to_owned(),
         on_invalidation_failure: FailureAction::FailDeployment,
     }
@@ -211,42 +199,6 @@ async fn invalid_settings_are_all_named_and_the_failure_action_is_reported_at_on
     assert_eq!(aws.operations(), [report]);
 }
 
-#[test]
-fn invalid_settings_are_named_with_their_problem() {
-    for (distributions, paths, tags, problem) in [
-        (
-            "",
-            "/*",
-            "",
-            "DISTRIBUTION_IDS and DISTRIBUTION_TENANT_IDS are",
-        ),
-        (DISTRIBUTION, " ", "", "PATHS and CACHE_TAGS are missing"),
-        (DISTRIBUTION, "/a,,/b", "", "PATHS: the path \"\""),
-        // A cache tag is written without the hash sign, and none is empty.
-        (DISTRIBUTION, "", "#blog", "CACHE_TAGS: "),
-        (DISTRIBUTION, "", "blog,", "CACHE_TAGS: "),
-        (DISTRIBUTION, "", ",blog", "CACHE_TAGS: "),
-        (DISTRIBUTION, "", "a b", "CACHE_TAGS: "),
-    ] {
-        let error = parse(distributions, paths, tags).unwrap_err().to_string();
-        assert!(error.starts_with(problem), "{error}");
-    }
-}
-
-#[test]
-fn cache_tags_are_invalidated_with_the_paths_or_without() {
-    for (paths, tags, expected) in [
-        ("/b,/a,/b", "Product-42,blog", "/a /b #blog #product-42"),
-        ("", "blog", "#blog"),
-        ("/*,/images/*", "", "/*"),
-    ] {
-        let settings = parse(DISTRIBUTION, paths, tags).unwrap();
-        let batches = settings.targets.of_all().unwrap();
-        let found = batches[0].paths.iter();
-        assert!(found.eq(expected.split(' ')), "{settings:?}");
-    }
-}
-
 #[tokio::test]
 async fn a_deployment_invalidates_the_targets_of_its_deployment_group_or_else_of_the_rest() {
     let web = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
@@ -373,35 +325,6 @@ async fn the_event_of_amazon_ecs_gets_to_know_the_right_function() {
 
     assert_eq!(error.error_type, "InvalidHookEvent");
     assert_contains(&error.error_message, &["EcsHookFunctionArn"]);
-}
-
-#[test]
-fn every_mistake_in_the_targets_is_named() {
-    let mistakes = |targets: &str| with_targets(targets).invalidation.unwrap_err().to_string();
-    let targets = json!({
-        "web": [{ "distributionId": DISTRIBUTION, "paths": ["/*"] }],
-        "shop/empty": [],
-        "shop/api": [
-            { "distributionId": "E1ANOTHER00001", "paths": ["/*"] },
-            { "distributionId": DISTRIBUTION, "paths": ["/ok", "index.html"] },
-            { "distributionTenantId": "dt_1", "paths": ["/*"] },
-            { "distributionTenantId": "dt_1", "paths": ["/a"] },
-        ],
-    });
-    let expected = [
-        "\"web\": the key must be application/deploymentGroup or cluster/service, without wildcards",
-        "\"shop/empty\": it must be a list of at least one batch",
-        "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
-        "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
-        "\"shop/api\": [3]: distribution tenant dt_1 has a batch already",
-    ];
-    assert_contains(&mistakes(&targets.to_string()), &expected);
-    assert_contains(&mistakes("[]"), &["TARGETS is not a JSON object"]);
-    assert_contains(&mistakes("{"), &["EOF while parsing"]);
-    assert_contains(&mistakes("{}"), &["TARGETS has no entry"]);
-    let twice = r#"{"shop/*": [], "*": [], "*": []}"#;
-    let expected = ["\"shop/*\": the key must be", "\"*\": it is there twice"];
-    assert_contains(&mistakes(twice), &expected);
 }
 
 #[tokio::test]
