@@ -269,6 +269,20 @@ impl FaultKind {
         }
     }
 
+    /// One of each class.
+    fn is_typical(self) -> bool {
+        use FaultKind::{CrashAfter, CrashBefore, Denied, NotFound, ResponseLost, Unavailable};
+        let kinds = [
+            Unavailable,
+            Denied,
+            NotFound,
+            ResponseLost,
+            CrashBefore,
+            CrashAfter,
+        ];
+        kinds.contains(&self)
+    }
+
     fn class(self) -> Class {
         match self {
             Self::Throttled | Self::InternalError | Self::Unavailable | Self::ConnectionClosed => {
@@ -350,11 +364,9 @@ fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
                 || matches!(target, Target::Config | Target::Deployment)
         }
         Times::Many => target != Target::Report || kind.class().ends_the_function(),
-        Times::Always => match kind {
-            FaultKind::TimesOut => is_of_the_queue || target.is_after_a_rollback(),
-            FaultKind::TooSlow => target.is_after_a_rollback(),
-            _ => false,
-        },
+        // Each takes as many receipts of a message as three hours have minutes.
+        Times::Always if target.is_after_a_rollback() => !kind.is_typical(),
+        Times::Always => is_of_the_queue && kind == FaultKind::TimesOut,
     }
 }
 
@@ -365,14 +377,9 @@ fn case(target: Target, kind: FaultKind, times: Times) -> Case {
         target
             .base(name)
             .fault_at(target.item(), target.operation(), times.count(), fault);
-    // Of the other doors, one fault of each class that differs.
-    let is_typical = matches!(
-        kind,
-        FaultKind::Denied | FaultKind::NotFound | FaultKind::ResponseLost | FaultKind::CrashAfter
-    );
     case.quick = times == Times::Once
         && !target.is_of_a_tenant()
-        && (is_typical || !target.is_of_another_door());
+        && (kind.is_typical() || !target.is_of_another_door());
     case.long = times != Times::Once;
     expect::expect(case, target, kind.class(), times)
 }
