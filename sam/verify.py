@@ -264,7 +264,9 @@ def permissions(stack):
     queue = stack.arn_of("sqs", stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1])
     yield "HookFunction", "states:StartExecution", stack.machine, True
     yield "HookFunction", "sqs:SendMessage", queue, True
-    for group in [hooks, *(stack.arn_of("codedeploy", f"deploymentgroup:{key}") for key in stack.groups)]:
+    # Other keys are services of Amazon ECS, or the parameters do not cover them.
+    covered = [key for key in stack.groups if stack.parameters["CodeDeployApplication"] in ("*", key.split("/")[0])]
+    for group in [hooks, *(stack.arn_of("codedeploy", f"deploymentgroup:{key}") for key in covered)]:
         yield "HookFunction", "codedeploy:PutLifecycleEventHookExecutionStatus", group, True
         if stack.parameters["Targets"]:
             yield "HookFunction", "codedeploy:GetDeployment", group, True

@@ -1,7 +1,5 @@
 //! The event of a lifecycle hook of an Amazon ECS service.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use shared::document::{self, InvalidDocument};
@@ -13,19 +11,12 @@ pub struct LifecycleEvent {
     /// The deployment.
     #[serde(rename = "resourceArn")]
     pub service_deployment: ServiceDeployment,
+    /// As it is: only a rollback is recognized by it, and nothing in it must fail a deployment.
     #[serde(default)]
-    execution_details: ExecutionDetails,
+    execution_details: Value,
     /// What the service's hook is configured with, and what an earlier response had in this field.
     #[serde(default, deserialize_with = "lenient_object")]
     pub hook_details: Map<String, Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ExecutionDetails {
-    target_service_revision_arn: String,
-    /// Percentages by the ARN of the service revision.
-    production_traffic_weights: BTreeMap<String, f64>,
 }
 
 /// A deployment of an ECS service.
@@ -82,9 +73,14 @@ impl LifecycleEvent {
     #[must_use]
     pub fn is_rollback(&self) -> bool {
         let details = &self.execution_details;
-        let weights = &details.production_traffic_weights;
-        let target = weights.get(&details.target_service_revision_arn);
-        target.is_none_or(|weight| *weight <= 0.0) && weights.values().any(|weight| *weight > 0.0)
+        let Some(target) = details["targetServiceRevisionArn"].as_str() else {
+            return false;
+        };
+        let weights = details["productionTrafficWeights"].as_object();
+        let has_traffic = |weight: &Value| weight.as_f64().is_some_and(|percent| percent > 0.0);
+        weights.is_some_and(|weights| {
+            !weights.get(target).is_some_and(has_traffic) && weights.values().any(has_traffic)
+        })
     }
 }
 

@@ -111,6 +111,27 @@ async fn the_first_call_starts_an_execution_and_asks_to_be_called_again() {
     assert_eq!(input(&aws), json!({ "invalidations": invalidations }));
 }
 
+/// They matter only in a rollback.
+#[tokio::test]
+async fn odd_execution_details_do_not_fail_a_deployment() {
+    for details in [
+        json!(null),
+        json!(7),
+        json!({ "productionTrafficWeights": null }),
+    ] {
+        for (stage, expected) in [(INVALIDATE, "IN_PROGRESS"), (SHIFT, "SUCCEEDED")] {
+            let aws = without_execution().await;
+            let mut event = event(stage, &json!({ BLUE: 100 }), &json!({}));
+            event["executionDetails"] = details.clone();
+
+            let response = invoke(&aws, &with_targets(""), event).await.unwrap();
+
+            assert_eq!(response["hookStatus"], expected, "{stage} {details}");
+            assert_eq!(aws.documents(Operation::SendMessage), [Value::Null; 0]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn later_calls_respond_with_how_the_execution_has_ended() {
     for (status, error, expected) in [
@@ -242,6 +263,8 @@ async fn only_a_rollback_is_left_to_the_queue_of_rollbacks() {
         (SHIFT, json!({ GREEN: 0.5, BLUE: 99.5 }), false),
         (SHIFT, json!({}), false),
         (SHIFT, json!(7), false),
+        (SHIFT, json!(null), false),
+        (SHIFT, json!({ GREEN: "0", BLUE: "100" }), false),
         (
             "PRE_PRODUCTION_TRAFFIC_SHIFT",
             json!({ GREEN: 0, BLUE: 100 }),

@@ -89,6 +89,12 @@ impl Targets {
         })
     }
 
+    /// Whether there is this key itself.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// What all deployments together invalidate, in one batch for each target.
     #[must_use]
     pub fn together(&self) -> Vec<InvalidationBatch> {

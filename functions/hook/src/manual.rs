@@ -73,7 +73,11 @@ fn select(
     key: Option<&str>,
 ) -> Result<(Vec<InvalidationBatch>, String), NoTargets> {
     if let Some(key) = key {
-        let reason = format!("the deployments of {key:?} invalidate this");
+        let reason = if targets.has(key) {
+            format!("the deployments of {key:?} invalidate this")
+        } else {
+            format!("Targets has no key {key:?}: this is what every other deployment invalidates")
+        };
         return Ok((targets.of(key)?.to_vec(), reason));
     }
     let reason = match targets.of_all() {

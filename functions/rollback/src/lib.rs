@@ -177,7 +177,6 @@ pub async fn handle(
     settings: &Result<InvalidationSettings, InvalidSettings>,
     event: Value,
 ) -> Result<Response, Error> {
-    let settings = settings.as_ref().map_err(Clone::clone)?;
     let message = Message::parse(&event).map_err(Error::InvalidInput)?;
     match Rollback::parse(&message.document()).map_err(Error::InvalidMessage)? {
         Rollback::CodeDeploy(event) => {
@@ -198,7 +197,7 @@ pub async fn handle(
 
 async fn of_codedeploy(
     clients: &Clients,
-    settings: &InvalidationSettings,
+    settings: &Result<InvalidationSettings, InvalidSettings>,
     deployment_id: &str,
 ) -> Result<(), Error> {
     let deployment = codedeploy::deployment(&clients.codedeploy, deployment_id).await;
@@ -206,14 +205,22 @@ async fn of_codedeploy(
         deployment_id: deployment_id.to_owned(),
         source,
     })?;
-    let creator = &*deployment.creator;
-    if !ROLLBACK_CREATORS.contains(&creator) || deployment.compute_platform == SERVERS {
+    let Some(creator) = deployment.creator.as_deref() else {
+        return Err(Error::from(Cause::GetDeployment {
+            deployment_id: deployment_id.to_owned(),
+            source: AwsFailure::unusable("its response has no creator"),
+        }));
+    };
+    let is_of_servers = deployment.compute_platform.as_deref() == Some(SERVERS);
+    if is_of_servers || !ROLLBACK_CREATORS.contains(&creator) {
         tracing::info!(
             deployment_id,
             "deployment {deployment_id} is not a rollback of a deployment with Lambda hooks (creator: {creator})"
         );
         return Ok(());
     }
+    // Not before: invalid settings must not keep deployments that did not roll back in the queue.
+    let settings = settings.as_ref().map_err(Clone::clone)?;
     // The rule matches deployments that don't use this stack, too.
     let Ok(batches) = settings.targets.of(&deployment.group) else {
         let group = deployment.group;
@@ -227,7 +234,7 @@ async fn of_codedeploy(
 /// Whether the rollback has ended. If it has, there is an execution.
 async fn of_ecs(
     clients: &Clients,
-    settings: &InvalidationSettings,
+    settings: &Result<InvalidationSettings, InvalidSettings>,
     rollback: &EcsRollback,
 ) -> Result<bool, Error> {
     let arn = &rollback.service_deployment_arn;
@@ -247,6 +254,7 @@ async fn of_ecs(
         );
         return Ok(false);
     }
+    let settings = settings.as_ref().map_err(Clone::clone)?;
     let (name, batches) = (&rollback.execution_name, &rollback.invalidations);
     invalidate(clients, settings, arn, name, batches).await?;
     Ok(true)

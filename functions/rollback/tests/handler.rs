@@ -169,7 +169,12 @@ async fn an_invalid_message_and_invalid_settings_are_errors() {
     }
     let error = invoke(&aws, "", json!([])).await.unwrap_err();
     assert_eq!(error.error_type, "InvalidInput");
-    let error = invoke(&aws, "{", of_codedeploy()).await.unwrap_err();
-    assert_eq!(error.error_type, "InvalidSettings");
     assert_eq!(aws.calls(), []);
+    // They matter only after a rollback.
+    assert_eq!(invoke(&aws, "{", of_codedeploy()).await.unwrap(), done());
+    aws.set_deployment(DEPLOYMENT, "shop/web", "codeDeployRollback");
+    for event in [of_codedeploy(), of_ecs()] {
+        let error = invoke(&aws, "{", event).await.unwrap_err();
+        assert_eq!(error.error_type, "InvalidSettings");
+    }
 }

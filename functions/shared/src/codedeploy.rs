@@ -82,15 +82,15 @@ pub struct Deployment {
     /// `application/deploymentGroup`.
     pub group: String,
     /// What created it, for example `user` or `codeDeployRollback`.
-    pub creator: String,
+    pub creator: Option<String>,
     /// `Lambda`, `ECS` or `Server`.
-    pub compute_platform: String,
+    pub compute_platform: Option<String>,
 }
 
 /// Gets a deployment.
 ///
 /// # Errors
-/// When CodeDeploy rejects the request or does not respond, or its response lacks a field.
+/// When CodeDeploy rejects the request or does not respond, or its response has no deployment group.
 pub async fn deployment(client: &Client, id: &str) -> Result<Deployment, AwsFailure> {
     let found = client.get_deployment().deployment_id(id).send().await?;
     let found = found.deployment_info.and_then(|deployment| {
@@ -98,11 +98,9 @@ pub async fn deployment(client: &Client, id: &str) -> Result<Deployment, AwsFail
         let group = deployment.deployment_group_name?;
         Some(Deployment {
             group: format!("{application}/{group}"),
-            creator: deployment.creator?.as_str().to_owned(),
-            compute_platform: deployment.compute_platform?.as_str().to_owned(),
+            creator: deployment.creator.map(|c| c.as_str().to_owned()),
+            compute_platform: deployment.compute_platform.map(|p| p.as_str().to_owned()),
         })
     });
-    found.ok_or_else(|| {
-        AwsFailure::unusable("GetDeployment's response lacks the deployment group, the creator or the compute platform")
-    })
+    found.ok_or_else(|| AwsFailure::unusable("GetDeployment's response has no deployment group"))
 }
