@@ -28,6 +28,8 @@ FUNCTIONS = {
     "CheckInvalidationFunction": ([], "InvalidInput"),
     "ReportStatusFunction": ([], "InvalidInput"),
 }
+SETTINGS = ("STATE_MACHINE_ARN", "DISTRIBUTION_IDS", "DISTRIBUTION_TENANT_IDS", "PATHS", "CACHE_TAGS", "TARGETS")
+MAPPINGS = ("PendingReportsMapping", "RollbacksMapping")
 # Each rule, and the output with its queue.
 RULES = {"ExecutionEndedRule": "PendingReportsQueueUrl", "DeploymentSucceededRule": "RollbacksQueueUrl"}
 # How many seconds may pass until report-status logs a stopped execution; usually it takes ten.
@@ -234,6 +236,22 @@ def alarm_notifies(stack, alarm):
         raise Failed("its actions are disabled", f"aws cloudwatch enable-alarm-actions --alarm-names {found['AlarmName']}")
 
 
+def mapping_is_enabled(stack, mapping):
+    uuid = stack.ids[mapping]
+    state = lambdas.get_event_source_mapping(UUID=uuid)["State"]
+    if state not in ("Enabled", "Enabling", "Creating", "Updating"):
+        raise Failed(f"it is {state}", CHANGED + f"aws lambda update-event-source-mapping --enabled --uuid {uuid}")
+
+
+def has_the_settings_of_the_hook_function(stack, function):
+    """Invoked like this, it does not need them; those of the hook function are checked by its dry run."""
+    found, expected = (
+        lambdas.get_function_configuration(FunctionName=stack.ids[name])["Environment"]["Variables"] for name in (function, "HookFunction")
+    )
+    if different := [name for name in SETTINGS if found.get(name) != expected.get(name)]:
+        raise Failed(f"{', '.join(different)} differ", CHANGED + f"aws lambda update-function-configuration --function-name {stack.ids[function]} --environment …")
+
+
 def topic_has_subscribers(topic):
     sns = session.client("sns", region_name=topic.split(":")[3])
     try:
@@ -272,6 +290,7 @@ def permissions(stack):
             yield "HookFunction", "codedeploy:GetDeployment", group, True
     yield "EcsHookFunction", "states:StartExecution", stack.machine, True
     yield "EcsHookFunction", "states:DescribeExecution", execution, True
+    yield "EcsHookInvokeRole", "lambda:InvokeFunction", stack.outputs["EcsHookFunctionArn"], True
     if url := stack.outputs.get("RollbacksQueueUrl"):
         rollbacks = stack.arn_of("sqs", url.rsplit("/", 1)[-1])
         yield "EcsHookFunction", "sqs:SendMessage", rollbacks, True
@@ -312,6 +331,8 @@ def permissions(stack):
 def role(stack, who):
     if who == "InvalidateStateMachine":
         return machines.describe_state_machine(stateMachineArn=stack.machine)["roleArn"]
+    if who == "EcsHookInvokeRole":
+        return stack.outputs["EcsHookInvokeRoleArn"]
     return lambdas.get_function_configuration(FunctionName=stack.ids[who])["Role"]
 
 
@@ -349,6 +370,10 @@ def verify(name):
         print("         (no execution is started, because not every function starts)")
     rules = [rule for rule in RULES if rule in stack.ids]
     delivers = [table.check(f"{rule} delivers to its queue", rule_delivers, stack, rule) for rule in rules]
+    for mapping in (mapping for mapping in MAPPINGS if mapping in stack.ids):
+        table.check(f"{mapping} is enabled", mapping_is_enabled, stack, mapping)
+    for function in (function for function in ("EcsHookFunction", "RollbackFunction") if function in stack.ids):
+        table.check(f"{function} has the settings of HookFunction", has_the_settings_of_the_hook_function, stack, function)
     if all(starting) and delivers[0]:
         table.check("report-status receives the event of a stopped execution", stopped_execution_is_received, stack, f"{run}-stopped")
     for alarm in stack.alarms:

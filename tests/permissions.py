@@ -161,7 +161,7 @@ def recorded_calls(calls, key, group):
             yield f"cloudfront:{operation}", f"arn:aws:cloudfront::{ACCOUNT}:{resource}/{subject}"
         elif operation == "DescribeServiceDeployments":
             # IAM checks both: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-            for resource in [f"service/shop/{subject}", f"service-deployment/shop/{subject}/1"]:
+            for resource in ["service/shop/web", f"service-deployment/shop/web/{subject}"]:
                 yield f"ecs:{operation}", f"arn:aws:ecs:{REGION}:{ACCOUNT}:{resource}"
         else:
             yield f"codedeploy:{operation}", deployment_group(group)

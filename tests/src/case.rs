@@ -12,7 +12,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     codedeploy::HookStatus,
-    failure_action::FailureAction::{self, ContinueDeployment, FailDeployment},
+    failure_action::{
+        FailureAction::{self, ContinueDeployment, FailDeployment},
+        FailureActions,
+    },
     hook::HookEvent,
 };
 use stand_in::{Behavior, Fault, Operation};
@@ -93,8 +96,14 @@ impl StackConfig {
     pub fn parameters(&self, actions: FailureActions) -> Vec<(&str, &str)> {
         let mut parameters = vec![
             ("DistributionIds", &*self.distributions),
-            ("OnInvalidationFailure", actions.on_failure.as_str()),
-            ("OnInvalidationTimeout", actions.on_timeout.as_str()),
+            (
+                "OnInvalidationFailure",
+                actions.on_invalidation_failure.as_str(),
+            ),
+            (
+                "OnInvalidationTimeout",
+                actions.on_invalidation_timeout.as_str(),
+            ),
         ];
         parameters.extend(
             self.parameters
@@ -105,35 +114,26 @@ impl StackConfig {
     }
 }
 
-/// What the stack's parameters say about invalidations that don't complete.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct FailureActions {
-    pub on_failure: FailureAction,
-    pub on_timeout: FailureAction,
-}
+/// Each action both ways. The two actions differ, so that a status shows which one decided.
+pub const EACH_WAY: [FailureActions; 2] = [
+    FailureActions {
+        on_invalidation_failure: FailDeployment,
+        on_invalidation_timeout: ContinueDeployment,
+    },
+    FailureActions {
+        on_invalidation_failure: ContinueDeployment,
+        on_invalidation_timeout: FailDeployment,
+    },
+];
 
-impl FailureActions {
-    /// Each action both ways. The two actions differ, so that a status shows which one decided.
-    pub const EACH_WAY: [Self; 2] = [
-        Self {
-            on_failure: FailDeployment,
-            on_timeout: ContinueDeployment,
-        },
-        Self {
-            on_failure: ContinueDeployment,
-            on_timeout: FailDeployment,
-        },
-    ];
-}
-
-impl std::fmt::Display for FailureActions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [failure, timeout] = [self.on_failure, self.on_timeout].map(FailureAction::as_str);
-        write!(
-            f,
-            "OnInvalidationFailure={failure} OnInvalidationTimeout={timeout}"
-        )
-    }
+/// As in the name of a case.
+pub fn text_of(actions: FailureActions) -> String {
+    let FailureActions {
+        on_invalidation_failure: failure,
+        on_invalidation_timeout: timeout,
+    } = actions;
+    let [failure, timeout] = [failure, timeout].map(FailureAction::as_str);
+    format!("OnInvalidationFailure={failure} OnInvalidationTimeout={timeout}")
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -259,8 +259,12 @@ impl Case {
     pub fn expected_status(&self) -> Option<HookStatus> {
         match self.expected.status {
             StatusFrom::Completion => Some(HookStatus::Succeeded),
-            StatusFrom::OnInvalidationFailure => Some(self.actions.on_failure.status()),
-            StatusFrom::OnInvalidationTimeout => Some(self.actions.on_timeout.status()),
+            StatusFrom::OnInvalidationFailure => {
+                Some(self.actions.on_invalidation_failure.status())
+            }
+            StatusFrom::OnInvalidationTimeout => {
+                Some(self.actions.on_invalidation_timeout.status())
+            }
             StatusFrom::Engineer(status) => Some(status),
             StatusFrom::Crash => Some(HookStatus::Failed),
             StatusFrom::Nothing => None,
@@ -268,7 +272,7 @@ impl Case {
     }
 }
 
-/// A deployment in progress, and its hook. The id is that of CodeDeploy, or the name of the ECS service.
+/// A deployment in progress, and its hook. The id is that of CodeDeploy, or the last part of the ARN of an ECS service deployment.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     pub id: String,

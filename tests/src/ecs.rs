@@ -27,9 +27,9 @@ pub enum EcsDeployment {
     RolledBack,
 }
 
-/// What ECS has heard from the hook at a stage.
+/// What the calls of a hook at a stage have come to.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct StageResult {
     pub stage: &'static str,
     /// How often it called.
     pub calls: usize,
@@ -39,11 +39,11 @@ pub struct Answer {
 
 impl EcsDeployment {
     /// The name of the execution that it leads to.
-    pub fn execution_name(self, service: &str) -> String {
-        let arn = service_deployment(service);
+    pub fn execution_name(self, id: &str) -> String {
+        let arn = service_deployment(id);
         match self {
-            Self::BlueGreen | Self::Linear => name::of(&format!("{service}-{ID}"), [&arn, STAGE]),
-            Self::RolledBack => name::of(&format!("{service}-rollback-{ID}"), [&arn, "rollback"]),
+            Self::BlueGreen | Self::Linear => name::of_ecs(&arn, STAGE),
+            Self::RolledBack => name::of_ecs_rollback(&arn),
         }
     }
 
@@ -73,18 +73,18 @@ impl EcsDeployment {
     /// Plays it. `invoke` returns the function's response; `hook_details` is what the service is configured with.
     pub async fn play(
         self,
-        service: &str,
+        id: &str,
         hook_details: &Map<String, Value>,
         wait_scale: f64,
         invoke: impl AsyncFn(&Value) -> Result<String>,
-    ) -> Result<Vec<Answer>> {
-        let mut answers = Vec::new();
+    ) -> Result<Vec<StageResult>> {
+        let mut results = Vec::new();
         for (stage, target) in self.stages() {
             let mut details = hook_details.clone();
             let mut calls = 0;
             let last = loop {
                 calls += 1;
-                let event = event(service, stage, target, calls, &details);
+                let event = event(id, stage, target, calls, &details);
                 let text = invoke(&event).await?;
                 let response: Value = serde_json::from_str(&text).unwrap_or_default();
                 if response["hookStatus"] != "IN_PROGRESS" {
@@ -97,16 +97,16 @@ impl EcsDeployment {
                 tokio::time::sleep(Duration::from_secs_f64(delay * wait_scale)).await;
             };
             let continues = last == "SUCCEEDED";
-            answers.push(Answer { stage, calls, last });
+            results.push(StageResult { stage, calls, last });
             if !continues {
                 break;
             }
         }
-        Ok(answers)
+        Ok(results)
     }
 }
 
-impl Answer {
+impl StageResult {
     /// Whether it is one that ECS's documentation has.
     pub fn is_valid(&self) -> bool {
         ["SUCCEEDED", "FAILED"].contains(&&*self.last)
@@ -128,23 +128,23 @@ impl Answer {
     }
 }
 
-/// The last part of the ARN of every service deployment.
-const ID: &str = "NCWGC2ZR-taawPAYrIaU5";
+fn service_deployment(id: &str) -> String {
+    arn("service-deployment", &format!("/{id}"))
+}
 
-fn service_deployment(service: &str) -> String {
-    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/shop/{service}/{ID}")
+/// The ARN of something that belongs to the service.
+fn arn(kind: &str, id: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/shop/web{id}")
 }
 
 /// The event of a call. Whether repeated calls have the same `executionId` is not documented; here they don't.
 fn event(
-    service: &str,
+    id: &str,
     stage: &str,
     target: Option<f64>,
     call: usize,
     hook_details: &Map<String, Value>,
 ) -> Value {
-    let arn =
-        |kind: &str, id: &str| format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/shop/{service}{id}");
     let [green, blue] = ["/2222", "/1111"].map(|id| arn("service-revision", id));
     let weights = target.map_or(
         json!({}),
@@ -153,7 +153,7 @@ fn event(
     json!({
         "executionId": format!("a0e8c3f6-7b7d-4c4e-9d2c-{call:012}"),
         "lifecycleStage": stage,
-        "resourceArn": service_deployment(service),
+        "resourceArn": service_deployment(id),
         "executionDetails": {
             "serviceArn": arn("service", ""),
             "targetServiceRevisionArn": green,

@@ -17,7 +17,7 @@ use strum::{Display, VariantArray};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
-    case::{Case, Change, StackConfig},
+    case::{Case, Change, StackConfig, text_of},
     interpreter::{Interpreter, SKIPPED_TIME_LOG},
     local_aws::LocalAws,
     permissions,
@@ -113,7 +113,7 @@ impl Environment {
 
     /// The stack that a case needs, deployed when the first case asks for it.
     pub async fn stack(&self, case: &Case) -> Result<Stack> {
-        let key = (case.stack.clone(), case.actions.to_string());
+        let key = (case.stack.clone(), text_of(case.actions));
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));

@@ -14,8 +14,8 @@ use stand_in::{AcceptedStatus, Call, Fault, Invalidation, Operation};
 use strum::Display;
 
 use crate::{
-    case::{Case, Change, DeadLetter, End, StatusFrom},
-    ecs::{self, Answer},
+    case::{Case, Change, DeadLetter, End, StatusFrom, Trigger},
+    ecs::{self, StageResult},
     environment::SkippedTime,
     follow::Ended,
     local_aws::repository,
@@ -32,8 +32,8 @@ pub struct Outcome {
     pub began: SystemTime,
     /// What the hook function returned, if it was invoked synchronously.
     pub hook_response: String,
-    /// What Amazon ECS heard at each stage, if it is its deployment.
-    pub ecs: Vec<Answer>,
+    /// What each stage has come to, if it is a deployment of Amazon ECS.
+    pub ecs: Vec<StageResult>,
     /// How the execution ended; none if none was started.
     pub execution: Option<Ended>,
     /// The statuses that CodeDeploy accepted for the hook.
@@ -70,7 +70,7 @@ pub struct Violation {
 
 type Guarantee = fn(&Case, &Outcome) -> Result<()>;
 
-const GUARANTEES: [(Kind, Guarantee); 15] = [
+const GUARANTEES: [(Kind, Guarantee); 16] = [
     (Kind::NoStatus, a_status),
     (Kind::Wrong, the_right_one_and_no_other),
     (Kind::NoStatus, within_the_hour),
@@ -87,6 +87,7 @@ const GUARANTEES: [(Kind, Guarantee); 15] = [
     (Kind::NoStatus, the_dead_letter_queue),
     (Kind::Wrong, the_expected_calls),
     (Kind::Wrong, no_other_execution),
+    (Kind::Wrong, what_a_manual_invocation_returns),
     (Kind::Wrong, amazon_ecs_never_waits_for_nothing),
     (Kind::Wrong, never_before_the_end_of_the_rollback),
 ];
@@ -340,16 +341,34 @@ fn no_other_execution(case: &Case, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
+fn what_a_manual_invocation_returns(case: &Case, outcome: &Outcome) -> Result<()> {
+    let Trigger::Manual(event) = &case.trigger else {
+        return Ok(());
+    };
+    let expected = if event["dryRun"] == true {
+        "DryRun"
+    } else {
+        "Started"
+    };
+    let response = &outcome.hook_response;
+    let found: Value = serde_json::from_str(response).unwrap_or_default();
+    ensure!(
+        found["outcome"] == expected,
+        "the hook function returned {response}"
+    );
+    Ok(())
+}
+
 /// ECS gets a valid response from each call, at once if there is nothing to wait for.
 fn amazon_ecs_never_waits_for_nothing(case: &Case, outcome: &Outcome) -> Result<()> {
-    let is_right = |answer: &Answer| match answer.stage {
-        ecs::STAGE => answer.is_valid(),
-        _ => answer.last == "SUCCEEDED" && answer.calls == 1,
+    let is_right = |result: &StageResult| match result.stage {
+        ecs::STAGE => result.is_valid(),
+        _ => result.last == "SUCCEEDED" && result.calls == 1,
     };
     let crashes = case.expected.status == StatusFrom::Crash;
     ensure!(
         crashes || outcome.ecs.iter().all(is_right),
-        "Amazon ECS heard {:?}",
+        "the function responded {:?} to Amazon ECS",
         outcome.ecs
     );
     Ok(())

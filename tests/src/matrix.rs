@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use stand_in::{Fault, Operation};
 
 use crate::{
-    case::{Case, DeadLetter, End, FailureActions, Invocation, PlannedFault, StatusFrom, Trigger},
+    case::{
+        Case, DeadLetter, EACH_WAY, End, Invocation, PlannedFault, StatusFrom, Trigger, text_of,
+    },
     catalogue,
 };
 
@@ -67,12 +69,12 @@ fn with_failure_actions(number: usize, case: &Case) -> Vec<Case> {
         StatusFrom::OnInvalidationFailure | StatusFrom::OnInvalidationTimeout
     );
     let actions = if decides {
-        &FailureActions::EACH_WAY[..]
+        &EACH_WAY[..]
     } else {
-        &FailureActions::EACH_WAY[number % 2..][..1]
+        &EACH_WAY[number % 2..][..1]
     };
     let cases = actions.iter().map(|&actions| Case {
-        name: format!("{} [{actions}]", case.name),
+        name: format!("{} [{}]", case.name, text_of(actions)),
         actions,
         ..case.clone()
     });

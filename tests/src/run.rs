@@ -105,7 +105,7 @@ impl Run {
         }
     }
 
-    /// Delivers the hook event, or starts the execution; returns when AWS has been called for it.
+    /// Delivers the hook event, or starts the execution; returns when AWS has been called for it, or should have been.
     pub async fn trigger(&mut self) -> Result<()> {
         match &self.case.trigger {
             Trigger::HookEvent(invocation, times) => {
@@ -133,7 +133,7 @@ impl Run {
             // It takes as long as the execution: see finish.
             Trigger::Ecs(_) => {}
         }
-        Ok(())
+        self.until_called().await
     }
 
     fn filled_in(&self, input: &str) -> String {
@@ -152,7 +152,7 @@ impl Run {
     }
 
     /// Waits until the first call to AWS is over.
-    pub async fn until_called(&self) -> Result<bool> {
+    async fn until_called(&self) -> Result<()> {
         // Hooks of the load share deployments.
         let about = match self.case.deployment {
             Some(_) => &self.deployment.execution_name,
@@ -166,7 +166,8 @@ impl Run {
         };
         let is_called =
             async || Ok(calls_nothing || !self.stand_in().calls_about(about).is_empty());
-        until(Duration::from_secs(10), POLL_INTERVAL, is_called).await
+        until(Duration::from_secs(10), POLL_INTERVAL, is_called).await?;
+        Ok(())
     }
 
     /// Lets the rest happen, and waits for all that must come of it but dead letters.
@@ -267,18 +268,18 @@ impl Run {
         let function = &self.stack.outputs["EcsHookFunctionArn"];
         let call =
             async |event: &Value| self.invoke(function, Invocation::Synchronous, event).await;
-        let (service, details) = (&self.deployment.id, &self.case.hook_details);
+        let (id, details) = (&self.deployment.id, &self.case.hook_details);
         let wait_scale = self.environment.wait_scale.unwrap_or(1.0);
-        let answers = deployment.play(service, details, wait_scale, call).await?;
+        let results = deployment.play(id, details, wait_scale, call).await?;
         let hook = &self.deployment.hook_execution_id;
-        let decisive = answers
+        let decisive = results
             .iter()
-            .find(|a| a.stage == ecs::STAGE || !a.is_valid());
+            .find(|result| result.stage == ecs::STAGE || !result.is_valid());
         self.outcome.statuses = decisive
-            .map(|a| a.status(service, hook))
+            .map(|result| result.status(id, hook))
             .into_iter()
             .collect();
-        self.outcome.ecs = answers;
+        self.outcome.ecs = results;
         Ok(())
     }
 
@@ -327,8 +328,8 @@ impl Run {
         }])
         .to_string();
         let put = format!("events put-events --entries '{entries}'");
-        let answer = stack::cli(&self.environment.aws, &put).await?;
-        ensure!(answer["FailedEntryCount"] == 0, "{answer}");
+        let response = stack::cli(&self.environment.aws, &put).await?;
+        ensure!(response["FailedEntryCount"] == 0, "{response}");
         Ok(())
     }
 
@@ -374,7 +375,7 @@ impl Run {
     /// Waits until CodeDeploy has a status, where it must; the judge sees what is missing.
     async fn until_reported(&self, patience: Duration) -> Result<bool> {
         let hook = &self.deployment.hook_execution_id;
-        // Amazon ECS has its answer already.
+        // Amazon ECS has its response already.
         let is_due = self.case.expected_status().is_some() && self.outcome.ecs.is_empty();
         let is_reported =
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());

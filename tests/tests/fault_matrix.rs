@@ -134,7 +134,6 @@ async fn meet(suite: &Suite, engine: Engine, case: Case) -> Result<Run> {
     let start = starts.acquire().await?;
     let mut run = Run::new(environment, engine, case, stack);
     run.trigger().await?;
-    run.until_called().await?;
     drop(start);
     run.finish().await?;
     drop(turns);
@@ -235,8 +234,8 @@ fn print_calls(run: &Run) {
             let after = call.at.duration_since(outcome.began).unwrap_or_default();
             let after = after.as_secs_f64();
             let called = format!("{:?} {}: {:?}", call.operation, call.subject, call.request);
-            let answer = call.error.as_deref().unwrap_or("ok");
-            println!("  {after:7.1} s  {called} -> {answer}");
+            let response = call.error.as_deref().unwrap_or("ok");
+            println!("  {after:7.1} s  {called} -> {response}");
         }
     }
 }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use shared::document::{self, InvalidDocument};
 
+use crate::response::FAILED_CALLS;
+
 /// The event of a lifecycle hook. Its `executionId` is left out: AWS does not document that repeated calls have the same one.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,8 +17,8 @@ pub struct LifecycleEvent {
     #[serde(default)]
     execution_details: Value,
     /// What the service's hook is configured with, and what an earlier response had in this field.
-    #[serde(default, deserialize_with = "lenient_object")]
-    pub hook_details: Map<String, Value>,
+    #[serde(default, deserialize_with = "value_or_its_json")]
+    hook_details: Value,
 }
 
 /// A deployment of an ECS service.
@@ -29,8 +31,6 @@ pub struct ServiceDeployment {
     pub cluster: String,
     /// The service's name.
     pub service: String,
-    /// The last part of the ARN.
-    pub id: String,
 }
 
 /// A string that is not the ARN of a service deployment.
@@ -45,15 +45,14 @@ impl TryFrom<String> for ServiceDeployment {
         let (_, path) = arn
             .split_once(":service-deployment/")
             .ok_or(NotAServiceDeployment)?;
-        let [cluster, service, id] = path.split('/').collect::<Vec<_>>()[..] else {
+        let [cluster, service, _id] = path.split('/').collect::<Vec<_>>()[..] else {
             return Err(NotAServiceDeployment);
         };
-        let [cluster, service, id] = [cluster, service, id].map(str::to_owned);
+        let [cluster, service] = [cluster, service].map(str::to_owned);
         Ok(Self {
             arn,
             cluster,
             service,
-            id,
         })
     }
 }
@@ -65,6 +64,30 @@ impl LifecycleEvent {
     /// When it is invalid.
     pub fn parse(event: &Value) -> Result<Self, InvalidDocument> {
         document::parse("the lifecycle hook event", event)
+    }
+
+    /// The fields of `hookDetails`.
+    #[must_use]
+    pub fn hook_details(&self) -> Map<String, Value> {
+        self.hook_details.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The batches that the service's hook is configured with, if there are any.
+    ///
+    /// # Errors
+    /// When it is configured with something else: perhaps the field is misspelled.
+    pub fn own_invalidations(&self) -> Result<Option<&Value>, &'static str> {
+        let object = match &self.hook_details {
+            Value::Null => return Ok(None),
+            Value::Object(object) => Some(object),
+            _ => None,
+        };
+        let own = object.and_then(|object| object.get("invalidations"));
+        let is_none = object.is_some_and(|object| object.keys().all(|key| key == FAILED_CALLS));
+        if own.is_some() || is_none {
+            return Ok(own);
+        }
+        Err("it must be an object with the field invalidations, or be left out")
     }
 
     /// Whether production traffic is about to shift back, at `PRODUCTION_TRAFFIC_SHIFT`: the service revision that was being
@@ -84,17 +107,11 @@ impl LifecycleEvent {
     }
 }
 
-/// AWS does not document whether a function gets the object itself or its JSON, as `CloudFormation` has it. What is neither does no
-/// harm.
-fn lenient_object<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Map<String, Value>, D::Error> {
-    let value = match Value::deserialize(deserializer)? {
-        Value::String(json) => serde_json::from_str(&json).unwrap_or_default(),
+/// AWS does not document whether a function gets the value itself or its JSON, as `CloudFormation` has it.
+fn value_or_its_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(json) if json.trim().is_empty() => Value::Null,
+        Value::String(json) => serde_json::from_str(&json).unwrap_or(Value::String(json)),
         value => value,
-    };
-    Ok(match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
     })
 }

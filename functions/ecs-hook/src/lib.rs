@@ -1,4 +1,4 @@
-//! The lifecycle hook of Amazon ECS's own deployments: starts the execution, and looks at it each time that ECS calls again.
+//! The lifecycle hook of Amazon ECS's own deployments: starts the execution, and describes it each time that ECS calls again.
 //!
 //! It never fails for an event of ECS, because ECS would roll the deployment back: whatever goes wrong becomes a response per
 //! `OnInvalidationFailure`. It invalidates at `POST_PRODUCTION_TRAFFIC_SHIFT`, when all production traffic has shifted. In a
@@ -18,12 +18,13 @@ use aws_sdk_sfn::{
 };
 use execution::{
     Start, StartError, name,
+    rollback::EcsRollback,
     settings::{InvalidSettings, InvalidationSettings},
     start,
     targets::{NoTargets, parse_batches},
 };
 use lambda_runtime::Diagnostic;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::{
     aws::AwsFailure,
     document::InvalidDocument,
@@ -67,7 +68,7 @@ impl Clients {
 pub enum Error {
     /// It is of CodeDeploy.
     #[error(
-        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the appspec's Hooks, replace it by the stack's output HookFunctionName. The deployment waits for an hour: report manually (docs/TROUBLESHOOTING.md)"
+        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the appspec's Hooks, write the stack's output HookFunctionName instead. The deployment waits for an hour: report manually (docs/TROUBLESHOOTING.md)"
     )]
     CodeDeployEvent,
 }
@@ -172,9 +173,9 @@ async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Respo
     let (unknown, details) = match LifecycleEvent::parse(event) {
         Ok(event) => match progress(clients, settings, &event).await {
             Ok(response) => return response,
-            Err(unknown) => (unknown, event.hook_details),
+            Err(unknown) => (unknown, event.hook_details()),
         },
-        Err(invalid) => (invalid.into(), serde_json::Map::new()),
+        Err(invalid) => (invalid.into(), Map::new()),
     };
     let deployment_id = event["resourceArn"].as_str();
     if unknown.is_transient()
@@ -184,13 +185,15 @@ async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Respo
         return response;
     }
     let (status, reason) = settings.actions.decide(InvalidationResult::Failed);
+    let response = Response::from(status);
     tracing::error!(
         deployment_id,
         execution_started = false,
-        reported_status = status.as_str(),
-        "no execution is known for the deployment; responded {status} to Amazon ECS ({reason}): {unknown}"
+        reported_status = response.status(),
+        "no execution is known for the deployment; responded {} to Amazon ECS ({reason}): {unknown}",
+        response.status()
     );
-    status.into()
+    response
 }
 
 /// Starts the execution, or responds with how it has ended.
@@ -201,12 +204,11 @@ async fn progress(
 ) -> Result<Response, Unknown> {
     let deployment = &event.service_deployment;
     let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
-    let readable = format!("{}-{}", deployment.service, deployment.id);
-    let execution_name = name::of(&readable, [&deployment.arn, STAGE]);
+    let execution_name = name::of_ecs(&deployment.arn, STAGE);
     let machine = &invalidation.state_machine_arn;
     let executions = machine.replacen(":stateMachine:", ":execution:", 1);
     let execution_arn = format!("{executions}:{execution_name}");
-    let details = event.hook_details.clone();
+    let details = event.hook_details();
     let Some(execution) = describe(&clients.sfn, &execution_arn).await? else {
         let batches = batches(invalidation, event)?;
         let start = start(&clients.sfn, machine, &execution_name, None, &batches).await?;
@@ -229,26 +231,25 @@ async fn progress(
         _ => return Ok(in_progress(execution.start_date, details)),
     };
     let (status, reason) = settings.actions.decide(result);
+    let response = Response::from(status);
     tracing::info!(
         deployment_id = deployment.arn,
         execution_name,
         result = ?result,
-        reported_status = status.as_str(),
-        "responded {status} to Amazon ECS: {reason}"
+        reported_status = response.status(),
+        "responded {} to Amazon ECS: {reason}",
+        response.status()
     );
-    Ok(status.into())
+    Ok(response)
 }
 
 /// ECS calls again soon after the next status check of the execution.
-fn in_progress(
-    started: aws_smithy_types::DateTime,
-    details: serde_json::Map<String, Value>,
-) -> Response {
+fn in_progress(started: aws_smithy_types::DateTime, details: Map<String, Value>) -> Response {
     let age = timestamp::between(started, SystemTime::now());
     Response::in_progress(whole_seconds(next_check(age)) + 1, details)
 }
 
-/// The execution; none if it does not exist, or only since a moment ago.
+/// The execution; none if it does not exist, or Step Functions does not find it yet.
 async fn describe(
     client: &aws_sdk_sfn::Client,
     execution_arn: &str,
@@ -275,7 +276,8 @@ fn batches(
     settings: &InvalidationSettings,
     event: &LifecycleEvent,
 ) -> Result<Vec<InvalidationBatch>, Unknown> {
-    let Some(own) = event.hook_details.get("invalidations") else {
+    let own = event.own_invalidations();
+    let Some(own) = own.map_err(|problem| Unknown::HookDetails(problem.to_owned()))? else {
         let deployment = &event.service_deployment;
         let key = format!("{}/{}", deployment.cluster, deployment.service);
         return Ok(settings.targets.of(&key)?.to_vec());
@@ -324,16 +326,15 @@ async fn send(
     let invalidation = settings.invalidation.as_ref();
     let invalidation = invalidation.map_err(ToString::to_string)?;
     let batches = batches(invalidation, event).map_err(|unknown| unknown.to_string())?;
-    let readable = format!("{}-rollback-{}", deployment.service, deployment.id);
-    let message = json!({
-        "serviceDeploymentArn": deployment.arn,
-        "executionName": name::of(&readable, [&deployment.arn, "rollback"]),
-        "invalidations": batches,
-    });
+    let message = EcsRollback {
+        service_deployment_arn: deployment.arn.clone(),
+        execution_name: name::of_ecs_rollback(&deployment.arn),
+        invalidations: batches,
+    };
     let request = aws_sdk_sqs::Client::new(&clients.config)
         .send_message()
         .queue_url(&settings.rollbacks_queue_url)
-        .message_body(message.to_string());
+        .message_body(json!(message).to_string());
     let response = request.send().await.map_err(AwsFailure::from);
     response.map(drop).map_err(|failure| {
         format!("SQS did not accept the message: {failure}. Start an execution manually when the rollback has ended")

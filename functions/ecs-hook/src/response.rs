@@ -7,7 +7,7 @@ use shared::codedeploy::HookStatus;
 /// How long ECS waits before it calls again after a call that failed, in seconds: its own default.
 const RETRY_DELAY_SECONDS: u64 = 30;
 /// The field of `hookDetails` with the number of calls in a row that failed.
-const FAILED_CALLS: &str = "failedCalls";
+pub(crate) const FAILED_CALLS: &str = "failedCalls";
 
 /// The response of a lifecycle hook's function.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -22,8 +22,9 @@ pub struct Response {
     hook_details: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 enum Status {
     Succeeded,
     Failed,
@@ -41,6 +42,12 @@ impl Response {
             call_back_delay: None,
             hook_details: None,
         }
+    }
+
+    /// In ECS's words, for example `SUCCEEDED`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        self.hook_status.into()
     }
 
     /// ECS calls again after so many seconds. `hook_details` is that of the event.

@@ -105,7 +105,7 @@ async fn the_first_call_starts_an_execution_and_asks_to_be_called_again() {
     assert_eq!(response, in_progress);
     let request = &aws.documents(Operation::StartExecution)[0];
     let name = request["name"].as_str().unwrap();
-    let readable = "web-NCWGC2ZR-taawPAYrIaU5-";
+    let readable = "NCWGC2ZR-taawPAYrIaU5-web-";
     assert!(name.starts_with(readable), "{name}");
     let invalidations = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
     assert_eq!(input(&aws), json!({ "invalidations": invalidations }));
@@ -167,8 +167,9 @@ async fn a_service_invalidates_what_its_hook_details_or_its_key_of_targets_say()
         (&others, json!({}), "/others"),
         (&targets, own.clone(), "/own"),
         (&targets, json!(own.to_string()), "/own"),
-        (&targets, json!(["odd"]), "/web"),
+        (&targets, json!({ "failedCalls": 3 }), "/web"),
         (&targets, Value::Null, "/web"),
+        (&targets, json!(""), "/web"),
     ] {
         let aws = without_execution().await;
         let event = event(INVALIDATE, &json!({}), &details);
@@ -187,14 +188,15 @@ async fn what_cannot_be_invalidated_is_a_failure_and_no_error() {
         json!({ "shop/api": [{ "distributionId": DISTRIBUTION, "paths": ["/*"] }] }).to_string();
     let mut without_arn = invalidate();
     without_arn["resourceArn"] = json!("arn:aws:ecs:eu-central-1:111122223333:service/shop/web");
+    let with_details = |details| event(INVALIDATE, &json!({}), details);
     for (targets, event) in [
         ("{", invalidate()),
         (&*web, invalidate()),
-        ("", event(INVALIDATE, &json!({}), &another)),
-        (
-            "",
-            event(INVALIDATE, &json!({}), &json!({ "invalidations": [] })),
-        ),
+        ("", with_details(&another)),
+        ("", with_details(&json!({ "invalidations": [] }))),
+        ("", with_details(&json!({ "invalidation": [] }))),
+        ("", with_details(&json!(["odd"]))),
+        ("", with_details(&json!("{"))),
         ("", without_arn),
         ("", json!({})),
         ("", json!([])),
@@ -216,13 +218,14 @@ async fn a_call_that_fails_for_a_while_is_repeated_and_the_hook_details_count_it
         aws.inject(operation, "", usize::MAX, closed);
         let missing = Fault::new("ExecutionDoesNotExist", 400, "No.");
         aws.inject(Operation::DescribeExecution, "", usize::MAX, missing);
-        let mut details = json!({ "team": "web", "failedCalls": "odd" });
+        let own = json!([{ "distributionId": DISTRIBUTION, "paths": ["/own"] }]);
+        let mut details = json!({ "invalidations": own, "failedCalls": "odd" });
 
         for call in 1..20 {
             let event = event(INVALIDATE, &json!({}), &details);
             let response = invoke(&aws, &with_targets(""), event).await.unwrap();
 
-            let expected = json!({ "team": "web", "failedCalls": call });
+            let expected = json!({ "invalidations": own, "failedCalls": call });
             let again = json!({ "hookStatus": "IN_PROGRESS", "callBackDelay": 30, "hookDetails": expected });
             assert_eq!(response, again);
             details = response["hookDetails"].clone();
@@ -293,12 +296,32 @@ async fn only_a_rollback_is_left_to_the_queue_of_rollbacks() {
             assert_eq!(body["serviceDeploymentArn"], DEPLOYMENT);
             let name = body["executionName"].as_str().unwrap();
             assert!(
-                name.starts_with("web-rollback-NCWGC2ZR-taawPAYrIaU5-"),
+                name.starts_with("NCWGC2ZR-taawPAYrIaU5-rollback-web-"),
                 "{name}"
             );
             assert_eq!(body["invalidations"][0]["distributionId"], DISTRIBUTION);
         }
     }
+}
+
+/// Also if the hook itself failed the deployment before: its execution has another name.
+#[tokio::test]
+async fn all_calls_of_a_rollback_lead_to_the_same_execution_and_not_to_that_of_the_deployment() {
+    let aws = without_execution().await;
+    let rollback = || event(SHIFT, &json!({ GREEN: 0, BLUE: 100 }), &json!({}));
+    for event in [invalidate(), rollback(), rollback()] {
+        invoke(&aws, &with_targets(""), event).await.unwrap();
+    }
+    let [first, second] = &aws.documents(Operation::SendMessage)[..] else {
+        panic!("two messages");
+    };
+    assert_eq!(first["MessageBody"], second["MessageBody"]);
+    let started = aws.documents(Operation::StartExecution)[0]["name"].to_string();
+    assert!(
+        !first["MessageBody"]
+            .to_string()
+            .contains(started.trim_matches('"'))
+    );
 }
 
 #[tokio::test]
@@ -311,7 +334,7 @@ async fn nothing_that_goes_wrong_stops_a_rollback() {
     for (settings, messages) in [(with_targets(""), 1), (with_targets("{"), 0), (off, 0)] {
         let aws = StandIn::start().await.unwrap();
         let denied = Fault::new("AccessDenied", 403, "No.");
-        aws.inject(Operation::SendMessage, "web", 1, denied);
+        aws.inject(Operation::SendMessage, "", 1, denied);
 
         let response = invoke(&aws, &settings, rollback()).await.unwrap();
 

@@ -26,10 +26,31 @@ pub fn of_rollback(deployment_id: &str) -> String {
     )
 }
 
-/// The name of an execution: always the same for one identity, and different for any other. It starts with `readable`, so that
-/// an engineer finds it in the console.
+/// The name of the execution at a stage of an Amazon ECS deployment. It starts with the id of the service deployment, the last
+/// part of its ARN.
 #[must_use]
-pub fn of(readable: &str, [resource, occasion]: [&str; 2]) -> String {
+pub fn of_ecs(service_deployment_arn: &str, stage: &str) -> String {
+    let (service, id) = service_and_id(service_deployment_arn);
+    of(&format!("{id}-{service}"), [service_deployment_arn, stage])
+}
+
+/// The name of the execution after an Amazon ECS deployment has rolled back. It starts like that of [`of_ecs`].
+#[must_use]
+pub fn of_ecs_rollback(service_deployment_arn: &str) -> String {
+    let (service, id) = service_and_id(service_deployment_arn);
+    let readable = format!("{id}-rollback-{service}");
+    of(&readable, [service_deployment_arn, "rollback"])
+}
+
+fn service_and_id(service_deployment_arn: &str) -> (&str, &str) {
+    let mut parts = service_deployment_arn.rsplit('/');
+    let id = parts.next().unwrap_or_default();
+    (parts.next().unwrap_or_default(), id)
+}
+
+/// Always the same for one resource and occasion, and different for any other. It starts with `readable`, so that an engineer finds
+/// the execution in the console.
+fn of(readable: &str, [resource, occasion]: [&str; 2]) -> String {
     let readable: String = readable
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })

@@ -22,7 +22,7 @@ pub enum Event {
 pub enum InvalidEvent {
     /// It is the event of an Amazon ECS lifecycle hook.
     #[error(
-        "this is the event of an Amazon ECS lifecycle hook, and this function is for CodeDeploy's hooks. In the lifecycle hook of the ECS service, replace this function by the stack's output EcsHookFunctionArn (docs/wiring)"
+        "this is the event of an Amazon ECS lifecycle hook, and this function is for CodeDeploy's hooks. In the lifecycle hook of the ECS service, use the stack's output EcsHookFunctionArn instead (docs/wiring)"
     )]
     OfEcs,
     /// It doesn't have CodeDeploy's fields, or those of a manual invocation.

@@ -10,18 +10,13 @@
 pub mod event;
 pub mod manual;
 pub mod pending_report;
+mod retries;
 pub mod settings;
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use execution::{
-    Start, StartError, name,
-    retries::{UnparsableResponse, patient},
-    settings::InvalidSettings,
-    start,
-    targets::NoTargets,
-};
+use execution::{Start, StartError, name, settings::InvalidSettings, start, targets::NoTargets};
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
@@ -35,14 +30,14 @@ use shared::{
 
 use crate::{
     event::{Event, InvalidEvent},
+    retries::{UnparsableResponse, patient},
     settings::Settings,
 };
 
 /// The timeout of the hook function (`HookFunction.Timeout` in the template): longer than the others', so that a deployment does
 /// not fail because Step Functions is not available for twenty seconds.
 pub const HOOK_TIMEOUT: Duration = Duration::from_secs(54);
-/// The part of it that the question whose deployment it is, the report per `OnInvalidationFailure` and the message to the queue
-/// do not need.
+/// The part of it that `GetDeployment`, the report per `OnInvalidationFailure` and the message to the queue do not need.
 pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)

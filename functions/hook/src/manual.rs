@@ -19,7 +19,7 @@ pub struct ManualEvent {
     targets: Option<String>,
 }
 
-/// Starts an execution for nobody. The request's id is in its name: if Lambda repeats an asynchronous invocation, there is still
+/// Starts an execution that reports to no deployment. The request's id is in its name: if Lambda repeats an asynchronous invocation, there is still
 /// only one.
 pub(crate) async fn handle(
     clients: &Clients,

@@ -33,6 +33,8 @@ pub enum Event {
         /// Whether the queue delivers it again soon enough.
         may_repeat: bool,
     },
+    /// The same for an event that was not CodeDeploy's, for example an engineer's asynchronous invocation.
+    OtherEventFailed,
 }
 
 /// The input of the states `ReportSucceeded` and `ReportFailed`.
@@ -92,7 +94,11 @@ impl Event {
         let receipts = message.receive_count();
         let may_repeat = receipts.is_some_and(|receipts| receipts < PATIENT_RECEIPTS);
         let body = message.document();
-        if body.get("requestPayload").is_some() {
+        if let Some(payload) = body.get("requestPayload") {
+            let of_codedeploy = ["DeploymentId", "LifecycleEventHookExecutionId"];
+            if of_codedeploy.iter().all(|id| payload.get(id).is_none()) {
+                return Ok(Self::OtherEventFailed);
+            }
             let record: FailedInvocation =
                 document::parse("the record of the failed invocation", &body)?;
             let hook = record.request_payload.into();

@@ -128,7 +128,7 @@ pub async fn handle(
     let hook = match hook {
         Ok(hook) => hook,
         Err(summary) => {
-            tracing::info!(execution_name, "{summary}");
+            tracing::info!(execution_name, execution_started, "{summary}");
             return Ok(Output {
                 deployment_id: None,
                 reported_status: None,

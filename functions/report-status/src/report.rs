@@ -53,6 +53,12 @@ impl Report {
             Event::HookFailed { hook, may_repeat } => {
                 Self::of_failed_hook(clients, state_machine_arn, hook, may_repeat).await
             }
+            Event::OtherEventFailed => Ok(Self {
+                execution_name: None,
+                hook: Err("The hook function failed for an event that is not CodeDeploy's, so no deployment waits; see its log. To start an execution, invoke the hook function again.".to_owned()),
+                result: InvalidationResult::Failed,
+                execution_started: false,
+            }),
         }
     }
 

@@ -139,6 +139,8 @@ async fn nothing_is_reported_if_no_deployment_waits() {
         json!({ "hook": null, "result": "Failed" }),
         ended(json!({ "invalidations": [] })),
         ended(json!("what is this?")),
+        message(&json!({ "requestPayload": {} })),
+        message(&json!({ "requestPayload": { "lifecycleStage": "SCALE_UP" } })),
     ] {
         let output = invoke(&aws, event).await.unwrap();
         assert_eq!(output["reportedStatus"], Value::Null);
@@ -276,7 +278,10 @@ async fn an_invalid_field_of_the_input_is_named() {
         (report("Perhaps"), "result"),
         (with_hook(json!({})), "hook"),
         (with_hook(json!({ "deploymentId": 7 })), "hook.deploymentId"),
-        (message(&json!({ "requestPayload": {} })), "requestPayload"),
+        (
+            message(&json!({ "requestPayload": { "DeploymentId": "d-1" } })),
+            "requestPayload",
+        ),
         (message(&json!({ "source": "aws.states" })), "detail"),
         (message(&json!("what is this?")), "status change"),
         (json!({ "Records": [] }), "Records"),

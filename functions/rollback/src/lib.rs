@@ -9,6 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ecs::types::ServiceDeploymentStatus;
 use execution::{
     Start, StartError, name,
+    rollback::EcsRollback,
     settings::{InvalidSettings, InvalidationSettings},
     start,
 };
@@ -147,15 +148,6 @@ struct StateChange {
 struct StateChangeDetail {
     #[serde(deserialize_with = "document::non_empty_text")]
     deployment_id: String,
-}
-
-/// What the `ecs-hook` function sends when a deployment begins to roll back.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EcsRollback {
-    service_deployment_arn: String,
-    execution_name: String,
-    invalidations: Vec<InvalidationBatch>,
 }
 
 impl Rollback {

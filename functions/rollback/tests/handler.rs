@@ -27,7 +27,7 @@ fn of_codedeploy() -> Value {
 fn of_ecs() -> Value {
     message(&json!({
         "serviceDeploymentArn": SERVICE_DEPLOYMENT,
-        "executionName": "web-rollback-1",
+        "executionName": "NCWGC2ZR-rollback-web-1",
         "invalidations": [{ "distributionId": DISTRIBUTION, "paths": ["/*"] }],
     }))
 }
@@ -116,7 +116,7 @@ async fn a_rollback_of_amazon_ecs_starts_an_execution_when_it_has_ended() {
         let aws = aws().await;
         let found = json!({ "serviceDeployments": [{ "status": status }] });
         let describe = Operation::DescribeServiceDeployments;
-        aws.inject(describe, "web", 1, Fault::Response(found));
+        aws.inject(describe, "NCWGC2ZR-taawPAYrIaU5", 1, Fault::Response(found));
 
         let response = invoke(&aws, "", of_ecs()).await.unwrap();
 
@@ -124,7 +124,7 @@ async fn a_rollback_of_amazon_ecs_starts_an_execution_when_it_has_ended() {
         let requests = aws.documents(Operation::StartExecution);
         assert_eq!(requests.len(), usize::from(has_ended), "{status}");
         for request in requests {
-            assert_eq!(request["name"], "web-rollback-1");
+            assert_eq!(request["name"], "NCWGC2ZR-rollback-web-1");
         }
     }
 }
@@ -143,7 +143,7 @@ async fn what_fails_is_an_error_that_says_whether_a_retry_may_help() {
             let aws = StandIn::start().await.unwrap();
             aws.set_deployment(DEPLOYMENT, "shop/web", "codeDeployRollback");
             aws.inject(operation, "", 1, fault.clone());
-            for about in [DEPLOYMENT, "web"] {
+            for about in [DEPLOYMENT, "NCWGC2ZR-taawPAYrIaU5"] {
                 aws.inject(operation, about, 1, fault.clone());
             }
 
@@ -155,7 +155,12 @@ async fn what_fails_is_an_error_that_says_whether_a_retry_may_help() {
     let aws = aws().await;
     let missing = json!({ "serviceDeployments": [], "failures": [{ "reason": "MISSING" }] });
     let describe = Operation::DescribeServiceDeployments;
-    aws.inject(describe, "web", 1, Fault::Response(missing));
+    aws.inject(
+        describe,
+        "NCWGC2ZR-taawPAYrIaU5",
+        1,
+        Fault::Response(missing),
+    );
     let error = invoke(&aws, "", of_ecs()).await.unwrap_err();
     assert_eq!(error.error_type, "Unavailable");
 }

@@ -101,7 +101,7 @@ impl InvalidationResult {
 }
 
 /// What happens to the deployment when the invalidations did not complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct FailureActions {
     /// For [`InvalidationResult::Failed`].
     pub on_invalidation_failure: FailureAction,

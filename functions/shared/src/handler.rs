@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::errors::shorten;
 
-/// The longest id that a log line shows, in characters: an invalid event can have anything in its place.
-const MAX_ID_CHARACTERS: usize = 100;
+/// The longest id that a log line shows, in characters: an invalid event can have anything in its place. The ARN of a service deployment
+/// has a cluster's and a service's name of up to 255 characters each.
+const MAX_ID_CHARACTERS: usize = 700;
 
 /// Runs the Lambda runtime with a handler of events and the ids of their requests, until the execution environment is shut down.
 ///
@@ -45,8 +46,8 @@ async fn logged<O, E: Into<Diagnostic>>(
     })
 }
 
-/// The execution and the deployment that an event is about, as far as it names them; of Amazon ECS, the service deployment's ARN. Read without the handler, so that the
-/// log has them for an event that the handler cannot parse.
+/// The execution and the deployment that an event is about, as far as it names them; of Amazon ECS, the service deployment's ARN.
+/// Read without the handler, so that the log has them for an event that the handler cannot parse.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Subject {
     execution_name: Option<String>,
@@ -82,6 +83,8 @@ mod tests {
 
     use super::*;
 
+    const LONG_ARN: &str = "arn:aws:ecs:ap-southeast-3:111122223333:service-deployment/a-cluster-with-a-rather-long-name-for-all-teams/the-service-of-the-web-shop-in-production/NCWGC2ZR-taawPAYrIaU5";
+
     #[test]
     fn the_log_names_the_execution_or_the_deployment_of_every_kind_of_event() {
         let message = |body: Value| json!({ "Records": [{ "body": body.to_string() }] });
@@ -112,6 +115,7 @@ mod tests {
                 deployment,
             ),
             (json!({ "resourceArn": "d-1" }), deployment),
+            (json!({ "resourceArn": LONG_ARN }), (None, Some(LONG_ARN))),
             (json!({ "executionName": 7 }), (None, None)),
             (json!({ "Records": [{ "body": "{" }] }), (None, None)),
             (json!([]), (None, None)),

@@ -97,10 +97,20 @@ impl Target {
         )
     }
 
-    /// Not of CodeDeploy's hook.
-    fn is_of_another_door(self) -> bool {
+    fn has_no_codedeploy_hook(self) -> bool {
         matches!(self, Self::EcsStart | Self::EcsDescribe | Self::EcsQueue)
             || self.is_after_a_rollback()
+    }
+
+    fn is_a_read(self) -> bool {
+        !matches!(
+            self.operation(),
+            Operation::StartExecution
+                | Operation::CreateInvalidation
+                | Operation::CreateInvalidationForDistributionTenant
+                | Operation::PutLifecycleEventHookExecutionStatus
+                | Operation::SendMessage
+        )
     }
 
     fn is_after_a_rollback(self) -> bool {
@@ -283,12 +293,16 @@ fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
         target,
         Target::Report | Target::Describe | Target::DescribeError
     );
+    // A read has no effect: a crash after it is like one before it.
+    if kind == FaultKind::CrashAfter && target.is_a_read() {
+        return true;
+    }
     match times {
         Times::Once => false,
         // The same retries as those of CreateInvalidation, or of StartExecution in less time.
         Times::AFew => {
             target.is_of_a_tenant()
-                || target.is_of_another_door()
+                || target.has_no_codedeploy_hook()
                 || matches!(target, Target::Config | Target::Deployment)
         }
         Times::Many => target != Target::Report || kind.class().ends_the_function(),
@@ -307,7 +321,7 @@ fn case(target: Target, kind: FaultKind, times: Times) -> Case {
             .fault_at(target.item(), target.operation(), times.count(), fault);
     case.quick = times == Times::Once
         && !target.is_of_a_tenant()
-        && (kind.is_typical() || !target.is_of_another_door());
+        && (kind.is_typical() || !target.has_no_codedeploy_hook());
     case.long = times != Times::Once;
     expect::expect(case, target, kind.class(), times)
 }

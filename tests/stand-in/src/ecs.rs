@@ -16,7 +16,7 @@ pub async fn describe_service_deployments(
     let arn = body["serviceDeploymentArns"][0].as_str();
     let arn = arn.unwrap_or_default();
     let operation = Operation::DescribeServiceDeployments;
-    let call = Call::new(operation, service(arn), request);
+    let call = Call::new(operation, deployment_id(arn), request);
     respond(shared, call, PROTOCOL, async |_| {
         let deployment = json!({ "serviceDeploymentArn": arn, "status": "ROLLBACK_SUCCESSFUL" });
         Ok(PROTOCOL.json(&json!({ "serviceDeployments": [deployment], "failures": [] })))
@@ -24,7 +24,7 @@ pub async fn describe_service_deployments(
     .await
 }
 
-/// The service in the ARN of a service deployment.
-pub fn service(arn: &str) -> &str {
-    arn.rsplit('/').nth(1).unwrap_or_default()
+/// The last part of the ARN of a service deployment.
+pub fn deployment_id(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
 }

@@ -51,8 +51,12 @@ pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> 
     let message = document["MessageBody"].as_str().unwrap_or_default();
     let message: Value = serde_json::from_str(message).unwrap_or_default();
     let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
-    let service = || Some(ecs::service(message["serviceDeploymentArn"].as_str()?));
-    let subject = deployment_id.or_else(service).unwrap_or_default();
+    let of_ecs = || {
+        Some(ecs::deployment_id(
+            message["serviceDeploymentArn"].as_str()?,
+        ))
+    };
+    let subject = deployment_id.or_else(of_ecs).unwrap_or_default();
     let mut call = Call::new(Operation::SendMessage, subject, &request);
     call.request = Request::Document(document);
     let url = shared.lock().lambda_and_sqs_url.clone();

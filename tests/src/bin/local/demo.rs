@@ -15,10 +15,11 @@ use aws_sdk_sfn::{
     types::{ExecutionStatus, HistoryEvent},
 };
 use serde_json::Value;
+use shared::failure_action::FailureActions;
 use tests::{
-    case::{Case, FailureActions, Trigger},
+    case::{Case, Trigger},
     catalogue,
-    ecs::Answer,
+    ecs::StageResult,
     environment::{Engine, Environment},
     follow,
     judge::Outcome,
@@ -47,8 +48,8 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     {
         let action = serde_json::from_value(name.into()).context("FAILURE_ACTION")?;
         case.actions = FailureActions {
-            on_failure: action,
-            on_timeout: action,
+            on_invalidation_failure: action,
+            on_invalidation_timeout: action,
         };
     }
     println!("{}: {}\n", case.name, case.about);
@@ -61,14 +62,15 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     }
     println!("\n{}:\n", beginning(&case.trigger, stack.hook_function()));
     let mut run = Run::new(&environment, Engine::Ministack, case, stack);
+    let since = Instant::now();
+    run.trigger().await?;
     let mut screen = Screen {
         sfn: &environment.aws.ministack.sfn,
         execution_arn: run.execution_arn(),
         seen: 0,
-        since: Instant::now(),
+        since,
         waited: 0,
     };
-    run.trigger().await?;
     tokio::select! {
         finished = run.finish() => finished?,
         Err(error) = screen.follow() => return Err(error),
@@ -234,7 +236,7 @@ fn summarize(trigger: &Trigger, outcome: &Outcome) {
         Trigger::Manual(_) => println!("hook function    returned {}", outcome.hook_response),
         _ => {}
     }
-    for Answer { stage, calls, last } in &outcome.ecs {
+    for StageResult { stage, calls, last } in &outcome.ecs {
         println!("Amazon ECS       {stage}: {last} (calls: {calls})");
     }
 }

@@ -1,5 +1,5 @@
 //! `make sam-local`: invokes each function with each of its events in `sam/events/` by `sam local invoke`, in Docker, against
-//! the local AWS, and holds each answer against the one in `sam/answers/`.
+//! the local AWS, and compares each response with the one in `sam/responses/`.
 
 use std::{collections::BTreeSet, fs, process::ExitCode};
 
@@ -18,14 +18,17 @@ use crate::{DISTRIBUTION, deploy};
 
 /// Its invalidation is the one that the events of check-invalidation are about.
 const FIRST: &str = "create-invalidation";
-/// Stands in an expected answer for anything: an id, a time.
+/// Stands in an expected response for anything: an id, a time.
 const ANYTHING: &str = "…";
 
 /// Invokes the functions in an image that is built on `base`.
 pub async fn run(base: &str) -> Result<ExitCode> {
     let events = names("sam/events")?;
-    let answers = names("sam/answers")?;
-    ensure!(events == answers, "events {events:?}, answers {answers:?}");
+    let responses = names("sam/responses")?;
+    ensure!(
+        events == responses,
+        "events {events:?}, responses {responses:?}"
+    );
     let mut events = Vec::from_iter(events);
     events.sort_by_key(|event| event != FIRST);
     let (aws, _) = deploy(None).await?;
@@ -100,7 +103,7 @@ impl Drop for Image {
     }
 }
 
-/// Invokes a function, and returns what it answers if that is as expected.
+/// Invokes a function, and returns its response if that is as expected.
 async fn check(aws: &LocalAws, image: &Image, function: &str, event: &str) -> Result<Value> {
     let mut sam = aws.tool("sam", "sam");
     sam.args(["local", "invoke", function])
@@ -114,12 +117,12 @@ async fn check(aws: &LocalAws, image: &Image, function: &str, event: &str) -> Re
     let said = command::text(&command::run(&mut sam).await?.stdout);
     let last = said.lines().last().unwrap_or_default();
     let found = serde_json::from_str(last);
-    let found = found.with_context(|| format!("the answer is no JSON: {last:?}"))?;
-    let answer = fs::read(repository().join(format!("sam/answers/{event}.json")))?;
-    let expected = serde_json::from_slice(&answer)?;
+    let found = found.with_context(|| format!("the response is no JSON: {last:?}"))?;
+    let response = fs::read(repository().join(format!("sam/responses/{event}.json")))?;
+    let expected = serde_json::from_slice(&response)?;
     ensure!(
         is_like(&found, &expected),
-        "answered {found}\n  instead of {expected}"
+        "it returned {found}\n  instead of {expected}"
     );
     Ok(found)
 }
