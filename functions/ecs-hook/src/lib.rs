@@ -68,7 +68,7 @@ impl Clients {
 pub enum Error {
     /// It is of CodeDeploy.
     #[error(
-        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the appspec's Hooks, write the stack's output HookFunctionName instead. The deployment waits for an hour: report manually (docs/TROUBLESHOOTING.md)"
+        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the appspec's Hooks, write the stack's output HookFunctionName instead. The deployment waits for an hour: stop it (docs/TROUBLESHOOTING.md)"
     )]
     CodeDeployEvent,
 }

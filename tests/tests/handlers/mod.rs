@@ -63,7 +63,7 @@ impl Handlers {
         let started = Fault::Response(started);
         aws.inject(
             Operation::StartExecution,
-            "web-rollback",
+            "NCWGC2ZR-taawPAYrIaU5-rollback",
             usize::MAX,
             started,
         );
