@@ -135,7 +135,7 @@ local-build: tools ## Build the functions for this machine, which demo, local, t
 	    || { cat ../target/sam-local.log; exit 1; }
 
 .PHONY: tools
-tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed ## Install tools of fixed versions into .tools/
+tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
 
 .PHONY: lint-tools
 lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed
@@ -159,6 +159,16 @@ define install-from-npm
 @$(NODE) npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
 @touch $@
 endef
+
+# Debian's Varnish, unpacked here. Elsewhere, the tests with an edge location need a varnishd on the path, or are skipped.
+$(TOOLS)/varnish/.installed: tests/tools/varnish.txt
+	@mkdir -p $(@D)
+	@cd $(@D) && packages="$$(grep -v '^#' $(CURDIR)/$<)" && download="apt-get download -qq $$packages" \
+	    && if command -v varnishd >/dev/null; then :; \
+	    elif { $$download || { apt-get update -qq && $$download; }; } >apt.log 2>&1; then \
+	        for package in *.deb; do dpkg -x "$$package" .; done; \
+	    else echo "Varnish could not be installed ($(@D)/apt.log): tests with an edge location are skipped."; fi
+	@touch $@
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

@@ -26,6 +26,7 @@ FUNCTIONS = {
     "RollbackFunction": ([], "InvalidInput"),
     "CreateInvalidationFunction": ([], "InvalidInput"),
     "CheckInvalidationFunction": ([], "InvalidInput"),
+    "VerifyEdgeFunction": ([], "InvalidInput"),
     "ReportStatusFunction": ([], "InvalidInput"),
 }
 SETTINGS = ("STATE_MACHINE_ARN", "DISTRIBUTION_IDS", "DISTRIBUTION_TENANT_IDS", "PATHS", "CACHE_TAGS", "TARGETS")
@@ -185,6 +186,15 @@ def invalidations_complete(stack, name):
     return ", ".join(f"{row.get('distributionId') or row['distributionTenantId']} ({row['elapsedSeconds']} s)" for row in rows)
 
 
+def there_is_time_after_settling(stack):
+    settle, wait = (int(stack.parameters[name]) for name in ("SettleSeconds", "MaxWaitSeconds"))
+    if settle + 60 > wait:
+        raise Failed(
+            f"SettleSeconds={settle} leaves {wait - settle} s of MaxWaitSeconds={wait} for the invalidations",
+            "Set MaxWaitSeconds to at least a minute more than SettleSeconds",
+        )
+
+
 def rule_delivers(stack, name):
     rule, queue = stack.ids[name], stack.outputs[RULES[name]].rsplit("/", 1)[-1]
     try:
@@ -322,7 +332,9 @@ def permissions(stack):
     yield "ReportStatusFunction", "states:DescribeExecution", execution, True
     for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
         yield "ReportStatusFunction", f"sqs:{action}", queue, True
-    for function in ("CreateInvalidationFunction", "CheckInvalidationFunction", "ReportStatusFunction"):
+    for function in ("CreateInvalidationFunction", "CheckInvalidationFunction", "VerifyEdgeFunction", "ReportStatusFunction"):
+        if function not in stack.ids:
+            continue
         arn = stack.arn_of("lambda", f"function:{stack.ids[function]}")
         yield "InvalidateStateMachine", "lambda:InvokeFunction", arn, True
 
@@ -361,6 +373,7 @@ def verify(name):
     stack, table = Stack(name), Table()
     run = f"verify-{int(time.time())}"
     table.check("the state machine's definition is valid", definition_is_valid, stack)
+    table.check("MaxWaitSeconds is long enough", there_is_time_after_settling, stack)
     # All functions are checked, even if one fails.
     functions = [function for function in FUNCTIONS if function in stack.ids]
     starting = [table.check(f"{function} starts", function_starts, stack, function) for function in functions]

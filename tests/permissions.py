@@ -27,7 +27,7 @@ stepfunctions = boto3.client("stepfunctions")
 # ministack takes the account from the access key.
 ACCOUNT, REGION = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_REGION"]
 
-FUNCTIONS = ["hook", "ecs-hook", "rollback", "create-invalidation", "check-invalidation", "report-status"]
+FUNCTIONS = ["hook", "ecs-hook", "rollback", "create-invalidation", "check-invalidation", "verify-edge", "report-status"]
 AMAZON_ECS = "Amazon ECS"
 STATE_MACHINE = "state machine"
 
@@ -202,16 +202,17 @@ def parameters(stack):
 
 
 def function_configuration(names, function):
-    name = names[function.title().replace("-", "") + "Function"]
-    return awslambda.get_function_configuration(FunctionName=name)
+    """None if the stack's parameters don't ask for the function."""
+    name = names.get(function.title().replace("-", "") + "Function")
+    return name and awslambda.get_function_configuration(FunctionName=name)
 
 
 def roles(stack, calls, group):
     names = resources(stack)
     for function in FUNCTIONS:
-        if function == "rollback" and "RollbackFunction" not in names:
-            continue
         found = function_configuration(names, function)
+        if not found:
+            continue
         key = access_key(found["FunctionArn"], found["Role"])
         made = {*logged_calls(key), *recorded_calls(calls, key, f"{stack}/{group}")}
         yield Role(function, found["Role"], grants(found["Role"]), made)

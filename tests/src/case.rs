@@ -75,6 +75,9 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub struct StackConfig {
     pub distributions: String,
+    /// The paths on the edge location that its `VerifyUrls` have; see `tests/engines/edge.vcl`.
+    #[serde(default)]
+    pub verified: Vec<String>,
     /// Other parameters that don't have their defaults.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
@@ -210,6 +213,11 @@ pub struct Expected {
     pub invalidations: Option<usize>,
     /// What is invalidated in each distribution and distribution tenant.
     pub batches: Option<BTreeMap<String, Vec<String>>>,
+    /// Whether what was invalidated first is invalidated again, because it is still on the edge location.
+    #[serde(default)]
+    pub again: bool,
+    /// What the first of the verified URLs has shown.
+    pub edge: Option<String>,
     /// An operation that must have been called.
     pub call: Option<Operation>,
 }
@@ -253,6 +261,11 @@ impl Case {
     pub fn batch_count(&self) -> usize {
         let expected = self.expected.invalidations;
         expected.unwrap_or(self.invalidations_take.len())
+    }
+
+    /// How many invalidations the output of an execution that succeeds has.
+    pub fn row_count(&self) -> usize {
+        self.batch_count() * (1 + usize::from(self.expected.again))
     }
 
     /// The status that CodeDeploy must have accepted.

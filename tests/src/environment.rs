@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
     case::{Case, Change, StackConfig, text_of},
+    edge::{self, Edge},
     interpreter::{Interpreter, SKIPPED_TIME_LOG},
     local_aws::LocalAws,
     permissions,
@@ -50,6 +51,8 @@ pub struct Environment {
     moto: Option<Interpreter>,
     /// CloudFront, CodeDeploy and all other services.
     pub aws: LocalAws,
+    /// Started by the first stack that verifies what it serves.
+    edge: OnceCell<Edge>,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
     /// What share of their time waits take, if they are accelerated.
     pub wait_scale: Option<f64>,
@@ -97,6 +100,7 @@ impl Environment {
         Ok(Self {
             moto,
             aws,
+            edge: OnceCell::new(),
             stacks: Mutex::default(),
             wait_scale,
             names: AtomicUsize::new(0),
@@ -117,12 +121,45 @@ impl Environment {
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
-            let mut parameters = case.stack.parameters(case.actions);
-            parameters.extend(permissions::deployment_group(&name));
+            let parameters = self.parameters(case, &name).await?;
+            let group = permissions::deployment_group(&name);
+            let parameters = parameters.iter().map(|(name, value)| (&**name, &**value));
+            let parameters: Vec<_> = parameters.chain(group).collect();
             let change = case.stack.change.clone();
             self.deploy(&name, &parameters, change).await
         };
         cell.get_or_try_init(deploy).await.cloned()
+    }
+
+    /// The parameters of a case's stack with this name.
+    pub async fn parameters(&self, case: &Case, stack: &str) -> Result<Vec<(String, String)>> {
+        let mut parameters: BTreeMap<_, _> =
+            case.stack.parameters(case.actions).into_iter().collect();
+        let urls = self.verified_urls(case, stack).await?.join(",");
+        let distribution = edge::distribution(stack);
+        if !urls.is_empty() {
+            parameters.extend([("DistributionIds", &*distribution), ("VerifyUrls", &*urls)]);
+        }
+        let parameters = parameters.into_iter();
+        Ok(parameters
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+
+    /// What the stack of a case verifies: objects of a distribution of its own.
+    pub async fn verified_urls(&self, case: &Case, stack: &str) -> Result<Vec<String>> {
+        let paths = &case.stack.verified;
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let distribution = edge::distribution(stack);
+        let host = self.edge().await?.host(&self.aws, &distribution).await?;
+        let url = |path: &String| format!("https://{host}{path}");
+        Ok(paths.iter().map(url).collect())
+    }
+
+    pub async fn edge(&self) -> Result<&Edge> {
+        self.edge.get_or_try_init(|| Edge::start(&self.aws)).await
     }
 
     /// Deploys a stack that no case shares, and makes a change to it.

@@ -70,7 +70,7 @@ pub struct Violation {
 
 type Guarantee = fn(&Case, &Outcome) -> Result<()>;
 
-const GUARANTEES: [(Kind, Guarantee); 16] = [
+const GUARANTEES: [(Kind, Guarantee); 17] = [
     (Kind::NoStatus, a_status),
     (Kind::Wrong, the_right_one_and_no_other),
     (Kind::NoStatus, within_the_hour),
@@ -88,6 +88,7 @@ const GUARANTEES: [(Kind, Guarantee); 16] = [
     (Kind::Wrong, the_expected_calls),
     (Kind::Wrong, no_other_execution),
     (Kind::Wrong, what_a_manual_invocation_returns),
+    (Kind::Wrong, what_the_edge_serves),
     (Kind::Wrong, amazon_ecs_never_waits_for_nothing),
     (Kind::Wrong, never_before_the_end_of_the_rollback),
 ];
@@ -159,7 +160,7 @@ fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Result<()> {
     };
     let completed = outcome.invalidations.iter();
     let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= *accepted));
-    let is_due = case.batch_count() == completed.count();
+    let is_due = case.row_count() == completed.count();
     ensure!(
         is_due || case.expected.status != StatusFrom::Completion,
         "Succeeded before CloudFront had said Completed for all invalidations"
@@ -175,9 +176,13 @@ fn count_by_target(outcome: &Outcome) -> BTreeMap<&str, usize> {
     counts
 }
 
-fn one_invalidation_for_each_distribution(_: &Case, outcome: &Outcome) -> Result<()> {
+fn one_invalidation_for_each_distribution(case: &Case, outcome: &Outcome) -> Result<()> {
     let counts = count_by_target(outcome);
-    ensure!(counts.values().all(|count| *count == 1), "{counts:?}");
+    let expected = 1 + usize::from(case.expected.again);
+    ensure!(
+        counts.values().all(|count| *count == expected),
+        "{counts:?}"
+    );
     Ok(())
 }
 
@@ -253,7 +258,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
     if ended.status == ExecutionStatus::Succeeded {
         let rows = ended.output["invalidations"].as_array().map(Vec::len);
         let reported = ended.output["codeDeploy"]["reportedStatus"].as_str();
-        let is_summed_up = rows == Some(case.batch_count())
+        let is_summed_up = rows == Some(case.row_count())
             // Where faults meet the report, the output says what became of it.
             && (case.expected.reports.is_none() || !outcome.ecs.is_empty() || reported == status);
         ensure!(is_summed_up, "the output is {}", ended.output);
@@ -337,6 +342,21 @@ fn no_other_execution(case: &Case, outcome: &Outcome) -> Result<()> {
     ensure!(
         names.len() <= 1,
         "several executions were started: {names:?}"
+    );
+    Ok(())
+}
+
+fn what_the_edge_serves(case: &Case, outcome: &Outcome) -> Result<()> {
+    let Some(expected) = &case.expected.edge else {
+        return Ok(());
+    };
+    let found = outcome
+        .execution
+        .as_ref()
+        .map(|ended| &ended.output["edge"]);
+    ensure!(
+        found.is_some_and(|edge| edge[0]["outcome"] == **expected),
+        "the URLs are not {expected}: {found:?}"
     );
     Ok(())
 }

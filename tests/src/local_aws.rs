@@ -10,7 +10,10 @@ use stand_in::StandIn;
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
-use crate::interpreter::{Interpreter, accelerate};
+use crate::{
+    interpreter::{Interpreter, accelerate},
+    server::Certificate,
+};
 
 /// The account that everything is deployed to: ministack takes it from the access key.
 pub const ACCOUNT: &str = "111122223333";
@@ -24,6 +27,8 @@ pub struct LocalAws {
     pub ministack: Interpreter,
     /// CloudFront, CodeDeploy and Amazon ECS.
     pub stand_in: StandIn,
+    /// Of the edge location, which functions trust.
+    pub(crate) certificate: Certificate,
     /// The template with the addresses of all that was uploaded.
     pub(crate) packaged: OnceCell<PathBuf>,
     /// For logs and temporary files.
@@ -37,6 +42,7 @@ impl LocalAws {
         let stand_in = StandIn::start().await?;
         let stand_in_url = &stand_in.url();
         let folder = TempDir::with_prefix_in("local-aws-", target_folder())?;
+        let certificate = Certificate::new(folder.path())?;
         let script = match wait_scale {
             None => "ministack_local.py",
             Some(_) => "ministack_engine.py",
@@ -46,6 +52,7 @@ impl LocalAws {
                 .env("MINISTACK_REGION", REGION)
                 .env("LAMBDA_EXECUTOR", "local")
                 .env("TMPDIR", folder.path())
+                .env("SSL_CERT_FILE", folder.path().join("certificate.pem"))
                 // It would listen on all interfaces.
                 .env("IOT_MTLS_ENABLED", "0")
                 // The functions inherit these, so that the template needs no local edits.
@@ -72,6 +79,7 @@ impl LocalAws {
         Ok(Self {
             ministack,
             stand_in,
+            certificate,
             packaged: OnceCell::new(),
             folder,
         })

@@ -107,6 +107,13 @@ impl Run {
 
     /// Delivers the hook event, or starts the execution; returns when AWS has been called for it, or should have been.
     pub async fn trigger(&mut self) -> Result<()> {
+        for url in self
+            .environment
+            .verified_urls(&self.case, &self.stack.name)
+            .await?
+        {
+            self.environment.edge().await?.cache(&url).await?;
+        }
         match &self.case.trigger {
             Trigger::HookEvent(invocation, times) => {
                 let deliveries = (0..*times).map(|_| self.deliver(*invocation));

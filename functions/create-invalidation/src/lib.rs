@@ -193,7 +193,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}, usually because too many invalidations are in progress. If something else invalidates the same distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}, usually because too many invalidations are in progress. If SettleSeconds is nearly as long as MaxWaitSeconds, make MaxWaitSeconds longer. If something else invalidates the same distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.

@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use axum::{Json, Router, routing::post};
 use serde_json::json;
 use stand_in::{Behavior, StandIn};
-use tests::local_aws::{ACCOUNT, REGION};
-
-use crate::{
-    candidate::event,
+use tests::{
+    local_aws::{ACCOUNT, REGION},
     server::{Certificate, Server},
 };
+
+use crate::{candidate::event, server::http};
 
 /// The deployment of the events.
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
@@ -46,7 +46,7 @@ impl AwsServices {
             "startDate": 1_795_608_000,
             "status": "RUNNING",
         });
-        let http = Server::http(Router::new().route("/", post(async || Json(execution)))).await?;
+        let http = http(Router::new().route("/", post(async || Json(execution)))).await?;
         let certificate = Certificate::new(folder)?;
         let servers = [
             Server::https(stand_in.address(), &certificate).await?,

@@ -9,13 +9,16 @@ use axum::{
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use tests::local_aws::{ACCOUNT, REGION};
+use tests::{
+    local_aws::{ACCOUNT, REGION},
+    server::Server,
+};
 use tokio::sync::{
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     oneshot,
 };
 
-use crate::server::Server;
+use crate::server::http;
 
 /// A request of the function. It waits for its response until it is dropped.
 pub struct Request {
@@ -42,7 +45,7 @@ impl RuntimeApi {
     pub async fn start() -> Result<Self> {
         let (sender, requests) = unbounded_channel();
         let router = Router::new().fallback(respond).with_state(sender);
-        let server = Server::http(router).await?;
+        let server = http(router).await?;
         Ok(Self { requests, server })
     }
 

@@ -36,15 +36,31 @@ pub(super) fn all() -> Vec<Case> {
         ("TooSlow", Fault::After(ConnectionFault::NoResponse)),
     ];
     let mut cases = Vec::new();
-    for function in [Function::Create, Function::Check, Function::Report] {
+    for function in [
+        Function::Create,
+        Function::Check,
+        Function::Verify,
+        Function::Report,
+    ] {
         for (name, fault) in &faults {
             for (times, count) in [("Once", Some(1)), ("AFew", FEW), ("Always", None)] {
                 let mut case = base(format!("Invoke {function:?}, {name}, {times}"));
+                if function == Function::Verify {
+                    case.stack.verified = vec!["/without-age".to_owned()];
+                    case.invalidations_take.truncate(1);
+                    case.expected.completed = vec![0];
+                }
                 case.long = *name == "TooSlow" || times != "Once";
                 case.quick = !case.long;
                 let case = case.fault(Operation::Invoke(function), count, fault.clone());
                 cases.push(match function {
                     _ if times != "Always" => case,
+                    // It proves nothing then, and the invalidations are completed.
+                    Function::Verify => {
+                        let mut case = case;
+                        case.expected.edge = Some("NotVerified".to_owned());
+                        case
+                    }
                     Function::Create | Function::Check => case.failing(NOT_INVOKED),
                     // The queue of pending reports invokes the function otherwise.
                     Function::Report => {

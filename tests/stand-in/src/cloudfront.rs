@@ -101,6 +101,10 @@ pub async fn create_invalidation(
                 created: state.clock.now(),
                 shown_completed: None,
             };
+            if let Some(edge) = &state.edge {
+                // If nobody receives it any more, there is no cache either.
+                let _ = edge.send(new.clone());
+            }
             state.invalidations.push(new.clone());
             // A new invalidation is in progress, even if it takes no time.
             (new, fault.or(Some(&IN_PROGRESS)))

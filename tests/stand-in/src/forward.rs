@@ -102,6 +102,8 @@ fn function(name: &str) -> Function {
         Function::Create
     } else if name.contains("checkinvalidation") {
         Function::Check
+    } else if name.contains("verifyedge") {
+        Function::Verify
     } else {
         Function::Report
     }

@@ -50,7 +50,7 @@ use std::{
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::mpsc::UnboundedSender, task::JoinSet};
 
 // For all modules.
 use faults::rejected;
@@ -119,6 +119,11 @@ impl StandIn {
     pub fn invalidations_take(&self, about: &str, duration: Option<Duration>) {
         let durations = &mut self.state.lock().durations;
         durations.push((about.to_owned(), duration));
+    }
+
+    /// Sends each invalidation that is created to a cache that plays an edge location.
+    pub fn send_invalidations_to(&self, edge: UnboundedSender<Invalidation>) {
+        self.state.lock().edge = Some(edge);
     }
 
     /// Injects a fault into the next calls of an operation. For `about` see [`Call::is_about`].

@@ -82,6 +82,8 @@ pub enum Function {
     Create,
     /// `check-invalidation`
     Check,
+    /// `verify-edge`
+    Verify,
     /// `report-status`
     Report,
 }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::{AcceptedStatus, Behavior, Call, Clock, Fault, Invalidation, Operation};
 
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub struct State {
     pub faults: Vec<InjectedFault>,
     /// All invalidations, oldest first.
     pub invalidations: Vec<Invalidation>,
+    /// Gets each invalidation that is created.
+    pub edge: Option<UnboundedSender<Invalidation>>,
     pub accepted_statuses: Vec<AcceptedStatus>,
     /// The caller reference of each process's last `CreateInvalidation`.
     pub last_caller_references: BTreeMap<u32, String>,

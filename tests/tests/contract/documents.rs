@@ -44,7 +44,7 @@ async fn the_functions_still_work_with_the_definition_of_an_earlier_release() {
         }
     }
     // The definition invokes none of these.
-    tried.extend(["hook", "ecs-hook", "rollback"].map(str::to_owned));
+    tried.extend(["hook", "ecs-hook", "rollback", "verify-edge"].map(str::to_owned));
     let functions = FUNCTIONS.iter().map(|(function, _)| (*function).to_owned());
     assert_eq!(tried, functions.collect());
 }

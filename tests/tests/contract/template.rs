@@ -16,6 +16,7 @@ use shared::{
     path::Path,
 };
 use tests::local_aws::repository;
+use verify_edge::url::Url;
 
 use crate::{
     handlers::{FUNCTIONS, errors},
@@ -97,12 +98,14 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
     let pending = hook::settings::PENDING_REPORTS_QUEUE_URL;
     let rollbacks = ecs_hook::settings::ROLLBACKS_QUEUE_URL;
     let report = [failure, timeout, "STATE_MACHINE_ARN"];
+    let edge = ["VERIFY_URLS", "VERIFY_HEADER"];
     for (function, variables) in [
         ("HookFunction", and(&[failure, pending])),
         ("EcsHookFunction", and(&[failure, timeout, rollbacks])),
         ("RollbackFunction", and(&[])),
         ("CreateInvalidationFunction", BTreeSet::new()),
         ("CheckInvalidationFunction", BTreeSet::new()),
+        ("VerifyEdgeFunction", edge.map(str::to_owned).into()),
         ("ReportStatusFunction", report.map(str::to_owned).into()),
     ] {
         let properties = &template()["Resources"][function]["Properties"];
@@ -118,7 +121,8 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
         let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str();
         Regex::new(pattern.unwrap()).unwrap()
     };
-    let (ids, tenant_ids, paths, tags) = (
+    let (urls, ids, tenant_ids, paths, tags) = (
+        pattern("VerifyUrls"),
         pattern("DistributionIds"),
         pattern("DistributionTenantIds"),
         pattern("Paths"),
@@ -129,6 +133,19 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
     for id in tried.split(' ') {
         let accepted = DistributionId::try_from(id.to_owned()).is_ok();
         assert_eq!(ids.is_match(id), accepted, "{id:?}");
+    }
+    for text in [
+        "https://www.example.com",
+        "https://www.example.com/a%20b/~c.html?d=e&f",
+        "https://127.0.0.1:8443/",
+        "http://www.example.com/",
+        "https://user@www.example.com/",
+        "https://www.example.com/#top",
+        "https:///a",
+        "www.example.com",
+    ] {
+        let accepted = Url::try_from(text).is_ok();
+        assert_eq!(urls.is_match(text), accepted, "{text:?}");
     }
     for id in [
         "dt_2wjDZi3hD1ivOXf6rpZJO1AB",

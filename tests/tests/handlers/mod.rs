@@ -15,12 +15,13 @@ const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateM
 const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/1/q";
 
 /// The functions, each with the states that invoke it.
-pub const FUNCTIONS: [(&str, &[&str]); 6] = [
+pub const FUNCTIONS: [(&str, &[&str]); 7] = [
     ("hook", &[]),
     ("ecs-hook", &[]),
     ("rollback", &[]),
     ("create-invalidation", &["CreateInvalidation"]),
     ("check-invalidation", &["CheckInvalidations"]),
+    ("verify-edge", &["VerifyEdge"]),
     ("report-status", &["ReportSucceeded", "ReportFailed"]),
 ];
 
@@ -30,6 +31,7 @@ pub fn errors(function: &str) -> &'static [&'static str] {
         "hook" => hook::Error::VARIANTS,
         "create-invalidation" => create_invalidation::Error::VARIANTS,
         "check-invalidation" => check_invalidation::Error::VARIANTS,
+        "verify-edge" => verify_edge::Error::VARIANTS,
         "report-status" => report_status::Error::VARIANTS,
         "ecs-hook" => ecs_hook::Error::VARIANTS,
         "rollback" => rollback::Error::VARIANTS,
@@ -114,6 +116,13 @@ impl Handlers {
             }
             "check-invalidation" => {
                 returned(check_invalidation::handle(&cloudfront, event, now).await)
+            }
+            "verify-edge" => {
+                let settings = verify_edge::settings::Settings::parse(|variable| {
+                    (variable == "VERIFY_URLS").then(|| "https://www.example.com/".to_owned())
+                });
+                let get = async |_: &_, _: Option<&_>| Err("no network".to_owned());
+                returned(verify_edge::handle(get, &settings, event, now).await)
             }
             "report-status" => {
                 let clients = report_status::Clients::new(&config);

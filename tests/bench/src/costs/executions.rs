@@ -17,11 +17,12 @@ use tests::{
     follow::find,
     interpreter::Interpreter,
     local_aws::{ACCOUNT, REGION, repository},
+    server::Server,
 };
 use tokio::time::{sleep, timeout};
 
 use super::{Case, POLL_SECONDS, Usage};
-use crate::server::Server;
+use crate::server::http;
 
 /// Longer than any execution: moto computes the deadline by the real clock, and the functions compare it with a faster one.
 const MAX_WAIT_SECONDS: u64 = 100_000;
@@ -66,7 +67,7 @@ impl Executions {
             // EventBridge.
             .route("/", post(async || Json(json!({ "FailedEntryCount": 0 }))))
             .with_state(functions);
-        let lambda = Server::http(router).await?;
+        let lambda = http(router).await?;
         let url = format!("http://{}", lambda.address);
         let moto = Interpreter::moto(1.0 / f64::from(speed), &url, &url, folder).await?;
         let create = moto.sfn.create_state_machine().name("bench");
@@ -168,10 +169,13 @@ fn definition(file: &str) -> Result<String> {
     let mut definition = fs::read_to_string(repository().join(file))?
         .replace("${LambdaInvoke}", "arn:aws:states:::lambda:invoke")
         .replace("${MaxWaitSeconds}", &MAX_WAIT_SECONDS.to_string())
-        .replace("${PollSeconds}", &POLL_SECONDS.to_string());
+        .replace("${PollSeconds}", &POLL_SECONDS.to_string())
+        .replace("${SettleSeconds}", "0")
+        .replace("${VerifiesEdge}", "false");
     for (resource, function) in [
         ("CreateInvalidation", "create-invalidation"),
         ("CheckInvalidation", "check-invalidation"),
+        ("VerifyEdge", "verify-edge"),
         ("ReportStatus", "report-status"),
     ] {
         let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}");

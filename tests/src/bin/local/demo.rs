@@ -54,8 +54,12 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     }
     println!("{}: {}\n", case.name, case.about);
     let environment = Arc::new(timed("starting the local AWS", Environment::start(None)).await?);
-    let parameters = case.stack.parameters(case.actions);
-    let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
+    let parameters = environment.parameters(&case, "demo").await?;
+    let borrowed: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let deploy = environment.deploy("demo", &borrowed, case.stack.change.clone());
     let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
     for (name, value) in &parameters {
         println!("    {name}={value}");
@@ -179,8 +183,8 @@ fn detail(state: &str, input: &str) -> String {
             let ids = rows(&input).map(target);
             ids.collect::<Vec<_>>().join(", ")
         }
-        "WaitForInvalidation" => format!("{} s", input["waitSeconds"]),
-        "IsInvalidationComplete" => text(&input["status"]).to_owned(),
+        "WaitForInvalidation" | "WaitForEdge" => format!("{} s", input["waitSeconds"]),
+        "IsInvalidationComplete" | "IsEdgeFresh" => text(&input["status"]).to_owned(),
         _ => String::new(),
     }
 }
@@ -213,6 +217,15 @@ fn summarize(trigger: &Trigger, outcome: &Outcome) {
             let (target, id) = (target(row), text(&row["invalidationId"]));
             let (paths, seconds) = (&row["pathCount"], &row["elapsedSeconds"]);
             println!("invalidated      {target}  invalidation {id}  paths: {paths}  {seconds} s");
+        }
+        for url in ended.output["edge"].as_array().into_iter().flatten() {
+            let (outcome, reason) = (text(&url["outcome"]), url["reason"].as_str());
+            let reason = reason.map(|reason| format!(" ({reason})"));
+            println!(
+                "edge             {}  {outcome}{}",
+                text(&url["url"]),
+                reason.unwrap_or_default()
+            );
         }
         let report = ended.output["codeDeploy"]["summary"].as_str();
         let (error, cause) = (ended.error.as_deref(), ended.cause.as_deref());

@@ -1,0 +1,15 @@
+use std::time::SystemTime;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use verify_edge::{client::Client, handle, settings::Settings};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let (settings, client) = (Settings::from_env(), Client::new()?);
+    run(service_fn(|event: LambdaEvent<_>| {
+        let get = async |url: &_, header: Option<&_>| client.get(url, header).await;
+        handle(get, &settings, event.payload, SystemTime::now())
+    }))
+    .await
+}
