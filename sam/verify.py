@@ -26,7 +26,17 @@ FUNCTIONS = {
     "RollbackFunction": ([], "InvalidInput"),
     "CreateInvalidationFunction": ([], "InvalidInput"),
     "CheckInvalidationFunction": ([], "InvalidInput"),
-    "VerifyEdgeFunction": ([], "InvalidInput"),
+    # Long ago, so that no object is older.
+    "VerifyEdgeFunction": (
+        {
+            "invalidations": [
+                {"distributionId": "E2QWRUHAPOMQZL", "invalidationId": "I", "pathCount": 1, "createdAt": "2000-01-01T00:00:00Z", "elapsedSeconds": 1}
+            ],
+            "earlier": {"attempt": 0, "invalidatedAgain": False, "urls": []},
+            "deadline": "2000-01-01T00:00:00Z",
+        },
+        "Fresh",
+    ),
     "ReportStatusFunction": ([], "InvalidInput"),
 }
 SETTINGS = ("STATE_MACHINE_ARN", "DISTRIBUTION_IDS", "DISTRIBUTION_TENANT_IDS", "PATHS", "CACHE_TAGS", "TARGETS")
@@ -150,13 +160,16 @@ def function_starts(stack, function):
     event, expected = FUNCTIONS[function]
     response = lambdas.invoke(FunctionName=stack.ids[function], Payload=json.dumps(event).encode())
     payload = json.loads(response["Payload"].read())
-    found = (payload.get("errorType") or payload.get("outcome")) if isinstance(payload, dict) else None
+    found = (payload.get("errorType") or payload.get("outcome") or payload.get("status")) if isinstance(payload, dict) else None
     if found in ("InvalidSettings", "NotStarted"):
         raise Failed(
             payload.get("errorMessage") or payload["reason"],
             "Correct the stack's parameters, usually Targets, and deploy again. If they are right, the function's environment "
             "variables were changed outside of CloudFormation: restore them",
         )
+    if found in ("NotVerified", "Stale"):
+        urls = [f"{url['url']}: {url['reason']}" for url in payload["progress"]["urls"] if "reason" in url]
+        raise Failed("; ".join(urls), "Correct VerifyUrls or VerifyHeader: deployments would not notice old versions")
     if found != expected:
         raise Failed(
             f"instead of {expected}, it returned {json.dumps(payload)[:300]}",

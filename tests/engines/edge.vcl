@@ -51,7 +51,7 @@ sub vcl_synth {
 sub vcl_backend_response {
     set beresp.http.x-host = bereq.http.host;
     # An invalidation of its path does not find it.
-    set beresp.http.x-key = regsub(bereq.url, "^.*/under-another-key$", "/another-key");
+    set beresp.http.x-key = regsub(bereq.url, "^.*/(under-another-key|old-version)$", "/another-key");
     if (beresp.status >= 500) {
         set beresp.uncacheable = true;
     }

@@ -211,7 +211,17 @@ async fn progress(
     let details = event.hook_details();
     let Some(execution) = describe(&clients.sfn, &execution_arn).await? else {
         let batches = batches(invalidation, event)?;
-        let start = start(&clients.sfn, machine, &execution_name, None, &batches).await?;
+        let is_of_all = invalidation.targets.of_all() == Some(&batches);
+        let verify = settings.verifies_edge && is_of_all;
+        let start = start(
+            &clients.sfn,
+            machine,
+            &execution_name,
+            None,
+            &batches,
+            verify,
+        )
+        .await?;
         if start == Start::AlreadyStarted {
             return Err(Unknown::NotFound { execution_arn });
         }

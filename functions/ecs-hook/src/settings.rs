@@ -2,7 +2,7 @@
 
 use std::env;
 
-use execution::settings::{InvalidSettings, InvalidationSettings};
+use execution::settings::{InvalidSettings, InvalidationSettings, verifies_edge};
 use shared::failure_action::FailureActions;
 
 /// The variable with the URL of the queue of rollbacks.
@@ -13,6 +13,9 @@ pub const ROLLBACKS_QUEUE_URL: &str = "ROLLBACKS_QUEUE_URL";
 pub struct Settings {
     /// What to invalidate, or why that is not known. The response to Amazon ECS must not depend on it.
     pub invalidation: Result<InvalidationSettings, InvalidSettings>,
+    /// Whether executions verify what edge locations serve, if all deployments invalidate the same: `VerifyUrls` are for all of
+    /// them.
+    pub verifies_edge: bool,
     /// The queue of rollbacks. Empty if nothing is invalidated after a rollback.
     pub rollbacks_queue_url: String,
     /// What happens to the deployment when the invalidations did not complete.
@@ -25,6 +28,7 @@ impl Settings {
     pub fn from_env() -> Self {
         Self {
             invalidation: InvalidationSettings::from_env(),
+            verifies_edge: verifies_edge(),
             rollbacks_queue_url: env::var(ROLLBACKS_QUEUE_URL).unwrap_or_default(),
             actions: FailureActions::from_env(),
         }

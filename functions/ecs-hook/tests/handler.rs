@@ -50,6 +50,7 @@ fn with_targets(targets: &str) -> Settings {
             };
             Some(value.to_owned())
         }),
+        verifies_edge: false,
         rollbacks_queue_url: QUEUE.to_owned(),
         // They differ, so that a response shows which one decided.
         actions: FailureActions {
@@ -174,10 +175,22 @@ async fn a_service_invalidates_what_its_hook_details_or_its_key_of_targets_say()
         let aws = without_execution().await;
         let event = event(INVALIDATE, &json!({}), &details);
 
-        invoke(&aws, &with_targets(targets), event).await.unwrap();
+        let settings = Settings {
+            verifies_edge: true,
+            ..with_targets(targets)
+        };
+        invoke(&aws, &settings, event).await.unwrap();
 
+        // None of them invalidates what all services do.
         assert_eq!(input(&aws), json!({ "invalidations": batch(expected) }));
     }
+    let aws = without_execution().await;
+    let settings = Settings {
+        verifies_edge: true,
+        ..with_targets("")
+    };
+    invoke(&aws, &settings, invalidate()).await.unwrap();
+    assert_eq!(input(&aws)["verifyEdge"], true);
 }
 
 #[tokio::test]

@@ -30,6 +30,15 @@ impl fmt::Display for InvalidSettings {
     }
 }
 
+/// The variable that says whether the stack has `VerifyUrls`.
+pub const VERIFIES_EDGE: &str = "VERIFIES_EDGE";
+
+/// Whether the executions of deployments verify what edge locations serve.
+#[must_use]
+pub fn verifies_edge() -> bool {
+    env::var(VERIFIES_EDGE).is_ok_and(|value| value == "true")
+}
+
 impl InvalidationSettings {
     /// Reads the settings from the environment.
     ///

@@ -6,10 +6,13 @@ use shared::{aws::AwsFailure, hook::Hook, invalidation::InvalidationBatch};
 
 /// The input of an execution: all that it needs, and always the same for the same name.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ExecutionInput<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hook: Option<&'a Hook>,
     invalidations: &'a [InvalidationBatch],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    verify_edge: bool,
 }
 
 /// How Step Functions accepted the request.
@@ -49,7 +52,8 @@ impl StartError {
     }
 }
 
-/// Starts an execution, unless one with this name was started before. With a hook, it reports a status to CodeDeploy.
+/// Starts an execution, unless one with this name was started before. With a hook, it reports a status to CodeDeploy; with
+/// `verify_edge`, it requests the stack's `VerifyUrls` afterwards.
 ///
 /// # Errors
 /// When Step Functions rejected the request or did not respond, after the SDK's retries.
@@ -59,10 +63,12 @@ pub async fn start(
     name: &str,
     hook: Option<&Hook>,
     invalidations: &[InvalidationBatch],
+    verify_edge: bool,
 ) -> Result<Start, StartError> {
     let input = ExecutionInput {
         hook,
         invalidations,
+        verify_edge,
     };
     let response = client
         .start_execution()

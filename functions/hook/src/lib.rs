@@ -204,6 +204,7 @@ async fn start_for(
 ) -> Result<Outcome, NotStarted> {
     let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
     let targets = &invalidation.targets;
+    let verify = settings.verifies_edge && targets.of_all().is_some();
     let batches = if let Some(batches) = targets.of_all() {
         batches
     } else {
@@ -214,7 +215,15 @@ async fn start_for(
     };
     let execution_name = name::of_hook(hook);
     let machine = &invalidation.state_machine_arn;
-    let start = start(&clients.sfn, machine, &execution_name, Some(hook), batches).await?;
+    let start = start(
+        &clients.sfn,
+        machine,
+        &execution_name,
+        Some(hook),
+        batches,
+        verify,
+    )
+    .await?;
     let already_started = start == Start::AlreadyStarted;
     tracing::info!(
         deployment_id = hook.deployment_id,

@@ -55,7 +55,15 @@ async fn invalidate(
     }
     let execution_name = format!("manual-{request_id}");
     let machine = &invalidation.state_machine_arn;
-    let start = start(&clients.sfn, machine, &execution_name, None, &invalidations).await?;
+    let start = start(
+        &clients.sfn,
+        machine,
+        &execution_name,
+        None,
+        &invalidations,
+        false,
+    )
+    .await?;
     tracing::info!(
         execution_name,
         execution_started = true,

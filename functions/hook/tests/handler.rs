@@ -56,6 +56,7 @@ fn with_targets(targets: &str) -> Settings {
 fn settings(distributions: &str, paths: &str) -> Settings {
     Settings {
         invalidation: parse(&[("DISTRIBUTION_IDS", distributions), ("PATHS", paths)]),
+        verifies_edge: false,
         pending_reports_queue_url: QUEUE.to_owned(),
         on_invalidation_failure: FailureAction::FailDeployment,
     }
@@ -133,6 +134,33 @@ async fn starts_one_execution_with_all_it_needs() {
         input,
         json!({ "hook": hook(), "invalidations": invalidations })
     );
+}
+
+/// They are for all deployments of the stack.
+#[tokio::test]
+async fn the_urls_are_verified_only_if_all_deployments_invalidate_the_same() {
+    let batch = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
+    let all = json!({ "*": batch }).to_string();
+    let group = json!({ "shop/web": batch }).to_string();
+    for (settings, event, is_verified) in [
+        (valid_settings(), event(), true),
+        (with_targets(&all), event(), true),
+        (with_targets(&group), event(), false),
+        (valid_settings(), json!({}), false),
+    ] {
+        let started = json!({ "executionArn": "arn", "startDate": 0 });
+        let aws = aws(Fault::Response(started)).await;
+        let settings = Settings {
+            verifies_edge: true,
+            ..settings
+        };
+
+        invoke(&aws, &settings, event).await.unwrap();
+
+        let request = &aws.documents(Operation::StartExecution)[0];
+        let input: Value = serde_json::from_str(request["input"].as_str().unwrap()).unwrap();
+        assert_eq!(input["verifyEdge"] == true, is_verified, "{input}");
+    }
 }
 
 #[tokio::test]

@@ -276,7 +276,7 @@ async fn invalidate(
 ) -> Result<(), Error> {
     let sfn = aws_sdk_sfn::Client::new(&clients.config);
     let machine = &settings.state_machine_arn;
-    let start = start(&sfn, machine, execution_name, None, batches).await;
+    let start = start(&sfn, machine, execution_name, None, batches, false).await;
     let already_started = start.map_err(Cause::Start)? == Start::AlreadyStarted;
     tracing::info!(
         deployment_id,

@@ -1,6 +1,6 @@
 //! Requests a URL as a viewer does.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, iter, time::Duration};
 
 use http::{HeaderMap, HeaderName, Request, header};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -8,7 +8,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::errors::shorten;
 use tokio::time::timeout;
 
@@ -25,7 +25,7 @@ const ACCEPT_ENCODING: &str = "br, gzip";
 const USER_AGENT: &str = concat!("cloudfront-deploy-hook/", env!("CARGO_PKG_VERSION"));
 
 /// What of a response is used, and shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// The HTTP status.
@@ -42,26 +42,32 @@ pub struct Response {
     /// The value of `VerifyHeader`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// Whether the header `Via` names another cache or proxy, besides CloudFront.
+    /// Whether it has a header that only CloudFront sends.
+    #[serde(skip)]
+    pub is_of_cloudfront: bool,
+    /// Whether the header `Via` names a cache or proxy that is not of CloudFront.
     #[serde(skip)]
     pub came_through_another: bool,
 }
 
 impl Response {
     fn new(status: u16, headers: &HeaderMap, header: Option<&HeaderName>) -> Self {
+        // The one that CloudFront has added, if the origin is behind a CloudFront of its own, as some APIs are.
         let text = |name: &str| {
-            let value = headers.get(name)?.to_str().ok()?;
+            let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
             Some(shorten(value, SHOWN_CHARACTERS))
         };
         let via = headers.get_all(header::VIA).iter();
         let via = via.filter_map(|value| value.to_str().ok());
+        let mut via = via.flat_map(|value| value.split(','));
         Self {
             status,
             age: text("age").and_then(|age| age.parse().ok()),
             x_cache: text("x-cache"),
             pop: text("x-amz-cf-pop"),
             header: header.and_then(|name| text(name.as_str())),
-            came_through_another: via.flat_map(|value| value.split(',')).count() > 1,
+            is_of_cloudfront: headers.contains_key("x-amz-cf-pop"),
+            came_through_another: via.any(|by| !by.trim().ends_with("(CloudFront)")),
         }
     }
 }
@@ -105,12 +111,8 @@ impl Client {
     }
 }
 
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    shorten(&text, SHOWN_CHARACTERS)
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let errors = iter::successors(Some(error), |&error| error.source());
+    let texts: Vec<_> = errors.map(ToString::to_string).collect();
+    shorten(&texts.join(": "), SHOWN_CHARACTERS)
 }

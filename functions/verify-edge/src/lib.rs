@@ -2,7 +2,7 @@
 //! objects from before the invalidations.
 //!
 //! An object that an edge location cached before the invalidation has an `Age` greater than the seconds since then. If one is
-//! found, the execution waits and requests the URLs again; then it invalidates their paths, once; then it fails.
+//! found, the execution waits and requests the URL again; then it invalidates the URL's path, once; then it fails.
 
 pub mod client;
 pub mod settings;
@@ -15,7 +15,7 @@ use std::{
 };
 
 use aws_smithy_types::DateTime;
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use http::HeaderName;
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use serde_json::Value;
 use shared::{
     document::{self, InvalidDocument},
     errors::{self, shorten},
-    invalidation::{Invalidation, InvalidationBatch, Target},
+    invalidation::{Created, InvalidationBatch, Target},
     items::Items,
     timestamp,
 };
@@ -33,15 +33,16 @@ use crate::{
     client::Response,
     settings::{InvalidSettings, Settings},
     url::Url,
-    verdict::{Answered, Verdict},
+    verdict::{Answered, Criterion, Verdict},
 };
 
-/// How many edge servers are asked for each URL, each on a connection of its own.
-const REQUESTS_PER_URL: usize = 3;
-/// At most ten URLs: all requests then end in 15 seconds, if each takes as long as it may.
-const REQUESTS_AT_A_TIME: usize = 10;
-/// How long to wait before the URLs are requested again, in seconds, while one is stale.
+/// How often each URL is requested, on a new connection each time. The requests of a URL follow each other, and all URLs are
+/// requested at the same time, so that this takes at most 15 seconds.
+const REQUESTS: usize = 3;
+/// How long to wait before stale URLs are requested again, in seconds.
 const WAITS: [u64; 2] = [5, 10];
+/// A second invalidation needs time: usually it takes less than half of this.
+const TIME_TO_INVALIDATE: Duration = Duration::from_mins(1);
 /// The longest cause of an execution, in characters. Step Functions accepts 32,768.
 const MAX_CAUSE_CHARACTERS: usize = 8_000;
 
@@ -50,15 +51,26 @@ const MAX_CAUSE_CHARACTERS: usize = 8_000;
 struct Input {
     /// For the log. It begins with the deployment's id; missing in an event that was written manually.
     execution_name: Option<String>,
+    /// All are completed.
     #[serde(deserialize_with = "document::non_empty_list")]
-    invalidations: Vec<Invalidation>,
-    /// How often the URLs have been requested since the invalidations were completed.
-    attempt: usize,
-    /// Whether the paths of stale URLs have been invalidated already.
-    invalidated_again: bool,
+    invalidations: Vec<Created>,
+    /// What the invocation before this one has found.
+    earlier: Progress,
     /// After this, nothing is repeated.
     #[serde(with = "timestamp")]
     deadline: DateTime,
+}
+
+/// What the function has found so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// How often the URLs have been requested since the last invalidations were completed.
+    pub attempt: usize,
+    /// Whether the paths of stale URLs have been invalidated.
+    pub invalidated_again: bool,
+    /// What each URL has shown; empty before the first request.
+    pub urls: Vec<Verified>,
 }
 
 /// What the execution does next.
@@ -67,18 +79,18 @@ struct Input {
 pub struct Output {
     /// Of all URLs together.
     pub status: Status,
-    /// What each URL has shown.
-    pub urls: Vec<Verified>,
-    /// How often the URLs have now been requested.
-    pub attempt: usize,
-    /// How long to wait before they are requested again, in seconds; 0 if they are not.
+    /// How long to wait before stale URLs are requested again, in seconds; 0 if they are not.
     pub wait_seconds: u64,
     /// What to invalidate again; empty if nothing is.
     pub again: Vec<InvalidationBatch>,
-    /// The name of the error that the execution is to fail with; empty if it is not.
-    pub error: &'static str,
+    /// The name of the error that the execution is to fail with, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
     /// The cause of that error.
-    pub cause: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// For the next invocation, and for the output of the execution.
+    pub progress: Progress,
 }
 
 /// The status of all URLs together.
@@ -88,16 +100,16 @@ pub enum Status {
     Fresh,
     /// No response was known to be older, but not every one shows it.
     NotVerified,
-    /// At least one is stale: request them again.
+    /// At least one URL is stale: request it again.
     CheckAgain,
-    /// At least one is still stale: invalidate their paths.
+    /// At least one URL is still stale: invalidate its path.
     InvalidateAgain,
-    /// At least one is stale for good.
+    /// At least one URL is stale for good.
     Stale,
 }
 
 /// What a URL has shown.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     /// Without its query string.
     pub url: String,
@@ -109,16 +121,16 @@ pub struct Verified {
 }
 
 /// A response, as the execution shows it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Shown {
-    /// Its headers.
-    Response(Response),
     /// Why there is none.
     NoResponse {
         /// The reason.
         error: String,
     },
+    /// Its headers.
+    Response(Response),
 }
 
 /// Why nothing was requested. `Retry` and `Catch` in the state machine match the names of the variants.
@@ -127,6 +139,7 @@ pub enum Error {
     /// The input is invalid.
     #[error("{0}. Fix the execution input and start a new execution")]
     InvalidInput(#[from] InvalidDocument),
+
     /// The settings are invalid.
     #[error(
         "invalid settings of the verify-edge function: {0}. Correct the stack's VerifyUrls and VerifyHeader parameters and deploy it"
@@ -140,7 +153,7 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// Requests all URLs; `get` requests one.
+/// Requests all URLs, or those that were stale; `get` requests one.
 ///
 /// # Errors
 /// When the input or the settings are invalid. A URL without a response is no error.
@@ -152,108 +165,123 @@ pub async fn handle(
 ) -> Result<Output, Error> {
     let input: Input = document::parse("the input of VerifyEdge", &event)?;
     let Settings { urls, header } = settings.as_ref().map_err(Clone::clone)?;
-    let header = header.as_ref();
+    // What CloudFront has cached after the first of them was not removed by it.
+    let created = input.invalidations.iter().map(|created| created.created_at);
+    let invalidation_age = timestamp::between(created.min().unwrap_or(now.into()), now);
+    let Progress {
+        attempt,
+        invalidated_again,
+        urls: earlier,
+    } = input.earlier;
+    let criterion = match header {
+        Some(header) => Criterion::Header(header.as_str()),
+        None => Criterion::Age {
+            path_was_invalidated: invalidated_again,
+        },
+    };
     let began = Instant::now();
-    let invalidation_age = timestamp::between(first_created(&input.invalidations), now);
-    let requests = urls.iter().flat_map(|url| [url; REQUESTS_PER_URL]);
-    let responses: Vec<Answered> = stream::iter(requests)
-        .map(async |url| {
-            let response = get(url, header).await;
-            (response, invalidation_age + began.elapsed())
-        })
-        .buffered(REQUESTS_AT_A_TIME)
-        .collect()
-        .await;
-    let verdicts = responses.chunks(REQUESTS_PER_URL);
-    let verdicts: Vec<_> = verdicts.map(|of| verdict::of_all(of, header)).collect();
+    let verifying = urls.iter().map(async |url| {
+        let name = url.to_string();
+        let earlier = earlier.iter().find(|verified| verified.url == name);
+        match earlier {
+            Some(earlier) if !earlier.is_stale() => return earlier.clone(),
+            _ => {}
+        }
+        let mut responses = Vec::new();
+        for _ in 0..REQUESTS {
+            let response = get(url, header.as_ref()).await;
+            responses.push((response, invalidation_age + began.elapsed()));
+        }
+        Verified::new(name, responses, criterion, earlier)
+    });
+    let verified = join_all(verifying).await;
+    let time_left = timestamp::until(now, input.deadline);
     let stale: Vec<_> = urls
         .iter()
-        .zip(&verdicts)
-        .filter(|(_, verdict)| matches!(verdict, Verdict::Stale(_)))
+        .zip(&verified)
+        .filter(|(_, v)| v.is_stale())
         .collect();
-    let time_left = timestamp::until(now, input.deadline);
-    let mut again = Vec::new();
-    let mut status = status(&verdicts, &input, time_left);
-    if status == Status::InvalidateAgain {
-        again = batches(&input.invalidations, &stale);
-        if again.is_empty() {
-            status = Status::Stale;
-        }
-    }
-    let (error, cause) = match status {
-        Status::Stale => ("EdgeStale", cause(&stale, input.invalidated_again)),
-        _ => ("", String::new()),
+    let again = batches(&input.invalidations, stale.iter().map(|(url, _)| *url));
+    let is_fresh = |verified: &Verified| verified.verdict == Verdict::Fresh;
+    let status = if verified.iter().all(is_fresh) {
+        Status::Fresh
+    } else if stale.is_empty() {
+        Status::NotVerified
+    } else if attempt < WAITS.len() && !time_left.is_zero() {
+        Status::CheckAgain
+    } else if !invalidated_again && !again.is_empty() && time_left > TIME_TO_INVALIDATE {
+        Status::InvalidateAgain
+    } else {
+        Status::Stale
     };
+    let sentences: Vec<_> = verified.iter().map(describe).collect();
     tracing::info!(
         execution_name = input.execution_name,
         status = ?status,
         "requested the URLs: {}",
-        urls.iter().zip(&verdicts).map(describe).collect::<Vec<_>>().join("; ")
+        sentences.join("; ")
     );
-    let mut responses = responses.into_iter().map(|(response, _)| match response {
-        Ok(response) => Shown::Response(response),
-        Err(error) => Shown::NoResponse { error },
-    });
-    let verified = urls.iter().zip(verdicts).map(|(url, verdict)| Verified {
-        url: url.to_string(),
-        verdict,
-        responses: responses.by_ref().take(REQUESTS_PER_URL).collect(),
-    });
+    let is_stale = status == Status::Stale;
+    let cause = is_stale.then(|| cause(stale.iter().map(|(_, v)| *v), invalidated_again));
+    let repeats = status == Status::InvalidateAgain;
     Ok(Output {
         status,
-        urls: verified.collect(),
-        attempt: input.attempt + 1,
         wait_seconds: match status {
-            Status::CheckAgain => WAITS[input.attempt],
+            Status::CheckAgain => WAITS[attempt],
             _ => 0,
         },
-        again,
-        error,
+        again: if repeats { again } else { Vec::new() },
+        error: is_stale.then_some("EdgeStale"),
         cause,
+        progress: Progress {
+            attempt: if repeats { 0 } else { attempt + 1 },
+            invalidated_again: invalidated_again || repeats,
+            urls: verified,
+        },
     })
 }
 
-/// When the first invalidation was created: what CloudFront cached after that is of the new version.
-fn first_created(invalidations: &[Invalidation]) -> DateTime {
-    let created = invalidations
-        .iter()
-        .filter_map(|invalidation| match invalidation {
-            Invalidation::Completed(created) => Some(created.created_at),
-            _ => None,
+impl Verified {
+    fn new(
+        url: String,
+        responses: Vec<Answered>,
+        criterion: Criterion<'_>,
+        earlier: Option<&Self>,
+    ) -> Self {
+        let mut verdict = verdict::of_all(&responses, criterion);
+        // An error page does not show that what was stale is fresh.
+        let shows_nothing = verdict::show_nothing(&responses);
+        if let (Some(earlier), true) = (earlier, shows_nothing) {
+            verdict = earlier.verdict.clone();
+        }
+        let responses = responses.into_iter().map(|(response, _)| match response {
+            Ok(response) => Shown::Response(response),
+            Err(error) => Shown::NoResponse { error },
         });
-    created.min().unwrap_or(DateTime::from_secs(0))
-}
+        Self {
+            url,
+            verdict,
+            responses: responses.collect(),
+        }
+    }
 
-fn status(verdicts: &[Verdict], input: &Input, time_left: Duration) -> Status {
-    let is_stale = |verdict: &Verdict| matches!(verdict, Verdict::Stale(_));
-    if verdicts.iter().all(|verdict| *verdict == Verdict::Fresh) {
-        Status::Fresh
-    } else if !verdicts.iter().any(is_stale) {
-        Status::NotVerified
-    } else if time_left.is_zero() {
-        Status::Stale
-    } else if input.attempt < WAITS.len() {
-        Status::CheckAgain
-    } else if !input.invalidated_again {
-        Status::InvalidateAgain
-    } else {
-        Status::Stale
+    fn is_stale(&self) -> bool {
+        matches!(self.verdict, Verdict::Stale(_))
     }
 }
 
-/// The paths of the stale URLs, in everything that was invalidated: which distribution serves which host, the stack is not
-/// told.
-fn batches(invalidations: &[Invalidation], stale: &[(&Url, &Verdict)]) -> Vec<InvalidationBatch> {
-    let items: BTreeSet<_> = stale.iter().filter_map(|(url, _)| url.item()).collect();
+/// What to invalidate again, in everything that was invalidated: which distribution serves which host, the stack is not told.
+fn batches<'a>(
+    invalidations: &[Created],
+    stale: impl Iterator<Item = &'a Url>,
+) -> Vec<InvalidationBatch> {
+    let items: BTreeSet<_> = stale.flat_map(Url::items).collect();
     let Ok(paths) = Items::try_from(items) else {
         return Vec::new();
     };
     let targets: BTreeSet<&Target> = invalidations
         .iter()
-        .filter_map(|invalidation| match invalidation {
-            Invalidation::Completed(created) => Some(&created.target),
-            _ => None,
-        })
+        .map(|created| &created.target)
         .collect();
     let batches = targets.into_iter().map(|target| InvalidationBatch {
         target: target.clone(),
@@ -262,26 +290,24 @@ fn batches(invalidations: &[Invalidation], stale: &[(&Url, &Verdict)]) -> Vec<In
     batches.collect()
 }
 
-fn describe((url, verdict): (&Url, &Verdict)) -> String {
-    match verdict {
+fn describe(verified: &Verified) -> String {
+    let url = &verified.url;
+    match &verified.verdict {
         Verdict::Fresh => format!("{url} is fresh"),
         Verdict::Stale(reason) => format!("{url} is stale: {reason}"),
         Verdict::NotVerified(reason) => format!("{url} is not verified: {reason}"),
     }
 }
 
-fn cause(stale: &[(&Url, &Verdict)], invalidated_again: bool) -> String {
-    let stale: Vec<_> = stale
-        .iter()
-        .map(|(url, verdict)| describe((url, verdict)))
-        .collect();
+fn cause<'a>(stale: impl Iterator<Item = &'a Verified>, invalidated_again: bool) -> String {
+    let stale: Vec<_> = stale.map(describe).collect();
     let again = if invalidated_again {
-        "The paths of the URLs were then invalidated as well, without effect"
+        "The paths of these URLs were then invalidated as well, without effect"
     } else {
-        "MaxWaitSeconds left no time to invalidate the paths of the URLs as well"
+        "The paths of these URLs could not be invalidated as well before the deadline"
     };
     let cause = format!(
-        "the invalidations are completed, but an edge location serves an old version: {}. {again}. Check that the stack's distributions serve these hosts, and that CloudFront caches the objects under these paths (not, for example, under the path of a custom error page)",
+        "the invalidations are completed, but an edge location serves an old version: {}. {again}. Check that the stack's distributions serve these hosts, and under which path CloudFront caches the objects: a default root object, a function that rewrites the path or a custom error page can make it another",
         stale.join("; ")
     );
     shorten(&cause, MAX_CAUSE_CHARACTERS)

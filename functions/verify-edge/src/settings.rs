@@ -41,17 +41,20 @@ impl Settings {
     pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut problems = Vec::new();
         let mut urls = Vec::new();
-        for text in variable("VERIFY_URLS").unwrap_or_default().split(',') {
-            match Url::try_from(text.trim()) {
+        let texts = variable("VERIFY_URLS").unwrap_or_default();
+        for (index, text) in texts.split(',').enumerate() {
+            match Url::try_from(text) {
                 Ok(url) => urls.push(url),
-                Err(problem) => problems.push(format!("VERIFY_URLS: {problem}")),
+                Err(problem) => problems.push(format!("VERIFY_URLS[{index}] {problem}")),
             }
         }
         let name = variable("VERIFY_HEADER").filter(|name| !name.is_empty());
         let header = name.as_ref().and_then(|name| name.parse().ok());
+        // It has secrets.
+        let header = header.filter(|name: &HeaderName| name != http::header::SET_COOKIE);
         if let (Some(name), None) = (name, &header) {
             problems.push(format!(
-                "VERIFY_HEADER: {name:?} is not the name of a header"
+                "VERIFY_HEADER: {name:?} is not the name of a header that can be shown"
             ));
         }
         if problems.is_empty() {

@@ -3,37 +3,29 @@
 use std::fmt;
 
 use http::Uri;
-use shared::{errors::shorten, items::Item};
-
-/// The longest URL that an error shows, in characters.
-const SHOWN_CHARACTERS: usize = 100;
-/// What a URL's path can have, and a path that CloudFront invalidates cannot, or not everywhere.
-const NOT_IN_PATHS: [char; 3] = ['~', '%', '*'];
+use shared::items::Item;
 
 /// An https URL. Its `Display` output leaves out the query string, which may have a secret in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url(Uri);
 
 /// A string that is not such a URL.
+/// Its text is not in the error, because it may have a secret in it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} must be https:// and a host, without a user name and without #")]
-pub struct InvalidUrl(String);
+#[error("must be https:// and a host, without a user name and without #")]
+pub struct InvalidUrl;
 
 impl TryFrom<&str> for Url {
     type Error = InvalidUrl;
 
     fn try_from(text: &str) -> Result<Self, Self::Error> {
-        let invalid = || {
-            let without_query = text.split('?').next().unwrap_or_default();
-            InvalidUrl(shorten(without_query, SHOWN_CHARACTERS))
-        };
-        let uri: Uri = text.parse().map_err(|_| invalid())?;
+        let uri: Uri = text.parse().map_err(|_| InvalidUrl)?;
         let is_https = uri.scheme_str() == Some("https");
         let has_user = uri.authority().is_none_or(|a| a.as_str().contains('@'));
         if is_https && !has_user && !text.contains('#') {
             Ok(Self(uri))
         } else {
-            Err(invalid())
+            Err(InvalidUrl)
         }
     }
 }
@@ -55,19 +47,32 @@ impl Url {
         &self.0
     }
 
-    /// The path to invalidate, with which CloudFront finds the URL's object whatever its query string is; none if CloudFront
-    /// has no path for it.
+    /// What to invalidate for CloudFront to fetch the URL's object again; nothing if that would be everything.
     #[must_use]
-    pub fn item(&self) -> Option<Item> {
+    pub fn items(&self) -> Vec<Item> {
         let path = self.0.path();
-        let is_exact = self.0.query().is_none() && !path.contains(NOT_IN_PATHS);
-        let path = if is_exact {
-            path.to_owned()
-        } else {
-            let prefix = path.split(NOT_IN_PATHS).next().unwrap_or_default();
-            format!("{prefix}*")
-        };
-        Item::try_from(path).ok()
+        let mut paths = vec![path.to_owned()];
+        if path.ends_with('/') {
+            // What CloudFront caches may be the default root object, or what a function makes of the path.
+            paths.push(format!("{path}index.html"));
+        }
+        if self.0.query().is_some() {
+            paths.push(format!("{path}?*"));
+        }
+        let items: Vec<_> = paths
+            .into_iter()
+            .filter_map(|p| Item::try_from(p).ok())
+            .collect();
+        if !items.is_empty() {
+            return items;
+        }
+        // CloudFront takes no ~ and no unnecessary encoding.
+        let prefix = path.split(['~', '%', '*']).next().unwrap_or_default();
+        let wildcard = (prefix.len() > 1).then(|| format!("{prefix}*"));
+        wildcard
+            .and_then(|path| Item::try_from(path).ok())
+            .into_iter()
+            .collect()
     }
 }
 
@@ -101,18 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn the_path_to_invalidate_is_one_that_cloudfront_takes() {
+    fn what_is_invalidated_is_what_cloudfront_takes_and_never_everything() {
         for (path, invalidated) in [
-            ("", "/"),
+            ("", "/ /index.html"),
             ("/index.html", "/index.html"),
-            ("/index.html?v=1", "/index.html*"),
+            ("/index.html?v=1", "/index.html /index.html?*"),
+            ("/news/", "/news/ /news/index.html"),
             ("/static/runtime~main.js", "/static/runtime*"),
-            ("/%7Euser/", "/*"),
-            ("/a%20b", "/a*"),
+            ("/%7Euser/", ""),
+            ("/a%20b", "/a%20b"),
         ] {
             let url = format!("https://www.example.com{path}");
-            let item = Url::try_from(&*url).unwrap().item().unwrap();
-            assert_eq!(String::from(item), invalidated);
+            let items = Url::try_from(&*url).unwrap().items();
+            let items: Vec<_> = items.into_iter().map(String::from).collect();
+            assert_eq!(items.join(" "), invalidated);
         }
     }
 }

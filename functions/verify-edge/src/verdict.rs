@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::Response;
 
@@ -12,7 +11,7 @@ use crate::client::Response;
 const TOLERANCE: Duration = Duration::from_secs(5);
 
 /// What a response, or all responses of a URL together, show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "reason")]
 pub enum Verdict {
     /// It is not older than the invalidation.
@@ -26,75 +25,137 @@ pub enum Verdict {
 /// A response, or why there is none, and how old the invalidation was when it arrived.
 pub type Answered = (Result<Response, String>, Duration);
 
+/// What decides.
+#[derive(Debug, Clone, Copy)]
+pub enum Criterion<'a> {
+    /// `Age`. If the URL's own path has been invalidated, an object that CloudFront has just fetched and that has an old `Age` got
+    /// it from the origin.
+    Age {
+        /// Whether the URL's own path has been invalidated.
+        path_was_invalidated: bool,
+    },
+    /// This header, whatever `Age` says.
+    Header(&'a str),
+}
+
 /// What all responses of a URL together show: one that is stale is enough.
 #[must_use]
-pub fn of_all(responses: &[Answered], header: Option<&HeaderName>) -> Verdict {
-    // Then a hit can have this Age, too.
-    let origin_sends_age = responses
-        .iter()
-        .any(|(response, age)| matches!(response, Ok(r) if is_a_miss(r) && is_older(r, *age)));
-    let verdicts = responses.iter().map(|(response, age)| match response {
-        Err(problem) => Verdict::NotVerified(problem.clone()),
-        Ok(response) => of(response, *age, header, origin_sends_age),
+pub fn of_all(responses: &[Answered], criterion: Criterion<'_>) -> Verdict {
+    let origin_sends_age = responses.iter().any(|(response, age)| {
+        response
+            .as_ref()
+            .is_ok_and(|response| is(response, "Miss") && is_older(response, *age))
     });
-    let mut not_verified = None;
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Stale(_) => return verdict,
-            Verdict::NotVerified(_) => not_verified = not_verified.or(Some(verdict)),
-            Verdict::Fresh => {}
+    let origin_lacks_header = responses.iter().any(|(response, _)| {
+        response
+            .as_ref()
+            .is_ok_and(|response| is(response, "Miss") && response.header.is_none())
+    });
+    let mut verdict = Verdict::Fresh;
+    let mut values = Vec::new();
+    for (response, invalidation_age) in responses {
+        let found = match (response, criterion) {
+            (Err(problem), _) => Verdict::NotVerified(problem.clone()),
+            (Ok(response), _) if unusable(response).is_some() => {
+                Verdict::NotVerified(unusable(response).unwrap_or_default())
+            }
+            (Ok(_), Criterion::Header(name)) if origin_lacks_header => {
+                Verdict::NotVerified(format!("the origin does not send the header {name}"))
+            }
+            (Ok(response), Criterion::Header(name)) => {
+                values.extend(response.header.as_ref());
+                by_header(response, name)
+            }
+            (
+                Ok(_),
+                Criterion::Age {
+                    path_was_invalidated: true,
+                },
+            ) if origin_sends_age => Verdict::NotVerified(
+                "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader".to_owned(),
+            ),
+            (Ok(response), Criterion::Age { .. }) => by_age(response, *invalidation_age),
+        };
+        match (&verdict, &found) {
+            (Verdict::Stale(_), _) | (_, Verdict::Fresh) => {}
+            (Verdict::NotVerified(_), Verdict::NotVerified(_)) => {}
+            _ => verdict = found,
         }
     }
-    not_verified.unwrap_or(Verdict::Fresh)
+    values.dedup();
+    if let ([first, second, ..], Criterion::Header(name)) = (&values[..], criterion) {
+        return Verdict::Stale(format!(
+            "edge locations sent different values of {name}: {first} and {second}"
+        ));
+    }
+    verdict
 }
 
-fn of(
-    response: &Response,
-    invalidation_age: Duration,
-    header: Option<&HeaderName>,
-    origin_sends_age: bool,
-) -> Verdict {
-    let status = response.status;
-    match (status, header) {
-        (300..=399, _) => {
-            return Verdict::NotVerified(format!(
-                "HTTP {status}: redirects are not followed; configure the URL that it redirects to"
-            ));
-        }
-        (400.., _) => return Verdict::NotVerified(format!("HTTP {status}")),
-        (_, Some(header)) if response.header.is_none() => {
-            return Verdict::Stale(format!("the response has no header {header}"));
-        }
-        _ => {}
-    }
-    if !is_older(response, invalidation_age) || is(response, "RefreshHit") {
-        return Verdict::Fresh;
-    }
-    if origin_sends_age || response.came_through_another {
-        let reason = "the origin, or a cache in front of it, sends Age or Via itself, so that Age does not show since when CloudFront has had the object; use VerifyHeader";
-        return Verdict::NotVerified(reason.to_owned());
-    }
-    let unknown = || "unknown".to_owned();
-    Verdict::Stale(format!(
-        "edge location {} sent an object of Age {} s, {} s after the invalidation (x-cache: {})",
-        response.pop.clone().unwrap_or_else(unknown),
-        response.age.unwrap_or_default(),
-        invalidation_age.as_secs(),
-        response.x_cache.clone().unwrap_or_else(unknown),
-    ))
+/// Whether no response is one of the URL's object.
+#[must_use]
+pub fn show_nothing(responses: &[Answered]) -> bool {
+    let shows = |response: &Response| unusable(response).is_none();
+    !responses
+        .iter()
+        .any(|(response, _)| response.as_ref().is_ok_and(shows))
 }
 
-/// Whether a cache has had the object since before the invalidation. Without `Age`, it comes from the origin.
+/// Why nothing follows from a response, if so.
+fn unusable(response: &Response) -> Option<String> {
+    match response.status {
+        status @ 300..=399 => Some(format!(
+            "HTTP {status}: redirects are not followed. Use the URL that it redirects to"
+        )),
+        status @ 400.. => Some(format!("HTTP {status}")),
+        _ if !response.is_of_cloudfront => {
+            Some("the response does not come from CloudFront".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn by_header(response: &Response, name: &str) -> Verdict {
+    if response.header.is_some() {
+        Verdict::Fresh
+    } else {
+        Verdict::Stale(format!("{} has no header {name}", describe(response)))
+    }
+}
+
+fn by_age(response: &Response, invalidation_age: Duration) -> Verdict {
+    match response.age {
+        // Revalidated with the origin.
+        _ if is(response, "RefreshHit") => Verdict::Fresh,
+        None if is(response, "Miss") => Verdict::Fresh,
+        None => Verdict::NotVerified("the response has no valid Age".to_owned()),
+        Some(_) if !is_older(response, invalidation_age) => Verdict::Fresh,
+        Some(_) if response.came_through_another => Verdict::NotVerified(
+            "Via names another cache or proxy, so that Age does not show since when CloudFront has had the object. Use VerifyHeader".to_owned(),
+        ),
+        Some(age) => Verdict::Stale(format!(
+            "{} has had the object for {age} s, and the invalidation is {} s old",
+            describe(response),
+            invalidation_age.as_secs(),
+        )),
+    }
+}
+
+/// Whether a cache has had the object since before the invalidation.
 fn is_older(response: &Response, invalidation_age: Duration) -> bool {
     let age = response.age.map(Duration::from_secs);
     age.is_some_and(|age| age > invalidation_age + TOLERANCE)
 }
 
-/// CloudFront has just fetched it.
-fn is_a_miss(response: &Response) -> bool {
-    is(response, "Miss")
+fn describe(response: &Response) -> String {
+    let unknown = || "unknown".to_owned();
+    format!(
+        "edge location {} (x-cache: {})",
+        response.pop.clone().unwrap_or_else(unknown),
+        response.x_cache.clone().unwrap_or_else(unknown),
+    )
 }
 
+/// Whether `x-cache` says this.
 fn is(response: &Response, result: &str) -> bool {
     let x_cache = response.x_cache.as_deref();
     x_cache.is_some_and(|x_cache| x_cache.starts_with(result))
@@ -104,101 +165,111 @@ fn is(response: &Response, result: &str) -> bool {
 mod tests {
     use super::*;
 
+    const HIT: &str = "Hit from cloudfront";
+    const MISS: &str = "Miss from cloudfront";
+    const AGE: Criterion<'_> = Criterion::Age {
+        path_was_invalidated: false,
+    };
+    const AGE_AFTERWARDS: Criterion<'_> = Criterion::Age {
+        path_was_invalidated: true,
+    };
+    const HEADER: Criterion<'_> = Criterion::Header("x-release");
+
     fn response(age: Option<u64>, x_cache: &str) -> Response {
         Response {
             status: 200,
             age,
             x_cache: Some(x_cache.to_owned()),
             pop: Some("FRA56-P1".to_owned()),
+            is_of_cloudfront: true,
             ..Response::default()
         }
     }
 
-    fn verdict(responses: &[Response]) -> Verdict {
-        let seen = responses
-            .iter()
-            .map(|r| (Ok(r.clone()), Duration::from_secs(60)));
-        of_all(&seen.collect::<Vec<_>>(), None)
+    fn released(value: Option<&str>, x_cache: &str) -> Response {
+        Response {
+            header: value.map(str::to_owned),
+            ..response(Some(5000), x_cache)
+        }
     }
 
-    const HIT: &str = "Hit from cloudfront";
-    const MISS: &str = "Miss from cloudfront";
+    /// `+` for fresh, `-` for stale and `?` for not verified, a minute after the invalidation.
+    fn sign(responses: &[Response], criterion: Criterion<'_>) -> char {
+        let seen = responses.iter().cloned();
+        let seen: Vec<_> = seen.map(|r| (Ok(r), Duration::from_secs(60))).collect();
+        match of_all(&seen, criterion) {
+            Verdict::Fresh => '+',
+            Verdict::Stale(_) => '-',
+            Verdict::NotVerified(_) => '?',
+        }
+    }
 
     #[test]
     fn an_object_that_a_cache_has_had_since_before_the_invalidation_is_stale() {
-        for (age, x_cache, is_stale) in [
-            (None, MISS, false),
-            (None, HIT, false),
-            (Some(0), MISS, false),
-            (Some(60), HIT, false),
-            (Some(65), HIT, false),
-            (Some(66), HIT, true),
-            (Some(5000), "OriginShieldHit from cloudfront", true),
-            (Some(5000), "RefreshHit from cloudfront", false),
+        for (age, x_cache, expected) in [
+            (None, MISS, '+'),
+            (Some(0), MISS, '+'),
+            (Some(60), HIT, '+'),
+            (Some(65), HIT, '+'),
+            (Some(66), HIT, '-'),
+            (Some(5000), "OriginShieldHit from cloudfront", '-'),
+            (Some(5000), "RefreshHit from cloudfront", '+'),
+            (None, HIT, '?'),
+            (None, "FunctionGeneratedResponse from cloudfront", '?'),
         ] {
-            let found = verdict(&[response(age, x_cache)]);
-            assert_eq!(matches!(found, Verdict::Stale(_)), is_stale, "{age:?}");
-            assert_eq!(found == Verdict::Fresh, !is_stale, "{age:?} {x_cache}");
+            assert_eq!(
+                sign(&[response(age, x_cache)], AGE),
+                expected,
+                "{age:?} {x_cache}"
+            );
         }
-        let without_x_cache = Response {
-            x_cache: None,
-            ..response(Some(66), HIT)
-        };
-        assert!(matches!(verdict(&[without_x_cache]), Verdict::Stale(_)));
     }
 
     #[test]
     fn one_stale_response_is_enough_and_one_that_shows_nothing_does_not_hide_it() {
-        let fresh = response(Some(1), HIT);
-        let stale = response(Some(5000), HIT);
-        let error = Response {
-            status: 503,
-            ..response(None, "Error from cloudfront")
+        let (fresh, stale) = (response(Some(1), HIT), response(Some(5000), HIT));
+        let with_status = |status| Response {
+            status,
+            ..stale.clone()
         };
-        let redirect = Response {
-            status: 301,
-            ..response(Some(5000), HIT)
+        let of_another = Response {
+            is_of_cloudfront: false,
+            ..fresh.clone()
         };
-        let Verdict::Stale(reason) = verdict(&[fresh.clone(), error.clone(), stale]) else {
-            panic!("not stale");
-        };
-        for part in ["FRA56-P1", "5000 s", "60 s", HIT] {
-            assert!(reason.contains(part), "{reason}");
-        }
-        for other in [error, redirect] {
-            let found = verdict(&[fresh.clone(), other]);
-            assert!(matches!(found, Verdict::NotVerified(_)), "{found:?}");
+        for other in [with_status(503), with_status(301), of_another] {
+            assert_eq!(sign(&[fresh.clone(), other.clone()], AGE), '?');
+            assert_eq!(sign(&[other.clone(), stale.clone(), other], AGE), '-');
         }
         let no_response = (Err("no response within 5 s".to_owned()), Duration::ZERO);
-        let found = of_all(&[no_response], None);
-        assert!(matches!(found, Verdict::NotVerified(_)));
+        assert!(matches!(
+            of_all(&[no_response], AGE),
+            Verdict::NotVerified(_)
+        ));
     }
 
     #[test]
     fn the_age_of_another_cache_is_no_false_alarm() {
-        let old = response(Some(5000), HIT);
-        let miss = response(Some(5000), MISS);
+        let (hit, miss) = (response(Some(5000), HIT), response(Some(5000), MISS));
         let proxied = Response {
             came_through_another: true,
-            ..old.clone()
+            ..hit.clone()
         };
-        for responses in [vec![proxied], vec![old, miss]] {
-            let found = verdict(&responses);
-            assert!(matches!(found, Verdict::NotVerified(_)), "{found:?}");
-        }
+        assert_eq!(sign(&[proxied], AGE), '?');
+        // A regional edge cache may have it: the second invalidation shows that.
+        assert_eq!(sign(&[miss.clone(), hit.clone()], AGE), '-');
+        assert_eq!(sign(&[miss, hit], AGE_AFTERWARDS), '?');
     }
 
     #[test]
-    fn a_header_that_is_missing_is_stale_even_if_the_age_says_nothing() {
-        let header = HeaderName::from_static("x-release");
-        let without = response(None, MISS);
-        let with = Response {
-            header: Some("v42".to_owned()),
-            ..without.clone()
-        };
-        for (response, is_stale) in [(without, true), (with, false)] {
-            let found = of_all(&[(Ok(response), Duration::ZERO)], Some(&header));
-            assert_eq!(matches!(found, Verdict::Stale(_)), is_stale);
+    fn a_header_decides_alone() {
+        let (v1, v2) = (Some("v1"), Some("v2"));
+        for (responses, expected) in [
+            (vec![released(v2, HIT), released(v2, MISS)], '+'),
+            (vec![released(v2, HIT), released(v1, HIT)], '-'),
+            (vec![released(v2, HIT), released(None, HIT)], '-'),
+            (vec![released(None, MISS), released(v2, HIT)], '?'),
+        ] {
+            assert_eq!(sign(&responses, HEADER), expected, "{responses:?}");
         }
     }
 }

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::{AtomicU8, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use verify_edge::{client::Response, handle, settings::Settings};
+use verify_edge::{client::Response, handle, settings::Settings, url::Url};
 
 const NOW: Duration = Duration::from_secs(1_790_000_060);
 /// A minute before.
@@ -24,102 +27,148 @@ fn row(id: &str, created_at: &str) -> Value {
     })
 }
 
-fn event(attempt: usize, invalidated_again: bool) -> Value {
+fn event(earlier: &Value) -> Value {
     json!({
         "executionName": "d-1-ab",
         "invalidations": [row("E1WEBSITE00001", CREATED), row("E2IMAGES000002", LATER)],
-        "attempt": attempt,
-        "invalidatedAgain": invalidated_again,
+        "earlier": earlier,
         "deadline": "2099-12-31T23:59:59Z",
     })
 }
 
-fn response(age: u64) -> Response {
+fn first() -> Value {
+    event(&json!({ "attempt": 0, "invalidatedAgain": false, "urls": [] }))
+}
+
+fn response(status: u16, age: u64) -> Response {
     Response {
-        status: 200,
+        status,
         age: Some(age),
         x_cache: Some("Hit from cloudfront".to_owned()),
         pop: Some("FRA56-P1".to_owned()),
+        is_of_cloudfront: true,
         ..Response::default()
     }
 }
 
-/// Requests `/a?token=1` and `/b`, which have objects of these ages; returns what Lambda would return.
-async fn invoke(ages: [u64; 2], event: Value) -> Result<Value, Diagnostic> {
+/// Requests `/a?token=1` and `/b`, which have these statuses and ages; returns what Lambda would return, and how often each was
+/// requested.
+async fn invoke(seen: [(u16, u64); 2], event: Value) -> (Result<Value, Diagnostic>, [u8; 2]) {
     let settings = Settings::parse(|variable| {
         let urls = "https://www.example.com/a?token=1,https://www.example.com/b";
         (variable == "VERIFY_URLS").then(|| urls.to_owned())
     });
-    let get = async |url: &verify_edge::url::Url, _: Option<&_>| {
-        let [of_a, of_b] = ages;
-        Ok(response(if url.uri().path() == "/a" { of_a } else { of_b }))
+    let requests = [const { AtomicU8::new(0) }; 2];
+    let get = async |url: &Url, _: Option<&_>| {
+        let index = usize::from(url.uri().path() != "/a");
+        requests[index].fetch_add(1, Ordering::Relaxed);
+        let (status, age) = seen[index];
+        Ok(response(status, age))
     };
     let now = SystemTime::UNIX_EPOCH + NOW;
-    Ok(json!(handle(get, &settings, event, now).await?))
+    let output = handle(get, &settings, event, now).await;
+    let output = output.map(|output| json!(output)).map_err(Diagnostic::from);
+    (output, requests.map(AtomicU8::into_inner))
 }
+
+const FRESH: (u16, u64) = (200, 65);
+const STALE: (u16, u64) = (200, 5000);
+const ERROR_PAGE: (u16, u64) = (503, 0);
 
 #[tokio::test]
 async fn fresh_urls_are_shown_without_their_query_strings() {
-    let output = invoke([0, 65], event(0, false)).await.unwrap();
+    let (output, requests) = invoke([FRESH, FRESH], first()).await;
 
+    let output = output.unwrap();
+    assert_eq!(requests, [3, 3]);
     assert_eq!(output["status"], "Fresh");
-    let url = |url: &str, age: u64| {
-        let response = json!({ "status": 200, "age": age, "xCache": "Hit from cloudfront", "pop": "FRA56-P1" });
-        json!({ "url": url, "outcome": "Fresh", "responses": [response, response, response] })
-    };
-    let expected = [
-        url("https://www.example.com/a", 0),
-        url("https://www.example.com/b", 65),
-    ];
-    assert_eq!(output["urls"], json!(expected));
+    let response =
+        json!({ "status": 200, "age": 65, "xCache": "Hit from cloudfront", "pop": "FRA56-P1" });
+    let url = |url: &str| json!({ "url": url, "outcome": "Fresh", "responses": [response, response, response] });
+    let expected = ["https://www.example.com/a", "https://www.example.com/b"].map(url);
+    assert_eq!(output["progress"]["urls"], json!(expected));
     assert!(!output.to_string().contains("token"));
 }
 
+/// Until its path has been invalidated and it is stale all the same.
 #[tokio::test]
-async fn a_stale_url_is_requested_again_then_invalidated_once_and_then_an_error() {
-    for (attempt, invalidated_again, status, wait) in [
-        (0, false, "CheckAgain", 5),
-        (1, false, "CheckAgain", 10),
-        (2, false, "InvalidateAgain", 0),
-        (0, true, "CheckAgain", 5),
-        (2, true, "Stale", 0),
+async fn a_stale_url_is_requested_again_and_no_other() {
+    let mut event = first();
+    for (status, wait, attempt, invalidated_again) in [
+        ("CheckAgain", 5, 1, false),
+        ("CheckAgain", 10, 2, false),
+        ("InvalidateAgain", 0, 0, true),
+        ("CheckAgain", 5, 1, true),
+        ("CheckAgain", 10, 2, true),
+        ("Stale", 0, 3, true),
     ] {
-        let output = invoke([5000, 0], event(attempt, invalidated_again)).await;
+        let is_first = event == first();
+        // What is stale, an error page does not make fresh.
+        let now = if attempt == 2 { ERROR_PAGE } else { STALE };
+
+        let (output, requests) = invoke([now, FRESH], event.clone()).await;
 
         let output = output.unwrap();
+        assert_eq!(requests, [3, if is_first { 3 } else { 0 }]);
         assert_eq!(output["status"], status);
         assert_eq!(output["waitSeconds"], wait);
-        assert_eq!(output["attempt"], attempt + 1);
-        let again = |id: &str| json!({ "distributionId": id, "paths": ["/a*"] });
-        let expected = match status {
+        let progress = &output["progress"];
+        assert_eq!(progress["attempt"], attempt);
+        assert_eq!(progress["invalidatedAgain"], invalidated_again);
+        let again = |id: &str| json!({ "distributionId": id, "paths": ["/a", "/a?*"] });
+        let again = match status {
             "InvalidateAgain" => json!([again("E1WEBSITE00001"), again("E2IMAGES000002")]),
             _ => json!([]),
         };
-        assert_eq!(output["again"], expected);
-        let (error, cause) = (&output["error"], output["cause"].as_str().unwrap());
-        assert_eq!(error == "EdgeStale", status == "Stale");
+        assert_eq!(output["again"], again);
+        let is_stale = status == "Stale";
+        assert_eq!(output["error"] == "EdgeStale", is_stale);
+        let cause = output["cause"].as_str().unwrap_or_default();
         assert_eq!(
-            cause.contains("https://www.example.com/a is stale"),
-            status == "Stale"
+            cause.contains("https://www.example.com/a is stale: "),
+            is_stale
         );
+        event["earlier"] = progress.clone();
     }
 }
 
 #[tokio::test]
+async fn a_url_that_is_fresh_at_last_is_enough() {
+    let (output, _) = invoke([STALE, ERROR_PAGE], first()).await;
+    let earlier = &output.unwrap()["progress"];
+
+    let (output, requests) = invoke([FRESH, FRESH], event(earlier)).await;
+
+    assert_eq!(requests, [3, 0]);
+    // The other shows nothing, which is no failure.
+    assert_eq!(output.unwrap()["status"], "NotVerified");
+}
+
+#[tokio::test]
 async fn nothing_is_repeated_after_the_deadline() {
-    let mut event = event(0, false);
+    let mut event = first();
     event["deadline"] = CREATED.into();
 
-    let output = invoke([5000, 0], event).await.unwrap();
+    let (output, _) = invoke([STALE, FRESH], event).await;
 
+    let output = output.unwrap();
     assert_eq!(output["status"], "Stale");
-    assert!(output["cause"].as_str().unwrap().contains("MaxWaitSeconds"));
+    assert!(
+        output["cause"]
+            .as_str()
+            .unwrap()
+            .contains("before the deadline")
+    );
 }
 
 #[tokio::test]
 async fn an_invalid_input_and_invalid_settings_are_errors() {
-    let error = invoke([0, 0], json!({})).await.unwrap_err();
-    assert_eq!(error.error_type, "InvalidInput");
+    let mut nothing = first();
+    nothing["invalidations"] = json!([]);
+    for event in [json!({}), nothing] {
+        let (output, _) = invoke([FRESH, FRESH], event).await;
+        assert_eq!(output.unwrap_err().error_type, "InvalidInput");
+    }
     let settings = Settings::parse(|variable| {
         let value = match variable {
             "VERIFY_URLS" => "https://www.example.com/,http://www.example.com/?token=1",
@@ -127,12 +176,12 @@ async fn an_invalid_input_and_invalid_settings_are_errors() {
         };
         Some(value.to_owned())
     });
-    let get = async |_: &_, _: Option<&_>| Ok(response(0));
+    let get = async |_: &_, _: Option<&_>| Ok(response(200, 0));
     let now = SystemTime::now();
-    let error = handle(get, &settings, event(0, false), now).await;
+    let error = handle(get, &settings, first(), now).await;
     let error = Diagnostic::from(error.unwrap_err());
     assert_eq!(error.error_type, "InvalidSettings");
-    for part in ["VERIFY_URLS", "http://www.example.com/", "VERIFY_HEADER"] {
+    for part in ["VERIFY_URLS[1] must be https", "VERIFY_HEADER"] {
         assert!(error.error_message.contains(part), "{error:?}");
     }
     assert!(!error.error_message.contains("token"), "{error:?}");

@@ -306,8 +306,10 @@ fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
                 || matches!(target, Target::Config | Target::Deployment)
         }
         Times::Many => target != Target::Report || kind.class().ends_the_function(),
-        // Each takes as many receipts of a message as three hours have minutes.
-        Times::Always if target.is_after_a_rollback() => !kind.is_typical(),
+        // Each takes as many receipts of a message as three hours have minutes, whatever the error is.
+        Times::Always if target.is_after_a_rollback() => {
+            !matches!(kind, FaultKind::Unavailable | FaultKind::CrashBefore)
+        }
         Times::Always => is_of_the_queue && kind == FaultKind::TimesOut,
     }
 }

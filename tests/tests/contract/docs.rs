@@ -14,7 +14,7 @@ fn every_error_of_an_invalidation_is_documented() {
     let errors = [&functions.concat(), check_invalidation::Failure::VARIANTS].concat();
     let errors = errors
         .into_iter()
-        .chain(["InvalidationTimedOut", "MultipleErrors"]);
+        .chain(["EdgeStale", "InvalidationTimedOut", "MultipleErrors"]);
     // The state machine retries until it is InvalidationNotCreated.
     for error in errors.filter(|error| *error != "CloudFrontBusy") {
         assert!(page.contains(&format!("`{error}`")), "{error}");
@@ -36,6 +36,7 @@ fn every_quoted_cause_is_in_the_code() {
         "functions/rollback/src/lib.rs",
         "functions/report-status/src/lib.rs",
         "functions/shared/src/document.rs",
+        "functions/verify-edge/src/lib.rs",
         "statemachine/invalidate.asl.json",
     ];
     let code = sources.map(read).concat();

@@ -6,7 +6,7 @@ use std::{
     fs,
 };
 
-use execution::settings::InvalidationSettings;
+use execution::settings::{InvalidationSettings, VERIFIES_EDGE};
 use regex::Regex;
 use serde_json::json;
 use shared::{
@@ -98,10 +98,14 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
     let pending = hook::settings::PENDING_REPORTS_QUEUE_URL;
     let rollbacks = ecs_hook::settings::ROLLBACKS_QUEUE_URL;
     let report = [failure, timeout, "STATE_MACHINE_ARN"];
+    let verifies = VERIFIES_EDGE;
     let edge = ["VERIFY_URLS", "VERIFY_HEADER"];
     for (function, variables) in [
-        ("HookFunction", and(&[failure, pending])),
-        ("EcsHookFunction", and(&[failure, timeout, rollbacks])),
+        ("HookFunction", and(&[verifies, failure, pending])),
+        (
+            "EcsHookFunction",
+            and(&[verifies, failure, timeout, rollbacks]),
+        ),
         ("RollbackFunction", and(&[])),
         ("CreateInvalidationFunction", BTreeSet::new()),
         ("CheckInvalidationFunction", BTreeSet::new()),

@@ -92,6 +92,7 @@ impl Handlers {
             "hook" => {
                 let settings = hook::settings::Settings {
                     invalidation,
+                    verifies_edge: false,
                     pending_reports_queue_url: QUEUE_URL.to_owned(),
                     on_invalidation_failure,
                 };
@@ -101,6 +102,7 @@ impl Handlers {
             "ecs-hook" => {
                 let settings = ecs_hook::settings::Settings {
                     invalidation,
+                    verifies_edge: false,
                     rollbacks_queue_url: QUEUE_URL.to_owned(),
                     actions,
                 };
