@@ -9,7 +9,7 @@ sub vcl_recv {
     if (req.http.x-from-edge) {
         return (synth(700));
     }
-    if (req.method == "PURGE") {
+    if (req.method == "BAN") {
         ban("obj.http.x-host == " + req.http.host + " && obj.http.x-key ~ " + req.http.x-pattern);
         return (synth(200));
     }

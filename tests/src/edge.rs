@@ -110,7 +110,7 @@ impl Edge {
                 };
                 for path in invalidation.paths {
                     let header = format!("x-pattern: {}\r\n", pattern(&path));
-                    request(address, "PURGE", &host, "/", &header).await?;
+                    request(address, "BAN", &host, "/", &header).await?;
                 }
             }
             Ok(())

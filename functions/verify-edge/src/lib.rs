@@ -270,7 +270,7 @@ impl Verified {
     }
 }
 
-/// What to invalidate again, in everything that was invalidated: which distribution serves which host, the stack is not told.
+/// What to invalidate again, in everything that was invalidated: the stack does not know which distribution serves which host.
 fn batches<'a>(
     invalidations: &[Created],
     stale: impl Iterator<Item = &'a Url>,

@@ -1,6 +1,6 @@
 //! Whether a response is older than the invalidation.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,57 +38,67 @@ pub enum Criterion<'a> {
     Header(&'a str),
 }
 
-/// What all responses of a URL together show: one that is stale is enough.
+/// What all responses of a URL together show: one that is stale is enough, unless the origin explains it.
 #[must_use]
 pub fn of_all(responses: &[Answered], criterion: Criterion<'_>) -> Verdict {
-    let origin_sends_age = responses.iter().any(|(response, age)| {
-        response
-            .as_ref()
-            .is_ok_and(|response| is(response, "Miss") && is_older(response, *age))
+    if let Some(reason) = explained_by_the_origin(responses, criterion) {
+        return Verdict::NotVerified(reason);
+    }
+    let mut verdicts: Vec<_> = responses
+        .iter()
+        .map(|(response, age)| match response {
+            Err(problem) => Verdict::NotVerified(problem.clone()),
+            Ok(response) => of(response, *age, criterion),
+        })
+        .collect();
+    let usable = responses
+        .iter()
+        .filter_map(|(response, _)| response.as_ref().ok());
+    let values: BTreeSet<_> = usable.filter_map(|r| r.header.as_deref()).collect();
+    if values.len() > 1 {
+        let values: Vec<_> = values.into_iter().collect();
+        let reason = format!(
+            "edge locations sent different versions: {}",
+            values.join(", ")
+        );
+        verdicts.push(Verdict::Stale(reason));
+    }
+    // The first of those that count most.
+    let of_kind = |is: fn(&Verdict) -> bool| verdicts.iter().find(|verdict| is(verdict));
+    let stale = of_kind(|verdict| matches!(verdict, Verdict::Stale(_)));
+    let counts = stale.or_else(|| of_kind(|verdict| *verdict != Verdict::Fresh));
+    counts.cloned().unwrap_or(Verdict::Fresh)
+}
+
+/// What CloudFront has just fetched shows what the origin sends.
+fn explained_by_the_origin(responses: &[Answered], criterion: Criterion<'_>) -> Option<String> {
+    let mut misses = responses.iter().filter_map(|(response, age)| {
+        let response = response.as_ref().ok()?;
+        let is_a_miss = unusable(response).is_none() && is(response, "Miss");
+        is_a_miss.then_some((response, *age))
     });
-    let origin_lacks_header = responses.iter().any(|(response, _)| {
-        response
-            .as_ref()
-            .is_ok_and(|response| is(response, "Miss") && response.header.is_none())
-    });
-    let mut verdict = Verdict::Fresh;
-    let mut values = Vec::new();
-    for (response, invalidation_age) in responses {
-        let found = match (response, criterion) {
-            (Err(problem), _) => Verdict::NotVerified(problem.clone()),
-            (Ok(response), _) if unusable(response).is_some() => {
-                Verdict::NotVerified(unusable(response).unwrap_or_default())
-            }
-            (Ok(_), Criterion::Header(name)) if origin_lacks_header => {
-                Verdict::NotVerified(format!("the origin does not send the header {name}"))
-            }
-            (Ok(response), Criterion::Header(name)) => {
-                values.extend(response.header.as_ref());
-                by_header(response, name)
-            }
-            (
-                Ok(_),
-                Criterion::Age {
-                    path_was_invalidated: true,
-                },
-            ) if origin_sends_age => Verdict::NotVerified(
-                "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader".to_owned(),
-            ),
-            (Ok(response), Criterion::Age { .. }) => by_age(response, *invalidation_age),
-        };
-        match (&verdict, &found) {
-            (Verdict::Stale(_), _) | (_, Verdict::Fresh) => {}
-            (Verdict::NotVerified(_), Verdict::NotVerified(_)) => {}
-            _ => verdict = found,
+    match criterion {
+        Criterion::Header(name) => misses
+            .any(|(response, _)| response.header.is_none())
+            .then(|| format!("the origin does not send the header {name}")),
+        Criterion::Age {
+            path_was_invalidated: true,
+        } => misses.any(|(response, age)| is_older(response, age)).then(|| {
+            "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader".to_owned()
+        }),
+        Criterion::Age { .. } => None,
+    }
+}
+
+fn of(response: &Response, invalidation_age: Duration, criterion: Criterion<'_>) -> Verdict {
+    match (unusable(response), criterion) {
+        (Some(reason), _) => Verdict::NotVerified(reason),
+        (None, Criterion::Header(_)) if response.header.is_some() => Verdict::Fresh,
+        (None, Criterion::Header(name)) => {
+            Verdict::Stale(format!("{} sent no header {name}", describe(response)))
         }
+        (None, Criterion::Age { .. }) => by_age(response, invalidation_age),
     }
-    values.dedup();
-    if let ([first, second, ..], Criterion::Header(name)) = (&values[..], criterion) {
-        return Verdict::Stale(format!(
-            "edge locations sent different values of {name}: {first} and {second}"
-        ));
-    }
-    verdict
 }
 
 /// Whether no response is one of the URL's object.
@@ -114,17 +124,9 @@ fn unusable(response: &Response) -> Option<String> {
     }
 }
 
-fn by_header(response: &Response, name: &str) -> Verdict {
-    if response.header.is_some() {
-        Verdict::Fresh
-    } else {
-        Verdict::Stale(format!("{} has no header {name}", describe(response)))
-    }
-}
-
 fn by_age(response: &Response, invalidation_age: Duration) -> Verdict {
     match response.age {
-        // Revalidated with the origin.
+        // Revalidated with the origin, or fetched from it.
         _ if is(response, "RefreshHit") => Verdict::Fresh,
         None if is(response, "Miss") => Verdict::Fresh,
         None => Verdict::NotVerified("the response has no valid Age".to_owned()),
@@ -196,7 +198,7 @@ mod tests {
     /// `+` for fresh, `-` for stale and `?` for not verified, a minute after the invalidation.
     fn sign(responses: &[Response], criterion: Criterion<'_>) -> char {
         let seen = responses.iter().cloned();
-        let seen: Vec<_> = seen.map(|r| (Ok(r), Duration::from_secs(60))).collect();
+        let seen: Vec<_> = seen.map(|r| (Ok(r), Duration::from_mins(1))).collect();
         match of_all(&seen, criterion) {
             Verdict::Fresh => '+',
             Verdict::Stale(_) => '-',

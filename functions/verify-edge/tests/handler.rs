@@ -1,7 +1,5 @@
 //! The handler with responses made here. What is requested, and over which connections, the end-to-end tests try.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     sync::atomic::{AtomicU8, Ordering},
     time::{Duration, SystemTime},
