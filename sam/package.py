@@ -1,6 +1,6 @@
 """Packs what `cargo lambda build` has built for an architecture into a folder that `sam deploy` needs nothing but itself for.
 
-    package.py <arm64|x86_64> <folder with the binaries> <version> <SBOM> <dist folder> [<URL of the source code>]
+    package.py <arm64|x86_64> <folder with the binaries> <version> <dist folder> [<URL of the source code>]
 
 The same binaries give the same bytes: the files in an archive have no time and no owner, and are sorted.
 """
@@ -36,7 +36,7 @@ README = """\
 # cloudfront-deploy-hook {version}, for {architecture}
 
 CloudFront invalidations as part of deployments by AWS CodeDeploy and Amazon ECS. This folder has all that a deployment needs: the
-template, the state machine, the functions, and `sbom.cdx.json`, which lists what is in them (CycloneDX).
+template, the state machine, the functions (`*.zip`), and lists of what is in them (`*.cdx.json`, CycloneDX).
 
 ```console
 $ sha256sum --check SHA256SUMS
@@ -94,7 +94,7 @@ def checksums(files):
     return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(files))
 
 
-def main(architecture, binaries, version, sbom, dist, url=""):
+def main(architecture, binaries, version, dist, url=""):
     folder = pathlib.Path(dist) / f"cloudfront-deploy-hook-{version}-{architecture}"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -103,12 +103,14 @@ def main(architecture, binaries, version, sbom, dist, url=""):
     for function in functions:
         binary = pathlib.Path(binaries) / function / "bootstrap"
         (folder / f"{function}.zip").write_bytes(zipped(binary.read_bytes()))
+        # cargo cyclonedx writes it there, with the path of this folder in it.
+        contents = (ROOT / f"functions/{function}/{function}_bin.cdx.json").read_text()
+        (folder / f"{function}.cdx.json").write_text(contents.replace(ROOT.as_uri(), "file:///source"))
     (folder / "template.yaml").write_text(text)
     where = f" ({url})" if url else ""
     (folder / "README.md").write_text(README.format(version=version, architecture=architecture, where=where))
     for source in ("statemachine/invalidate.asl.json", "sam/samconfig.toml", "LICENSE", "CHANGELOG.md"):
         (folder / pathlib.Path(source).name).write_bytes((ROOT / source).read_bytes())
-    (folder / "sbom.cdx.json").write_bytes(pathlib.Path(sbom).read_bytes())
     (folder / "SHA256SUMS").write_text(checksums(folder.iterdir()))
     archive = folder.with_name(f"{folder.name}.tar.gz")
     archive.write_bytes(tar(folder))

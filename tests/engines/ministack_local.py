@@ -3,13 +3,18 @@
 - It keeps alarms on metric math (the property Metrics of AWS::CloudWatch::Alarm), which it refuses to deploy, and does not compute
   them.
 - It gives up an expression after a minute, not after a second, which passes on a machine that is busy.
+- Functions that are built for another processor run in an emulator, if EMULATOR names one.
 - EventBridge accepts events of AWS's services from outside: of CodeDeploy's deployments, and of executions on another engine.
 """
 
 import functools
+import os
+import subprocess
+import types
 
 import jsonata
 from ministack.app import main
+from ministack.core import lambda_runtime
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
@@ -29,6 +34,13 @@ def alarm_record_with_metrics(name, properties):
     return {**record, "Metrics": metrics}
 
 
+class EmulatedPopen(subprocess.Popen):
+    def __init__(self, command, **options):
+        super().__init__([os.environ["EMULATOR"], *command], **options)
+
+
+if "EMULATOR" in os.environ:
+    lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": EmulatedPopen})
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
 provisioners._cw_metric_alarm_record = alarm_record_with_metrics

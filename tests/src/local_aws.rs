@@ -13,6 +13,7 @@ use tokio::{process::Command, sync::OnceCell};
 use crate::{
     interpreter::{Interpreter, accelerate},
     server::Certificate,
+    stack::{ARCHITECTURE, package_architecture},
 };
 
 /// The account that everything is deployed to: ministack takes it from the access key.
@@ -57,6 +58,9 @@ impl LocalAws {
                 .env("IOT_MTLS_ENABLED", "0")
                 // The functions inherit these, so that the template needs no local edits.
                 .envs(endpoints(url, stand_in_url));
+            if let Some(emulator) = emulator() {
+                ministack.env("EMULATOR", emulator);
+            }
             let Some(wait_scale) = wait_scale else {
                 // Functions may do what their roles allow, and nothing else.
                 ministack.env("AUTH", "true");
@@ -117,6 +121,12 @@ fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 4] {
         ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in_url.to_owned()),
         ("AWS_ENDPOINT_URL_ECS", stand_in_url.to_owned()),
     ]
+}
+
+/// What runs the functions of a package for arm64 on another processor.
+fn emulator() -> Option<PathBuf> {
+    let is_foreign = package_architecture().is_some_and(|a| a != ARCHITECTURE);
+    is_foreign.then(|| repository().join(".tools/qemu/usr/bin/qemu-aarch64-static"))
 }
 
 pub fn repository() -> &'static Path {

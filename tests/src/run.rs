@@ -18,6 +18,7 @@ use crate::{
     ecs::{self, EcsDeployment},
     environment::{Engine, Environment},
     follow,
+    inputs::{many_targets, paths},
     interpreter::config_at,
     judge::{Outcome, Violation, judge},
     local_aws::REGION,
@@ -388,21 +389,4 @@ impl Run {
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
         until(patience, POLL_INTERVAL, is_reported).await
     }
-}
-
-/// So many paths, each with so many characters and a number. `$LARGE_PATHS` are more than 248 KiB, which EventBridge takes:
-/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
-fn paths(count: usize, characters: usize) -> Value {
-    (0..count)
-        .map(|number| format!("/{}{number}", "x".repeat(characters)))
-        .collect()
-}
-
-fn many_targets() -> Value {
-    (0..50)
-        .map(|number| match number % 2 {
-            0 => json!({ "distributionId": format!("EMANY{number:09}"), "paths": ["/*"] }),
-            _ => json!({ "distributionTenantId": format!("dt_many{number}"), "paths": ["/*"] }),
-        })
-        .collect()
 }

@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
+use heck::ToKebabCase;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
     case::{Change, Invocation},
     command,
-    local_aws::{ACCOUNT, LocalAws, REGION, repository},
+    local_aws::{ACCOUNT, LocalAws, REGION, repository, tool},
 };
 
 /// This machine's architecture as Lambda names it: the functions run here.
@@ -54,15 +55,33 @@ impl Stack {
     }
 }
 
-/// What `make local-build` has built, or another build that the variable `BUILD` names.
-fn build() -> PathBuf {
+/// The architecture of the package that is tried, if the variable `PACKAGE` names one: see `make package`.
+pub fn package_architecture() -> Option<String> {
+    std::env::var("PACKAGE").ok()
+}
+
+/// What is deployed: a package, what `make local-build` has built, or another build that the variable `BUILD` names.
+pub fn build() -> PathBuf {
+    if let Some(architecture) = package_architecture() {
+        let name = "cloudfront-deploy-hook";
+        let folder = format!("{name}-{}-{architecture}", env!("CARGO_PKG_VERSION"));
+        return repository().join("dist").join(folder);
+    }
     let build = std::env::var("BUILD").unwrap_or_else(|_| "sam-local".to_owned());
     repository().join("target").join(build)
 }
 
 /// The program of a function in it.
-pub fn built(function: &str) -> PathBuf {
-    build().join(function).join("bootstrap")
+pub async fn built(function: &str) -> Result<Vec<u8>> {
+    const UNZIP: &str = "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read('bootstrap'))";
+    if package_architecture().is_none() {
+        return Ok(fs::read(build().join(function).join("bootstrap"))?);
+    }
+    let name = function.trim_end_matches("Function").to_kebab_case();
+    let zip = build().join(name).with_extension("zip");
+    let mut python = Command::new(tool("ministack", "python"));
+    let output = command::run(python.args(["-c", UNZIP]).arg(zip)).await?;
+    Ok(output.stdout)
 }
 
 /// Deploys what was built. It is uploaded once for all stacks.
@@ -114,6 +133,8 @@ fn sam(aws: &LocalAws, command: &str) -> Command {
     sam.arg(command)
         .current_dir(repository().join("sam"))
         .env("SAM_CLI_TELEMETRY", "0")
+        // A deployment needs no compiler.
+        .env("PATH", "/usr/bin:/bin")
         // It leaves the folders of its zips behind.
         .env("TMPDIR", aws.folder.path());
     sam

@@ -16,6 +16,9 @@ pub struct Candidate {
     /// Whether it is one of the product's functions.
     #[serde(default)]
     pub is_ours: bool,
+    /// Whether it is one of them as a package has it.
+    #[serde(default)]
+    pub is_packaged: bool,
     /// Whether the plot leaves it out.
     #[serde(default)]
     is_only_in_tables: bool,

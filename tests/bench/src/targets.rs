@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Deserialize)]
 struct Targets {
     functions: Vec<Target>,
+    packages: Vec<Target>,
     others: Vec<Target>,
 }
 
@@ -22,13 +23,22 @@ pub struct Target {
     pub measured: f64,
 }
 
+/// Whether a candidate is of this kind.
+fn has(candidate: &Value, kind: &str) -> bool {
+    candidate.get_attr(kind).is_ok_and(|is| is.is_true())
+}
+
 /// The targets whose values could be measured.
 pub fn targets(environment: &Environment, context: &Value) -> Result<Vec<Target>> {
-    let Targets { functions, others } = serde_yaml_ng::from_str(include_str!("targets.yaml"))?;
+    let Targets {
+        functions,
+        packages,
+        others,
+    } = serde_yaml_ng::from_str(include_str!("targets.yaml"))?;
     let mut targets = Vec::new();
     for ours in context.get_attr("candidates")?.try_iter()? {
-        if ours.get_attr("is_ours")?.is_true() {
-            for target in &functions {
+        for (kind, of_kind) in [("is_ours", &functions), ("is_packaged", &packages)] {
+            for target in of_kind.iter().filter(|_| has(&ours, kind)) {
                 let mut target = target.clone();
                 target
                     .figure

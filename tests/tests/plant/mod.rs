@@ -1,6 +1,9 @@
 //! Damages a deployed stack, for `make verify` to find.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
 
 use anyhow::Result;
 use serde_json::json;
@@ -48,11 +51,11 @@ pub async fn wrong_architecture(aws: &LocalAws, stack: &Stack) -> Result<()> {
     const AARCH64: u8 = 0xb7;
     let folder = tempfile::tempdir()?;
     let bootstrap = folder.path().join("bootstrap");
-    fs::copy(stack::built("CheckInvalidationFunction"), &bootstrap)?;
-    let mut binary = fs::read(&bootstrap)?;
+    let mut binary = stack::built("CheckInvalidationFunction").await?;
     let is_x86_64 = binary[MACHINE] == X86_64;
     binary[MACHINE] = if is_x86_64 { AARCH64 } else { X86_64 };
     fs::write(&bootstrap, binary)?;
+    fs::set_permissions(&bootstrap, Permissions::from_mode(0o755))?;
     let mut zip = Command::new(tool("ministack", "python"));
     let zip = zip.args(["-m", "zipfile", "-c", "code.zip", "bootstrap"]);
     command::run(zip.current_dir(folder.path())).await?;

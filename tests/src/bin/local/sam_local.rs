@@ -10,7 +10,7 @@ use tests::{
     command,
     containers::Endpoints,
     local_aws::{LocalAws, repository},
-    stack::ARCHITECTURE,
+    stack::{ARCHITECTURE, build},
 };
 use tokio::process::Command;
 
@@ -107,7 +107,8 @@ impl Drop for Image {
 async fn check(aws: &LocalAws, image: &Image, function: &str, event: &str) -> Result<Value> {
     let mut sam = aws.tool("sam", "sam");
     sam.args(["local", "invoke", function])
-        .args(["--template", "../target/sam-lambda/template.yaml"])
+        .arg("--template")
+        .arg(build().join("template.yaml"))
         .args(["--event", &format!("events/{event}.json")])
         .args(["--env-vars", "local-env.json"])
         .args(["--invoke-image", &image.0, "--skip-pull-image"])
