@@ -3,11 +3,13 @@
 - It keeps alarms on metric math (the property Metrics of AWS::CloudWatch::Alarm), which it refuses to deploy, and does not compute
   them.
 - It gives up an expression after a minute, not after a second, which passes on a machine that is busy.
+- It applies the transforms of a nested stack's template, as of any other.
 - Functions that are built for another processor run in an emulator, if EMULATOR names one.
 - EventBridge accepts events of AWS's services from outside: of CodeDeploy's deployments, and of executions on another engine.
 """
 
 import functools
+import json
 import os
 import subprocess
 import types
@@ -16,11 +18,12 @@ import jsonata
 from ministack.app import main
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import engine, helpers, provisioners
 
 EXPRESSION_TIMEOUT = 60_000  # milliseconds
 
 expression_of = jsonata.Jsonata.jsonata
+nested_template = helpers._resolve_template
 alarm_record = provisioners._cw_metric_alarm_record
 
 
@@ -34,6 +37,13 @@ def alarm_record_with_metrics(name, properties):
     return {**record, "Metrics": metrics}
 
 
+def transformed_nested_template(parameters):
+    body, error = nested_template(parameters)
+    if body:
+        body = json.dumps(engine._apply_transforms(engine._parse_template(body)), default=str)
+    return body, error
+
+
 class EmulatedPopen(subprocess.Popen):
     def __init__(self, command, **options):
         super().__init__([os.environ["EMULATOR"], *command], **options)
@@ -43,6 +53,7 @@ if "EMULATOR" in os.environ:
     lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": EmulatedPopen})
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
+helpers._resolve_template = transformed_nested_template
 provisioners._cw_metric_alarm_record = alarm_record_with_metrics
 
 if __name__ == "__main__":

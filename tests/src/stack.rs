@@ -1,8 +1,12 @@
 //! The product's stack, built and deployed by the real SAM CLI.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use heck::ToKebabCase;
 use serde_json::{Value, json};
@@ -91,15 +95,43 @@ pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> 
     let file = aws.folder.path().join(format!("{name}.parameters.yaml"));
     let parameters: BTreeMap<_, _> = parameters.iter().copied().collect();
     fs::write(&file, serde_yaml_ng::to_string(&parameters)?)?;
+    let parameters = format!("file://{}", file.display());
+    sam_deploy(aws, name, packaged, &["--parameter-overrides", &parameters]).await
+}
+
+/// Deploys what was built as a nested stack of `docs/wiring/nested-stack.yaml`.
+pub async fn deploy_nested(aws: &LocalAws, name: &str) -> Result<Stack> {
+    let text = fs::read_to_string(repository().join("docs/wiring/nested-stack.yaml"))?;
+    let example = format!(
+        "cloudfront-deploy-hook-{}-arm64/template.yaml",
+        env!("CARGO_PKG_VERSION")
+    );
+    ensure!(text.contains(&example), "the example has another version");
+    let own = build().join("template.yaml");
+    let template = aws.folder.path().join("nested-stack.yaml");
+    fs::write(
+        &template,
+        text.replace(&example, &own.display().to_string()),
+    )?;
+    let more = [
+        "--parameter-overrides",
+        "DistributionId=E2QWRUHAPOMQZL",
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "CAPABILITY_AUTO_EXPAND",
+    ];
+    sam_deploy(aws, name, &template, &more).await
+}
+
+async fn sam_deploy(aws: &LocalAws, name: &str, template: &Path, more: &[&str]) -> Result<Stack> {
     let mut deploy = sam(aws, "deploy");
     deploy
         .args(["--stack-name", name, "--no-confirm-changeset"])
         .arg("--template-file")
-        .arg(packaged)
+        .arg(template)
         .arg("--config-file")
         .arg(repository().join("sam/samconfig.toml"))
-        .arg("--parameter-overrides")
-        .arg(format!("file://{}", file.display()))
+        .args(more)
         // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
         .env("SAM_CLI_POLL_DELAY", "0.5");
     command::run(&mut deploy).await?;
