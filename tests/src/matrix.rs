@@ -13,7 +13,7 @@ use crate::{
     case::{
         Case, DeadLetter, EACH_WAY, End, Invocation, PlannedFault, StatusFrom, Trigger, text_of,
     },
-    catalogue, edge,
+    catalogue,
 };
 
 const SITUATIONS: &str = include_str!("../cases/situations.yaml");
@@ -24,7 +24,7 @@ const MANY: Option<usize> = Some(60);
 /// Their invalidations are searched for among the newest hundred of their distribution, so few cases may run at a time.
 pub const SEARCHED: &str = "E3WEBSITE00003,E4IMAGES000004";
 
-/// Every case but the load; without Varnish, also without those that need an edge location.
+/// Every case but the load.
 pub fn all() -> Vec<Case> {
     let cases = [
         calls::all(),
@@ -34,7 +34,6 @@ pub fn all() -> Vec<Case> {
     let cases = cases.into_iter().flatten().enumerate();
     cases
         .flat_map(|(number, case)| with_failure_actions(number, &case))
-        .filter(|case| case.stack.verified.is_empty() || edge::varnish().is_some())
         .collect()
 }
 

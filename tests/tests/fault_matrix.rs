@@ -24,6 +24,7 @@ use strum::VariantArray;
 use suite::{Suite, none_of};
 use tests::{
     case::Case,
+    edge,
     environment::{Engine, Environment, WAIT_SCALE},
     judge::{Kind, Violation},
     matrix,
@@ -93,6 +94,12 @@ fn main() -> Result<ExitCode> {
 
 /// The cases on each of their engines, the long ones first.
 fn trials(suite: &Arc<Suite>, finished: &Arc<Finished>, mut cases: Vec<Case>) -> Vec<Trial> {
+    let all = cases.len();
+    cases.retain(|case| case.stack.verified.is_empty() || edge::varnish().is_some());
+    if cases.len() < all {
+        let skipped = all - cases.len();
+        println!("skipped: {skipped} cases with an edge location, because there is no varnishd");
+    }
     cases.sort_by_key(|case| !case.long);
     let mut names = BTreeSet::new();
     let mut trials = Vec::new();
