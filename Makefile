@@ -92,7 +92,7 @@ version: ## Print the version of the next release
 	@echo $(VERSION)
 
 .PHONY: package
-package: tools $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (SOURCE_URL=… names the source code)
+package: $(TOOLS)/sam/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (SOURCE_URL=… names the source code)
 	$(if $(filter x86_64,$(PACKAGES)),$(call package-for,x86_64,x86_64-unknown-linux-musl))
 	$(if $(filter arm64,$(PACKAGES)),$(call package-for,arm64,aarch64-unknown-linux-musl))
 
@@ -101,7 +101,7 @@ package-here:
 	@$(MAKE) --no-print-directory package PACKAGES=$(LOCAL_ARCHITECTURE)
 
 .PHONY: test-package
-test-package: package ## Run the end-to-end tests on the package for this machine, and some scenarios on that for arm64, in an emulator
+test-package: tools package ## Run the end-to-end tests on the package for this machine, and some scenarios on that for arm64, in an emulator
 	PACKAGE=$(LOCAL_ARCHITECTURE) cargo test --package tests --test end_to_end
 	@if [[ "$(LOCAL_ARCHITECTURE) $(PACKAGES)" = x86_64*arm64* ]]; then \
 	    $(MAKE) --no-print-directory $(TOOLS)/qemu/.installed || exit 1; \
@@ -126,7 +126,7 @@ clean: ## Remove all that these targets have made
 REMAPPED := --remap-path-prefix=$(CURDIR)=/source --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 define package-for
 unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" RUSTFLAGS="$(REMAPPED)" \
-    && rustup target add $(2) && cargo lambda build --release --target $(2) --lambda-dir target/package/$(1)
+    && rustup target add $(2) && cargo lambda build --release --locked --target $(2) --lambda-dir target/package/$(1)
 @SOURCE_DATE_EPOCH=0 $(TOOLS)/package/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --describe binaries \
     --no-build-deps --target $(2)
 @python3 sam/package.py $(1) target/package/$(1) $(VERSION) dist $(SOURCE_URL)
@@ -212,8 +212,8 @@ $(TOOLS)/varnish/.installed $(TOOLS)/qemu/.installed: $(TOOLS)/%/.installed: tes
 	@cd $(@D) && packages="$$(grep -v '^#' $(CURDIR)/$<)" && download="apt-get download -qq $$packages" \
 	    && if { $$download || { apt-get update -qq && $$download; }; } >apt.log 2>&1; then \
 	        for package in *.deb; do dpkg -x "$$package" .; done; \
-	    else echo "$* could not be downloaded ($(@D)/apt.log): tests that need it are skipped, unless it is installed."; fi
-	@touch $@
+	    else echo "$* could not be downloaded ($(@D)/apt.log): tests that need it are skipped, unless it is installed."; exit 0; fi \
+	    && touch .installed
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

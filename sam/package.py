@@ -48,7 +48,7 @@ You need the SAM CLI and AWS credentials, and no compiler. Without the SAM CLI:
 ```console
 $ aws cloudformation package --template-file template.yaml --s3-bucket <bucket> --output-template-file packaged.yaml
 $ aws cloudformation deploy --template-file packaged.yaml --stack-name invalidate --capabilities CAPABILITY_IAM \\
-      CAPABILITY_AUTO_EXPAND --parameter-overrides DistributionIds=E2QWRUHAPOMQZL
+      CAPABILITY_AUTO_EXPAND --s3-bucket <bucket> --parameter-overrides DistributionIds=E2QWRUHAPOMQZL
 ```
 
 The outputs of the stack say what to paste into an appspec or an Amazon ECS service. The documentation is in the folder `docs` of the
@@ -114,8 +114,7 @@ def main(architecture, binaries, version, dist, url=""):
     (folder / "SHA256SUMS").write_text(checksums(folder.iterdir()))
     archive = folder.with_name(f"{folder.name}.tar.gz")
     archive.write_bytes(tar(folder))
-    all_archives = folder.parent.glob(f"cloudfront-deploy-hook-{version}-*.tar.gz")
-    (folder.parent / "SHA256SUMS").write_text(checksums(all_archives))
+    folder.with_name(f"{archive.name}.sha256").write_text(checksums([archive]))
     print(folder)
 
 

@@ -88,9 +88,10 @@ async fn an_error_is_logged_once_with_its_execution_and_deployment_and_without_t
     let log = tokio::task::spawn_blocking(move || log_of_failed_invocation(&url, event));
     let log = log.await.unwrap();
 
-    let [line] = &log[..] else {
+    let [start, line] = &log[..] else {
         panic!("{log:#?}");
     };
+    assert_eq!(start["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(line["level"], "ERROR");
     assert_eq!(line["execution_name"], EXECUTION);
     assert_eq!(line["deployment_id"], DEPLOYMENT);

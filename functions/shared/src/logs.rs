@@ -14,7 +14,7 @@ use lambda_runtime::tracing::subscriber::{
 /// of its execution and deployment. `functions/report-status/tests/logs.rs` fails if the runtime uses another target.
 const RUNTIME_ERRORS: &str = "lambda_runtime::layers::panic";
 
-/// Starts logging. Each line has the ids of its request and its X-Ray trace. The level is that of the function's
+/// Starts logging, with the version. Each line has the ids of its request and its X-Ray trace. The level is that of the function's
 /// `LoggingConfig` (`AWS_LAMBDA_LOG_LEVEL`), or INFO; lines below INFO are not compiled into a release build (`tracing` in
 /// the workspace's `Cargo.toml`).
 pub fn init() {
@@ -34,4 +34,5 @@ pub fn init() {
         .with_span_list(false)
         .with_target(false);
     registry().with(lines).with(filter).init();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "the function starts");
 }

@@ -41,8 +41,6 @@ use crate::{
 const REQUESTS: usize = 3;
 /// How long to wait before stale URLs are requested again, in seconds.
 const WAITS: [u64; 2] = [5, 10];
-/// A second invalidation needs time: usually it takes less than half of this.
-const TIME_TO_INVALIDATE: Duration = Duration::from_mins(1);
 /// The longest cause of an execution, in characters. Step Functions accepts 32,768.
 const MAX_CAUSE_CHARACTERS: usize = 8_000;
 
@@ -173,16 +171,15 @@ pub async fn handle(
         invalidated_again,
         urls: earlier,
     } = input.earlier;
-    let criterion = match header {
-        Some(header) => Criterion::Header(header.as_str()),
-        None => Criterion::Age {
-            path_was_invalidated: invalidated_again,
-        },
+    let criterion = Criterion {
+        header: header.as_ref().map(HeaderName::as_str),
+        path_was_invalidated: invalidated_again,
     };
     let began = Instant::now();
-    let verifying = urls.iter().map(async |url| {
+    let verifying = urls.iter().enumerate().map(async |(index, url)| {
         let name = url.to_string();
-        let earlier = earlier.iter().find(|verified| verified.url == name);
+        // Without their query strings, several can have the same name.
+        let earlier = earlier.get(index).filter(|earlier| earlier.url == name);
         match earlier {
             Some(earlier) if !earlier.is_stale() => return earlier.clone(),
             _ => {}
@@ -209,7 +206,7 @@ pub async fn handle(
         Status::NotVerified
     } else if attempt < WAITS.len() && !time_left.is_zero() {
         Status::CheckAgain
-    } else if !invalidated_again && !again.is_empty() && time_left > TIME_TO_INVALIDATE {
+    } else if !invalidated_again && !again.is_empty() && time_left > time_to_invalidate(&again) {
         Status::InvalidateAgain
     } else {
         Status::Stale
@@ -239,6 +236,12 @@ pub async fn handle(
             urls: verified,
         },
     })
+}
+
+/// Usually half of this is enough. The state machine creates one every two seconds.
+fn time_to_invalidate(batches: &[InvalidationBatch]) -> Duration {
+    Duration::from_mins(1)
+        + Duration::from_secs(2) * u32::try_from(batches.len()).unwrap_or(u32::MAX)
 }
 
 impl Verified {

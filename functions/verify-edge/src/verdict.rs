@@ -27,42 +27,43 @@ pub type Answered = (Result<Response, String>, Duration);
 
 /// What decides.
 #[derive(Debug, Clone, Copy)]
-pub enum Criterion<'a> {
-    /// `Age`. If the URL's own path has been invalidated, an object that CloudFront has just fetched and that has an old `Age` got
+pub struct Criterion<'a> {
+    /// The header that every response must have; with it, `Age` only shows which of its values are new.
+    pub header: Option<&'a str>,
+    /// Whether the URL's own path has been invalidated: an object that CloudFront has just fetched, and that has an old `Age`, then got
     /// it from the origin.
-    Age {
-        /// Whether the URL's own path has been invalidated.
-        path_was_invalidated: bool,
-    },
-    /// This header, whatever `Age` says.
-    Header(&'a str),
+    pub path_was_invalidated: bool,
 }
 
 /// What all responses of a URL together show: one that is stale is enough, unless the origin explains it.
 #[must_use]
 pub fn of_all(responses: &[Answered], criterion: Criterion<'_>) -> Verdict {
-    if let Some(reason) = explained_by_the_origin(responses, criterion) {
-        return Verdict::NotVerified(reason);
-    }
-    let mut verdicts: Vec<_> = responses
-        .iter()
-        .map(|(response, age)| match response {
-            Err(problem) => Verdict::NotVerified(problem.clone()),
-            Ok(response) => of(response, *age, criterion),
-        })
+    let new: Vec<_> = usable(responses)
+        .filter(|(r, age)| is_new(r, *age))
         .collect();
-    let usable = responses
-        .iter()
-        .filter_map(|(response, _)| response.as_ref().ok());
-    let values: BTreeSet<_> = usable.filter_map(|r| r.header.as_deref()).collect();
-    if values.len() > 1 {
-        let values: Vec<_> = values.into_iter().collect();
-        let reason = format!(
-            "edge locations sent different versions: {}",
-            values.join(", ")
-        );
-        verdicts.push(Verdict::Stale(reason));
-    }
+    let verdicts: Vec<_> = match criterion.header {
+        Some(header) => {
+            let values = new.iter().map(|(response, _)| response.header.as_deref());
+            let values: BTreeSet<_> = values.collect();
+            if values.contains(&None) {
+                let reason = format!("the origin does not send the header {header}");
+                return Verdict::NotVerified(reason);
+            }
+            each(responses, |response, _| {
+                by_header(response, header, &values, criterion.path_was_invalidated)
+            })
+        }
+        None => {
+            let from_origin = |(response, age): (&Response, Duration)| {
+                is(response, "Miss") && is_older(response, age)
+            };
+            if criterion.path_was_invalidated && usable(responses).any(from_origin) {
+                let reason = "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader";
+                return Verdict::NotVerified(reason.to_owned());
+            }
+            each(responses, by_age)
+        }
+    };
     // The first of those that count most.
     let of_kind = |is: fn(&Verdict) -> bool| verdicts.iter().find(|verdict| is(verdict));
     let stale = of_kind(|verdict| matches!(verdict, Verdict::Stale(_)));
@@ -70,44 +71,28 @@ pub fn of_all(responses: &[Answered], criterion: Criterion<'_>) -> Verdict {
     counts.cloned().unwrap_or(Verdict::Fresh)
 }
 
-/// What CloudFront has just fetched shows what the origin sends.
-fn explained_by_the_origin(responses: &[Answered], criterion: Criterion<'_>) -> Option<String> {
-    let mut misses = responses.iter().filter_map(|(response, age)| {
-        let response = response.as_ref().ok()?;
-        let is_a_miss = unusable(response).is_none() && is(response, "Miss");
-        is_a_miss.then_some((response, *age))
-    });
-    match criterion {
-        Criterion::Header(name) => misses
-            .any(|(response, _)| response.header.is_none())
-            .then(|| format!("the origin does not send the header {name}")),
-        Criterion::Age {
-            path_was_invalidated: true,
-        } => misses.any(|(response, age)| is_older(response, age)).then(|| {
-            "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader".to_owned()
-        }),
-        Criterion::Age { .. } => None,
-    }
+/// The responses that have the URL's object, each with the age of the invalidation.
+fn usable(responses: &[Answered]) -> impl Iterator<Item = (&Response, Duration)> {
+    let found = responses.iter();
+    let found = found.filter_map(|(response, age)| Some((response.as_ref().ok()?, *age)));
+    found.filter(|(response, _)| unusable(response).is_none())
 }
 
-fn of(response: &Response, invalidation_age: Duration, criterion: Criterion<'_>) -> Verdict {
-    match (unusable(response), criterion) {
-        (Some(reason), _) => Verdict::NotVerified(reason),
-        (None, Criterion::Header(_)) if response.header.is_some() => Verdict::Fresh,
-        (None, Criterion::Header(name)) => {
-            Verdict::Stale(format!("{} sent no header {name}", describe(response)))
-        }
-        (None, Criterion::Age { .. }) => by_age(response, invalidation_age),
-    }
+fn each(responses: &[Answered], verdict: impl Fn(&Response, Duration) -> Verdict) -> Vec<Verdict> {
+    let verdicts = responses.iter().map(|(response, age)| match response {
+        Err(problem) => Verdict::NotVerified(problem.clone()),
+        Ok(response) => match unusable(response) {
+            Some(reason) => Verdict::NotVerified(reason),
+            None => verdict(response, *age),
+        },
+    });
+    verdicts.collect()
 }
 
 /// Whether no response is one of the URL's object.
 #[must_use]
 pub fn show_nothing(responses: &[Answered]) -> bool {
-    let shows = |response: &Response| unusable(response).is_none();
-    !responses
-        .iter()
-        .any(|(response, _)| response.as_ref().is_ok_and(shows))
+    usable(responses).next().is_none()
 }
 
 /// Why nothing follows from a response, if so.
@@ -124,13 +109,33 @@ fn unusable(response: &Response) -> Option<String> {
     }
 }
 
+/// `new` are the values that objects from after the invalidation have.
+fn by_header(
+    response: &Response,
+    header: &str,
+    new: &BTreeSet<Option<&str>>,
+    path_was_invalidated: bool,
+) -> Verdict {
+    let by = describe(response);
+    match response.header.as_deref() {
+        None => Verdict::Stale(format!("{by} sent no header {header}")),
+        Some(value) if new.contains(&Some(value)) => Verdict::Fresh,
+        Some(value) if !new.is_empty() => Verdict::Stale(format!(
+            "{by} sent {header}: {value}, which is not the new value"
+        )),
+        Some(_) if path_was_invalidated => {
+            Verdict::NotVerified(format!("no response shows which value of {header} is new"))
+        }
+        Some(value) => Verdict::Stale(format!(
+            "{by} sent {header}: {value}, which no response shows to be new"
+        )),
+    }
+}
+
 fn by_age(response: &Response, invalidation_age: Duration) -> Verdict {
     match response.age {
-        // Revalidated with the origin, or fetched from it.
-        _ if is(response, "RefreshHit") => Verdict::Fresh,
-        None if is(response, "Miss") => Verdict::Fresh,
+        _ if is_new(response, invalidation_age) => Verdict::Fresh,
         None => Verdict::NotVerified("the response has no valid Age".to_owned()),
-        Some(_) if !is_older(response, invalidation_age) => Verdict::Fresh,
         Some(_) if response.came_through_another => Verdict::NotVerified(
             "Via names another cache or proxy, so that Age does not show since when CloudFront has had the object. Use VerifyHeader".to_owned(),
         ),
@@ -140,6 +145,15 @@ fn by_age(response: &Response, invalidation_age: Duration) -> Verdict {
             invalidation_age.as_secs(),
         )),
     }
+}
+
+/// Whether CloudFront has the object since the invalidation: it was fetched from the origin or compared with it, or is not older.
+fn is_new(response: &Response, invalidation_age: Duration) -> bool {
+    is(response, "RefreshHit")
+        || match response.age {
+            None => is(response, "Miss"),
+            Some(_) => !is_older(response, invalidation_age),
+        }
 }
 
 /// Whether a cache has had the object since before the invalidation.
@@ -169,13 +183,22 @@ mod tests {
 
     const HIT: &str = "Hit from cloudfront";
     const MISS: &str = "Miss from cloudfront";
-    const AGE: Criterion<'_> = Criterion::Age {
+    const AGE: Criterion<'_> = Criterion {
+        header: None,
         path_was_invalidated: false,
     };
-    const AGE_AFTERWARDS: Criterion<'_> = Criterion::Age {
+    const AGE_AFTERWARDS: Criterion<'_> = Criterion {
         path_was_invalidated: true,
+        ..AGE
     };
-    const HEADER: Criterion<'_> = Criterion::Header("x-release");
+    const HEADER: Criterion<'_> = Criterion {
+        header: Some("x-release"),
+        ..AGE
+    };
+    const HEADER_AFTERWARDS: Criterion<'_> = Criterion {
+        path_was_invalidated: true,
+        ..HEADER
+    };
 
     fn response(age: Option<u64>, x_cache: &str) -> Response {
         Response {
@@ -188,10 +211,10 @@ mod tests {
         }
     }
 
-    fn released(value: Option<&str>, x_cache: &str) -> Response {
+    fn released(value: Option<&str>, age: u64, x_cache: &str) -> Response {
         Response {
             header: value.map(str::to_owned),
-            ..response(Some(5000), x_cache)
+            ..response(Some(age), x_cache)
         }
     }
 
@@ -263,15 +286,23 @@ mod tests {
     }
 
     #[test]
-    fn a_header_decides_alone() {
+    fn a_header_has_the_value_of_what_is_new() {
         let (v1, v2) = (Some("v1"), Some("v2"));
         for (responses, expected) in [
-            (vec![released(v2, HIT), released(v2, MISS)], '+'),
-            (vec![released(v2, HIT), released(v1, HIT)], '-'),
-            (vec![released(v2, HIT), released(None, HIT)], '-'),
-            (vec![released(None, MISS), released(v2, HIT)], '?'),
+            // A Miss without an Age, or a RefreshHit, shows the new value, whatever the origin's Age is.
+            (
+                vec![released(v2, 5000, HIT), released(v2, 5000, "RefreshHit")],
+                "++",
+            ),
+            (vec![released(v2, 5000, HIT), released(v2, 1, HIT)], "++"),
+            (vec![released(v1, 5000, HIT), released(v2, 1, HIT)], "--"),
+            (vec![released(v1, 5000, HIT)], "-?"),
+            (vec![released(None, 5000, HIT)], "--"),
+            (vec![released(None, 5000, HIT), released(v2, 1, HIT)], "--"),
+            (vec![released(None, 0, MISS), released(v2, 1, HIT)], "??"),
         ] {
-            assert_eq!(sign(&responses, HEADER), expected, "{responses:?}");
+            let found = [HEADER, HEADER_AFTERWARDS].map(|c| sign(&responses, c));
+            assert_eq!(String::from_iter(found), expected, "{responses:?}");
         }
     }
 }

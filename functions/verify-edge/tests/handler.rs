@@ -7,7 +7,7 @@ use std::{
 
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use verify_edge::{client::Response, handle, settings::Settings, url::Url};
+use verify_edge::{Status, client::Response, handle, settings::Settings, url::Url};
 
 const NOW: Duration = Duration::from_secs(1_790_000_060);
 /// A minute before.
@@ -140,6 +140,29 @@ async fn a_url_that_is_fresh_at_last_is_enough() {
     assert_eq!(requests, [3, 0]);
     // The other shows nothing, which is no failure.
     assert_eq!(output.unwrap()["status"], "NotVerified");
+}
+
+#[tokio::test]
+async fn urls_that_differ_only_in_their_query_strings_have_results_of_their_own() {
+    let settings = Settings::parse(|variable| {
+        let urls = "https://www.example.com/a?l=de,https://www.example.com/a?l=en";
+        (variable == "VERIFY_URLS").then(|| urls.to_owned())
+    });
+    let requests = AtomicU8::new(0);
+    let get = async |url: &Url, _: Option<&_>| {
+        requests.fetch_add(1, Ordering::Relaxed);
+        let is_stale = url.uri().query() == Some("l=en");
+        Ok(response(200, if is_stale { 5000 } else { 0 }))
+    };
+    let now = SystemTime::UNIX_EPOCH + NOW;
+    let mut event = first();
+    for expected in [6, 9] {
+        let output = handle(get, &settings, event.clone(), now).await.unwrap();
+
+        assert_eq!(output.status, Status::CheckAgain);
+        assert_eq!(requests.load(Ordering::Relaxed), expected);
+        event["earlier"] = json!(output.progress);
+    }
 }
 
 #[tokio::test]
