@@ -41,28 +41,25 @@ pub fn of_all(responses: &[Answered], criterion: Criterion<'_>) -> Verdict {
     let new: Vec<_> = usable(responses)
         .filter(|(r, age)| is_new(r, *age))
         .collect();
-    let verdicts: Vec<_> = match criterion.header {
-        Some(header) => {
-            let values = new.iter().map(|(response, _)| response.header.as_deref());
-            let values: BTreeSet<_> = values.collect();
-            if values.contains(&None) {
-                let reason = format!("the origin does not send the header {header}");
-                return Verdict::NotVerified(reason);
-            }
-            each(responses, |response, _| {
-                by_header(response, header, &values, criterion.path_was_invalidated)
-            })
+    let verdicts = if let Some(header) = criterion.header {
+        let values = new.iter().map(|(response, _)| response.header.as_deref());
+        let values: BTreeSet<_> = values.collect();
+        if values.contains(&None) {
+            let reason = format!("the origin does not send the header {header}");
+            return Verdict::NotVerified(reason);
         }
-        None => {
-            let from_origin = |(response, age): (&Response, Duration)| {
-                is(response, "Miss") && is_older(response, age)
-            };
-            if criterion.path_was_invalidated && usable(responses).any(from_origin) {
-                let reason = "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader";
-                return Verdict::NotVerified(reason.to_owned());
-            }
-            each(responses, by_age)
+        each(responses, |response, _| {
+            by_header(response, header, &values, criterion.path_was_invalidated)
+        })
+    } else {
+        let from_origin = |(response, age): (&Response, Duration)| {
+            is(response, "Miss") && is_older(response, age)
+        };
+        if criterion.path_was_invalidated && usable(responses).any(from_origin) {
+            let reason = "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader";
+            return Verdict::NotVerified(reason.to_owned());
         }
+        each(responses, by_age)
     };
     // The first of those that count most.
     let of_kind = |is: fn(&Verdict) -> bool| verdicts.iter().find(|verdict| is(verdict));
