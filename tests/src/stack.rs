@@ -113,9 +113,11 @@ pub async fn deploy_nested(aws: &LocalAws, name: &str) -> Result<Stack> {
         &template,
         text.replace(&example, &own.display().to_string()),
     )?;
+    let application = format!("CodeDeployApplication={name}");
     let more = [
         "--parameter-overrides",
         "DistributionId=E2QWRUHAPOMQZL",
+        &application,
         "--capabilities",
         "CAPABILITY_IAM",
         "CAPABILITY_AUTO_EXPAND",
