@@ -20,6 +20,9 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 ARCHITECTURE ?= arm64
 PACKAGES ?= x86_64 arm64
+# The folder of a package that the demo and the end-to-end tests deploy, in place of what local-build builds.
+PACKAGE ?=
+package-folder = dist/cloudfront-deploy-hook-$(VERSION)-$(1)
 SCENARIO ?=
 FAULTS ?=
 STACK ?=
@@ -29,20 +32,16 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: local-build ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios)
-	@$(LOCAL) demo $(SCENARIO)
+demo: $(if $(PACKAGE),tools,local-build) ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios; PACKAGE=dist/… deploys a package)
+	@PACKAGE=$(PACKAGE) $(LOCAL) demo $(SCENARIO)
 
 .PHONY: local
-local: local-build ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
-	@$(LOCAL) serve
+local: $(if $(PACKAGE),tools,local-build) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+	@PACKAGE=$(PACKAGE) $(LOCAL) serve
 
 .PHONY: test
 test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the tests: each function, the contracts between them, every scenario end to end, the quick cases of the fault matrix
 	cargo test --workspace
-
-.PHONY: test-lambda-build
-test-lambda-build: lambda-build ## Run the end-to-end tests on the functions as they are deployed (make test has them in the dev profile)
-	BUILD=sam-lambda cargo test --package tests --test end_to_end
 
 .PHONY: faults
 faults: local-build ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
@@ -60,7 +59,7 @@ sam-local: ## Run each function with each of its events with `sam local invoke`,
 
 .PHONY: sam-local-with-docker
 sam-local-with-docker: tools package-here
-	@base=$$(tests/sam-local-base) && export PACKAGE=$(LOCAL_ARCHITECTURE) && $(LOCAL) sam-local "$$base"
+	@base=$$(tests/sam-local-base) && export PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) && $(LOCAL) sam-local "$$base"
 
 .PHONY: bench
 bench: lambda-build package-here peers ## Measure speed, size and cost, and compare with common alternatives; writes docs/performance
@@ -92,7 +91,8 @@ version: ## Print the version of the next release
 	@echo $(VERSION)
 
 .PHONY: package
-package: $(TOOLS)/sam/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (SOURCE_URL=… names the source code)
+package: $(TOOLS)/sam/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
+	$(if $(filter-out x86_64 arm64,$(PACKAGES)),$(error PACKAGES can be x86_64, arm64 or both))
 	$(if $(filter x86_64,$(PACKAGES)),$(call package-for,x86_64,x86_64-unknown-linux-musl))
 	$(if $(filter arm64,$(PACKAGES)),$(call package-for,arm64,aarch64-unknown-linux-musl))
 
@@ -101,12 +101,26 @@ package-here:
 	@$(MAKE) --no-print-directory package PACKAGES=$(LOCAL_ARCHITECTURE)
 
 .PHONY: test-package
-test-package: tools package ## Run the end-to-end tests on the package for this machine, and some scenarios on that for arm64, in an emulator
-	PACKAGE=$(LOCAL_ARCHITECTURE) cargo test --package tests --test end_to_end
+test-package: package ## Run the end-to-end tests on the package for this machine, and some scenarios on that for arm64, in an emulator
+	@$(MAKE) --no-print-directory test-packages
+
+# On the packages that are in dist/.
+.PHONY: test-packages
+test-packages: tools
+	@# Without it, tests would be skipped.
+	@test -x $(TOOLS)/varnish/usr/sbin/varnishd || command -v varnishd
+	PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) cargo test --package tests --test end_to_end
 	@if [[ "$(LOCAL_ARCHITECTURE) $(PACKAGES)" = x86_64*arm64* ]]; then \
 	    $(MAKE) --no-print-directory $(TOOLS)/qemu/.installed || exit 1; \
 	    for names in "e, OnInvalidationFailure=F" "ck, OnInvalidationFailure=F"; do \
-	        PACKAGE=arm64 cargo test --package tests --test end_to_end -- "$$names" || exit 1; done; fi
+	        PACKAGE=$(call package-folder,arm64) cargo test --package tests --test end_to_end -- "$$names" || exit 1; done; fi
+
+.PHONY: test-reproducible
+test-reproducible: package ## Make the packages in another folder, from the last commit: their checksums must be the same
+	@copy=$$(mktemp -d) && trap "rm -rf $$copy" EXIT && git clone --quiet . $$copy/source \
+	    && ln -s $(CURDIR)/$(TOOLS) $$copy/source/$(TOOLS) && $(MAKE) --no-print-directory -C $$copy/source package \
+	    && cd dist && for architecture in $(PACKAGES); do diff *-$$architecture.tar.gz.sha256 $$copy/source/dist || exit 1; done \
+	    && echo "The packages have the same checksums."
 
 .PHONY: build
 build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
@@ -127,10 +141,11 @@ REMAPPED := --remap-path-prefix=$(CURDIR)=/source --remap-path-prefix=$(or $(CAR
 define package-for
 unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" RUSTFLAGS="$(REMAPPED)" \
     && rustup target add $(2) && cargo lambda build --release --locked --target $(2) --lambda-dir target/package/$(1)
-@SOURCE_DATE_EPOCH=0 $(TOOLS)/package/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --describe binaries \
-    --no-build-deps --target $(2)
-@python3 sam/package.py $(1) target/package/$(1) $(VERSION) dist $(SOURCE_URL)
-@find functions tests -name '*_bin.cdx.json' -delete
+@# It prefers the variable to its option.
+@unset CARGO_BUILD_TARGET && trap "find functions tests -name '*_bin.cdx.json' -delete" EXIT \
+    && SOURCE_DATE_EPOCH=0 $(TOOLS)/package/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
+        --describe binaries --no-build-deps --target $(2) \
+    && python3 sam/package.py $(1) $(2) target/package/$(1) $(VERSION) dist $(SOURCE_URL)
 endef
 
 # The functions as they are deployed, for this machine's architecture: what sam-local and bench run.

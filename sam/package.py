@@ -1,6 +1,6 @@
 """Packs what `cargo lambda build` has built for an architecture into a folder that `sam deploy` needs nothing but itself for.
 
-    package.py <arm64|x86_64> <folder with the binaries> <version> <dist folder> [<URL of the source code>]
+    package.py <arm64|x86_64> <target> <folder with the binaries> <version> <dist folder> [<URL of the source code>]
 
 The same binaries give the same bytes: the files in an archive have no time and no owner, and are sorted.
 """
@@ -8,19 +8,25 @@ The same binaries give the same bytes: the files in an archive have no time and 
 import gzip
 import hashlib
 import io
+import json
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+COPIED = ("statemachine/invalidate.asl.json", "sam/samconfig.toml", "sam/verify.py", "LICENSE", "CHANGELOG.md")
 # The first that a zip can have.
 TIME = (1980, 1, 1, 0, 0, 0)
+# Each version of an application in the AWS Serverless Application Repository has one architecture.
+REPOSITORY_NAMES = {"arm64": "cloudfront-deploy-hook", "x86_64": "cloudfront-deploy-hook-x86-64"}
 SERVERLESS_REPO = """\
 Metadata:
   AWS::ServerlessRepo::Application:
-    Name: cloudfront-deploy-hook
+    Name: {name}
     Description: >-
       Creates CloudFront invalidations in the hooks of CodeDeploy and Amazon ECS deployments, waits until they are completed, and
       reports the status to the deployment.
@@ -35,25 +41,34 @@ Metadata:
 README = """\
 # cloudfront-deploy-hook {version}, for {architecture}
 
-CloudFront invalidations as part of deployments by AWS CodeDeploy and Amazon ECS. This folder has all that a deployment needs: the
-template, the state machine, the functions (`*.zip`), and lists of what is in them (`*.cdx.json`, CycloneDX).
+CloudFront invalidations as part of deployments by AWS CodeDeploy and Amazon ECS. This folder has all that a deployment needs; you need
+the SAM CLI and AWS credentials, and no compiler.
 
 ```console
 $ sha256sum --check SHA256SUMS
-$ sam deploy --stack-name invalidate --parameter-overrides DistributionIds=E2QWRUHAPOMQZL
+$ sam deploy --stack-name invalidate --region eu-central-1 --parameter-overrides DistributionIds=E2QWRUHAPOMQZL \\
+      CodeDeployApplication=shop AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:on-call
+$ AWS_REGION=eu-central-1 python3 verify.py invalidate
 ```
 
-You need the SAM CLI and AWS credentials, and no compiler. Without the SAM CLI:
+Leave out what you don't have; without CodeDeploy, write `CodeDeployApplication=none`: without a name, the rollbacks of every application
+in the account and region start an invalidation. `verify.py` checks the stack, and needs boto3. To update a stack, deploy a newer package
+with the same name and region; what a release changes is in [CHANGELOG.md](CHANGELOG.md). Without the SAM CLI:
 
 ```console
 $ aws cloudformation package --template-file template.yaml --s3-bucket <bucket> --output-template-file packaged.yaml
-$ aws cloudformation deploy --template-file packaged.yaml --stack-name invalidate --capabilities CAPABILITY_IAM \\
-      CAPABILITY_AUTO_EXPAND --s3-bucket <bucket> --parameter-overrides DistributionIds=E2QWRUHAPOMQZL
+$ aws cloudformation deploy --template-file packaged.yaml --stack-name invalidate --s3-bucket <bucket> \\
+      --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --parameter-overrides DistributionIds=E2QWRUHAPOMQZL …
 ```
 
-The outputs of the stack say what to paste into an appspec or an Amazon ECS service. The documentation is in the folder `docs` of the
-source code{where}.
+[docs](docs) is the documentation: [parameters, alarms](docs/CONFIGURATION.md), [wiring](docs/wiring/README.md),
+[troubleshooting](docs/TROUBLESHOOTING.md). `*.cdx.json` list what is in each function (CycloneDX), and `THIRD-PARTY.txt` and
+`COPYRIGHT-rust.html` have the licenses. The source code{where}.
 """
+
+
+def output_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, cwd=ROOT, text=True).stdout
 
 
 def zipped(binary):
@@ -68,6 +83,7 @@ def zipped(binary):
 
 
 def template(architecture, version, url):
+    """The names of the functions, and the template with their zips beside it."""
     text = (ROOT / "sam/template.yaml").read_text()
     functions = re.findall(r"CodeUri: \.\./functions/(\S+)", text)
     text = re.sub(r"CodeUri: \.\./functions/(\S+)", r"CodeUri: \1.zip", text)
@@ -76,45 +92,80 @@ def template(architecture, version, url):
     text, count = re.subn(r"( +)# `sam build`.*\n +Architectures: .*\n", rf"\g<1>Architectures: [{architecture}]\n", text)
     assert count == 1, "the template's Architectures are not where they were"
     source = f"    SourceCodeUrl: {url}\n    HomePageUrl: {url}" if url else ""
-    return functions, text.replace("Metadata:\n", SERVERLESS_REPO.format(version=version, source=source), 1)
+    metadata = SERVERLESS_REPO.format(name=REPOSITORY_NAMES[architecture], version=version, source=source)
+    return functions, text.replace("Metadata:\n", metadata, 1)
+
+
+def contents(function, target):
+    """What `cargo cyclonedx` says is in a function: it writes that beside the crate, with the path of this folder in it."""
+    text = (ROOT / f"functions/{function}/{function}_bin.cdx.json").read_text()
+    found = json.loads(text)["metadata"]["properties"][0]["value"]
+    assert found == target, f"the contents of {function} are for {found}"
+    return text.replace(ROOT.as_uri(), "file:///source")
+
+
+def licenses(all_contents):
+    """The license files of all crates in the functions, each text once."""
+    packages = json.loads(output_of("cargo", "metadata", "--format-version=1", "--locked"))["packages"]
+    folders = {(package["name"], package["version"]): pathlib.Path(package["manifest_path"]).parent for package in packages}
+    components = (component for text in all_contents for component in json.loads(text)["components"])
+    crates = sorted({(component["name"], component["version"]) for component in components})
+    by_text = {}
+    for crate in crates:
+        files = sorted(file for file in folders[crate].iterdir() if re.match("(?i)(licen[cs]e|copying|notice|copyright)", file.name))
+        for file in files:
+            if file.is_file():
+                by_text.setdefault(file.read_text().strip(), []).append(" ".join(crate))
+    return "\n\n".join(f"{'=' * 80}\n{', '.join(dict.fromkeys(names))}\n{'=' * 80}\n\n{text}" for text, names in by_text.items()) + "\n"
+
+
+def files(folder):
+    return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def tar(folder):
     """As a folder, compressed."""
     content = io.BytesIO()
     with gzip.GzipFile(fileobj=content, mode="wb", mtime=0) as compressed, tarfile.open(fileobj=compressed, mode="w") as archive:
-        for file in sorted(folder.iterdir()):
-            entry = tarfile.TarInfo(f"{folder.name}/{file.name}")
+        for file in files(folder):
+            entry = tarfile.TarInfo(file.relative_to(folder.parent).as_posix())
             entry.size, entry.mode = file.stat().st_size, 0o644
             archive.addfile(entry, io.BytesIO(file.read_bytes()))
     return content.getvalue()
 
 
-def checksums(files):
-    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(files))
+def checksums(paths, folder):
+    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in paths)
 
 
-def main(architecture, binaries, version, dist, url=""):
+def main(architecture, target, binaries, version, dist, url=""):
     folder = pathlib.Path(dist) / f"cloudfront-deploy-hook-{version}-{architecture}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     functions, text = template(architecture, version, url)
+    (folder / "template.yaml").write_text(text)
+    all_contents = {function: contents(function, target) for function in functions}
     for function in functions:
         binary = pathlib.Path(binaries) / function / "bootstrap"
         (folder / f"{function}.zip").write_bytes(zipped(binary.read_bytes()))
-        # cargo cyclonedx writes it there, with the path of this folder in it.
-        contents = (ROOT / f"functions/{function}/{function}_bin.cdx.json").read_text()
-        (folder / f"{function}.cdx.json").write_text(contents.replace(ROOT.as_uri(), "file:///source"))
-    (folder / "template.yaml").write_text(text)
-    where = f" ({url})" if url else ""
+        (folder / f"{function}.cdx.json").write_text(all_contents[function])
+    (folder / "THIRD-PARTY.txt").write_text(licenses(all_contents.values()))
+    rust = pathlib.Path(output_of("rustc", "--print", "sysroot").strip()) / "share/doc/rust/COPYRIGHT-library.html"
+    shutil.copyfile(rust, folder / "COPYRIGHT-rust.html")
+    where = f" is at {url}" if url else " is where you have made this"
     (folder / "README.md").write_text(README.format(version=version, architecture=architecture, where=where))
-    for source in ("statemachine/invalidate.asl.json", "sam/samconfig.toml", "LICENSE", "CHANGELOG.md"):
-        (folder / pathlib.Path(source).name).write_bytes((ROOT / source).read_bytes())
-    (folder / "SHA256SUMS").write_text(checksums(folder.iterdir()))
+    for source in COPIED:
+        shutil.copyfile(ROOT / source, folder / pathlib.Path(source).name)
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    if url:
+        # Alarms and causes are read where no file is.
+        for file in ("template.yaml", "invalidate.asl.json"):
+            text = (folder / file).read_text()
+            (folder / file).write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{url}/blob/v{version}/docs/", text))
+    (folder / "SHA256SUMS").write_text(checksums(files(folder), folder))
     archive = folder.with_name(f"{folder.name}.tar.gz")
     archive.write_bytes(tar(folder))
-    folder.with_name(f"{archive.name}.sha256").write_text(checksums([archive]))
+    archive.with_name(f"{archive.name}.sha256").write_text(checksums([archive], archive.parent))
     print(folder)
 
 

@@ -1,4 +1,4 @@
-"""Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`.
+"""Checks a deployed stack in the account of your AWS credentials: `make verify STACK=name`, or `python3 verify.py name`.
 
 It invalidates a path that no viewer requests in each of the stack's distributions, and a tag that no object has if CacheTags is set,
 once or twice (1,000 paths a month are free), and stops one execution, after which ExecutionsAbortedAlarm fires. It reports to no
@@ -97,14 +97,14 @@ class Table:
                 return "skipped", f"your credentials are not authorized: {error}"
             return "failed", f"{error}\n    -> {remedy_of(error)}"
         except (BotoCoreError, LookupError, ValueError) as error:
-            remedy = "Run `make verify` again; if the check fails again, open an issue with this output"
+            remedy = "Run this again; if the check fails again, open an issue with this output"
             return "failed", f"{type(error).__name__}: {error}\n    -> {remedy}"
 
 
 def remedy_of(error):
     if error.response["Error"]["Code"] in MISSING:
         return "It was deleted outside of CloudFormation: delete the stack and deploy it again"
-    return "Run `make verify` again; if the error persists, look it up in the API reference of its service"
+    return "Run this again; if the error persists, look it up in the API reference of its service"
 
 
 class Stack:
@@ -242,7 +242,7 @@ def is_report_of(name, line):
 
 def stopped_execution_is_received(stack, name):
     execution = start(stack, stack.targets[:1], name)
-    machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by make verify")
+    machines.stop_execution(executionArn=execution, error="Verify", cause="Stopped by verify.py")
     # From AWS's clock, which the log has, too.
     started = machines.describe_execution(executionArn=execution)["startDate"].timestamp()
     log, began = stack.ids["ReportStatusLogGroup"], time.monotonic()
@@ -426,7 +426,7 @@ def verify(name):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: make verify STACK=<name of the stack>, with AWS credentials and AWS_REGION in the environment")
+        sys.exit("usage: python3 verify.py <name of the stack>, or make verify STACK=<name>, with AWS credentials and AWS_REGION in the environment")
     try:
         sys.exit(not verify(sys.argv[1]))
     except (BotoCoreError, ClientError, KeyError) as error:

@@ -29,6 +29,9 @@ class Pages(cdk.Stack):
         hook = lambda_.Function.from_function_arn(self, "Invalidate", function_arn.value_as_string)
         stages = [ecs.DeploymentLifecycleStage.POST_PRODUCTION_TRAFFIC_SHIFT, ecs.DeploymentLifecycleStage.PRODUCTION_TRAFFIC_SHIFT]
         service.add_lifecycle_hook(ecs.DeploymentLifecycleLambdaTarget(hook, "InvalidateHook", lifecycle_stages=stages))
+        # The construct has no property for it; the default is 24 hours.
+        timeout = {"TimeoutInMinutes": 60, "Action": "ROLLBACK"}
+        service.node.default_child.add_property_override("DeploymentConfiguration.LifecycleHooks.0.TimeoutConfiguration", timeout)
 
         balancer = elbv2.ApplicationLoadBalancer(self, "LoadBalancer", vpc=vpc, internet_facing=True)
         blue, green = (

@@ -13,7 +13,7 @@ use tokio::{process::Command, sync::OnceCell};
 use crate::{
     interpreter::{Interpreter, accelerate},
     server::Certificate,
-    stack::{ARCHITECTURE, package_architecture},
+    stack,
 };
 
 /// The account that everything is deployed to: ministack takes it from the access key.
@@ -125,8 +125,7 @@ fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 4] {
 
 /// What runs the functions of a package for arm64 on another processor.
 fn emulator() -> Option<PathBuf> {
-    let is_foreign = package_architecture().is_some_and(|a| a != ARCHITECTURE);
-    is_foreign.then(|| repository().join(".tools/qemu/usr/bin/qemu-aarch64-static"))
+    stack::is_foreign().then(|| repository().join(".tools/qemu/usr/bin/qemu-aarch64-static"))
 }
 
 pub fn repository() -> &'static Path {

@@ -59,26 +59,26 @@ impl Stack {
     }
 }
 
-/// The architecture of the package that is tried, if the variable `PACKAGE` names one: see `make package`.
-pub fn package_architecture() -> Option<String> {
-    std::env::var("PACKAGE").ok()
+/// The folder of the package that is tried, if the variable `PACKAGE` names one: see `make package`.
+pub fn package() -> Option<PathBuf> {
+    let folder = std::env::var("PACKAGE").ok()?;
+    (!folder.is_empty()).then(|| repository().join(folder))
 }
 
-/// What is deployed: a package, what `make local-build` has built, or another build that the variable `BUILD` names.
+/// What is deployed: a package, or what `make local-build` has built.
 pub fn build() -> PathBuf {
-    if let Some(architecture) = package_architecture() {
-        let name = "cloudfront-deploy-hook";
-        let folder = format!("{name}-{}-{architecture}", env!("CARGO_PKG_VERSION"));
-        return repository().join("dist").join(folder);
-    }
-    let build = std::env::var("BUILD").unwrap_or_else(|_| "sam-local".to_owned());
-    repository().join("target").join(build)
+    package().unwrap_or_else(|| repository().join("target/sam-local"))
+}
+
+/// Whether it is a package for another processor than this machine's.
+pub fn is_foreign() -> bool {
+    package().is_some_and(|folder| !folder.to_string_lossy().ends_with(ARCHITECTURE))
 }
 
 /// The program of a function in it.
 pub async fn built(function: &str) -> Result<Vec<u8>> {
     const UNZIP: &str = "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read('bootstrap'))";
-    if package_architecture().is_none() {
+    if package().is_none() {
         return Ok(fs::read(build().join(function).join("bootstrap"))?);
     }
     let name = function.trim_end_matches("Function").to_kebab_case();
@@ -90,7 +90,7 @@ pub async fn built(function: &str) -> Result<Vec<u8>> {
 
 /// Deploys what was built. It is uploaded once for all stacks.
 pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-    let packaged = aws.packaged.get_or_try_init(|| package(aws)).await?;
+    let packaged = aws.packaged.get_or_try_init(|| upload(aws)).await?;
     // A value can have quotes and spaces there.
     let file = aws.folder.path().join(format!("{name}.parameters.yaml"));
     let parameters: BTreeMap<_, _> = parameters.iter().copied().collect();
@@ -149,7 +149,7 @@ async fn sam_deploy(aws: &LocalAws, name: &str, template: &Path, more: &[&str]) 
     })
 }
 
-async fn package(aws: &LocalAws) -> Result<PathBuf> {
+async fn upload(aws: &LocalAws) -> Result<PathBuf> {
     let packaged = aws.folder.path().join("packaged.yaml");
     let mut package = sam(aws, "package");
     package

@@ -74,7 +74,7 @@ fn main() -> Result<ExitCode> {
             trials.push(trial.with_ignored_flag(is_skipped));
         }
     }
-    if stack::package_architecture().is_some() {
+    if stack::package().is_some() {
         trials.push(suite.trial("the package is a nested stack", is_nested));
     }
     for &(name, value) in REFUSED {
@@ -82,6 +82,10 @@ fn main() -> Result<ExitCode> {
         trials.push(suite.trial(format!("the template refuses {name}={value}"), refuses));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    ensure!(
+        arguments.list || conclusion.num_passed + conclusion.num_failed > 0,
+        "no test has this name"
+    );
     if conclusion.has_failed() || conclusion.num_filtered_out > 0 || arguments.list {
         return Ok(conclusion.exit_code());
     }
@@ -268,8 +272,9 @@ async fn refuses(suite: &Suite, name: &str, value: &str) -> Result<()> {
 /// What `make verify` prints.
 async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
     let mut python = aws.tool("ministack", "python");
+    let folder = stack::package().unwrap_or_else(|| repository().join("sam"));
     let output = python
-        .arg(repository().join("sam/verify.py"))
+        .arg(folder.join("verify.py"))
         .arg(&stack.name)
         // As the README says it: the region is in AWS_REGION.
         .env_remove("AWS_DEFAULT_REGION")

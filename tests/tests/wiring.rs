@@ -96,6 +96,8 @@ async fn the_ecs_services_name_the_function_at_both_stages() {
         let function = hooks[0]["HookTargetArn"].to_string();
         assert!(function.contains("EcsHookFunctionArn"), "{function}");
         assert_eq!(hooks[0]["LifecycleStages"], json!(stages));
+        let timeout = &hooks[0]["TimeoutConfiguration"]["TimeoutInMinutes"];
+        assert_eq!(timeout, 60);
     }
     let output = read("sam/template.yaml");
     let output = output.split_once("  EcsLifecycleHooks:").unwrap().1;

@@ -68,7 +68,7 @@ impl Clients {
 pub enum Error {
     /// It is of CodeDeploy.
     #[error(
-        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the appspec's Hooks, write the stack's output HookFunctionName instead. The deployment waits for an hour: stop it (docs/TROUBLESHOOTING.md)"
+        "this is CodeDeploy's hook event, and this function is for the lifecycle hooks of Amazon ECS services. In the Hooks of the AppSpec file, write the stack's output HookFunctionName instead. The deployment waits for an hour: stop it (docs/TROUBLESHOOTING.md)"
     )]
     CodeDeployEvent,
 }
@@ -152,8 +152,9 @@ pub async fn handle(
             Response::SUCCEEDED
         }
         Some(stage) => {
-            tracing::warn!(
+            tracing::error!(
                 deployment_id,
+                execution_started = false,
                 "nothing to invalidate at {stage}: use the stages {STAGE} and {ROLLBACK_STAGE} in the service's lifecycle hook"
             );
             Response::SUCCEEDED

@@ -1,4 +1,4 @@
-//! The Lambda function `CodeDeployHook_<stack>`, which the `Hooks` section of an appspec names.
+//! The Lambda function `CodeDeployHook_<stack>`, which the `Hooks` section of an AppSpec file names.
 
 use hook::{Clients, handle, settings::Settings};
 use shared::failure_action::{FailureAction, log_invalid};

@@ -99,7 +99,7 @@ fn the_readme_says_what_to_write() {
         let parameters = distributions.into_iter().chain(case.stack.parameters);
         let parameters: BTreeMap<_, _> = parameters.filter(|(_, v)| !v.is_empty()).collect();
         Some(format!(
-            "\n# {wanted}\n{}",
+            "\n--- # {wanted}\n{}",
             serde_yaml_ng::to_string(&parameters).unwrap()
         ))
     });
