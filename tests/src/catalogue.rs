@@ -1,6 +1,6 @@
 //! Reads the files of `tests/cases`.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::case::Case;
@@ -9,16 +9,17 @@ use crate::case::Case;
 #[serde(deny_unknown_fields)]
 struct Catalogue {
     defaults: Value,
+    #[serde(alias = "calls")]
     cases: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
 struct Entry {
-    /// The entry is a case for each of these, with their values in place of `$NAME`.
+    /// The entry is one for each of these, with their values in place of `$NAME`.
     #[serde(default = "once")]
     for_each: Vec<Map<String, Value>>,
     #[serde(flatten)]
-    case: Value,
+    fields: Value,
 }
 
 fn once() -> Vec<Map<String, Value>> {
@@ -30,35 +31,43 @@ pub fn scenarios() -> Vec<Case> {
     read(include_str!("../cases/scenarios.yaml"))
 }
 
-/// All cases in the text of such a file. A mistake in it is for whoever has just edited it.
-pub fn read(text: &str) -> Vec<Case> {
-    let Catalogue { defaults, cases } = serde_yaml_ng::from_str(text).expect("a list of cases");
-    let expanded = cases.into_iter().flat_map(|Entry { for_each, case }| {
-        for_each
-            .into_iter()
-            .map(move |values| replaced(&case, &values))
+/// All entries in the text of such a file. A mistake in it is for whoever has just edited it.
+pub fn read<T: DeserializeOwned>(text: &str) -> Vec<T> {
+    let Catalogue { defaults, cases } = parse(text);
+    let expanded = cases.iter().flat_map(|Entry { for_each, fields }| {
+        for_each.iter().map(|values| replaced(fields, values))
     });
-    expanded.map(|case| parse(case, &defaults)).collect()
+    expanded
+        .map(|fields| layered(fields, &[&defaults]))
+        .collect()
 }
 
-/// A case of the file that has nothing but a name and the file's defaults.
-pub fn default_case(text: &str) -> Case {
-    let Catalogue { defaults, .. } = serde_yaml_ng::from_str(text).expect("a list of cases");
-    parse(serde_json::json!({ "name": "" }), &defaults)
+/// What an entry of the file has if it doesn't say otherwise.
+pub fn defaults(text: &str) -> Value {
+    parse(text).defaults
 }
 
-fn parse(mut case: Value, defaults: &Value) -> Case {
-    fill_in(&mut case, defaults);
-    let parsed = serde_path_to_error::deserialize(&case);
-    parsed.unwrap_or_else(|error| panic!("the case {}: {error}", case["name"]))
+fn parse(text: &str) -> Catalogue {
+    serde_yaml_ng::from_str(text).expect("a list of cases or calls")
 }
 
-/// Fills in what a case doesn't have, also of its stack and of what is expected.
-fn fill_in(case: &mut Value, defaults: &Value) {
+/// What has these fields, and those that it lacks from the first of the layers below that has them.
+pub fn layered<T: DeserializeOwned>(mut fields: Value, below: &[&Value]) -> T {
+    for layer in below {
+        fill_in(&mut fields, layer);
+    }
+    let parsed = serde_path_to_error::deserialize(&fields);
+    parsed.unwrap_or_else(|error| panic!("{}: {error}", fields["name"]))
+}
+
+/// Fills in what an entry doesn't have, also of its stack, of what is expected, and of a call's errors.
+fn fill_in(entry: &mut Value, defaults: &Value) {
     for (field, default) in defaults.as_object().into_iter().flatten() {
-        match case.get_mut(field) {
-            None => case[field] = default.clone(),
-            Some(own) if ["stack", "expected"].contains(&field.as_str()) => fill_in(own, default),
+        match entry.get_mut(field) {
+            None => entry[field] = default.clone(),
+            Some(own) if ["stack", "expected", "errors"].contains(&field.as_str()) => {
+                fill_in(own, default);
+            }
             Some(_) => {}
         }
     }

@@ -1,168 +1,92 @@
-//! Each fault, at each call that a function makes, so many times. What must come of it follows from the class of the fault and from the call.
+//! Each fault, at each call that a function makes and at each invocation of a function, so many times. `tests/cases/calls.yaml`
+//! has the calls, and what must come of a fault: it follows from the class of the fault and from the call.
 
-mod expect;
-mod runs;
-
+use serde::Deserialize;
+use serde_json::{Value, json};
 use stand_in::{ConnectionFault, Fault, Operation};
 use strum::VariantArray;
 
-use super::{FEW, MANY, SEARCHED, rejected};
-use crate::case::Case;
+use super::SITUATIONS;
+use crate::{
+    case::{Case, PlannedFault},
+    catalogue,
+};
 
-/// The calls that functions make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    Start,
-    Create(usize),
-    Get(usize),
-    /// Only if there are cache tags.
-    Config,
-    List,
-    TenantCreate,
-    TenantGet,
-    TenantList,
-    /// Only if there are cache tags.
-    Tenant,
-    /// Only if each deployment group has its own targets.
-    Deployment,
-    Report,
-    /// Of an execution that the hook function may have started before it crashed.
-    Describe,
-    /// Of an execution that failed, whose event does not have the error.
-    DescribeError,
-    Queue,
-    /// Of the function that Amazon ECS calls.
-    EcsStart,
-    EcsDescribe,
-    EcsQueue,
-    /// Of the function for rollbacks: after one of CodeDeploy…
-    RollbackDeployment,
-    RollbackStart,
-    /// …and of Amazon ECS.
-    RollbackStatus,
+/// An entry of the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    /// As in the names of its cases.
+    name: String,
+    operation: Operation,
+    /// Of the invalidation with this index in the Map.
+    item: Option<usize>,
+    caller: Caller,
+    errors: Errors,
+    /// How often its faults are tried.
+    times: Vec<Times>,
+    /// The fields of a case in which the call is made at all.
+    #[serde(default)]
+    run: Value,
+    /// What must come of a fault. The first rule that applies counts.
+    #[serde(default)]
+    expect: Vec<Rule>,
+    /// What is tried as well where the call has its effect, because AWS is not known to do one or the other.
+    other_behavior: Option<OtherBehavior>,
 }
 
-impl Target {
-    const ALL: [Self; 22] = [
-        Self::Start,
-        Self::Create(0),
-        Self::Create(1),
-        Self::Get(0),
-        Self::Get(1),
-        Self::Config,
-        Self::List,
-        Self::TenantCreate,
-        Self::TenantGet,
-        Self::TenantList,
-        Self::Tenant,
-        Self::Deployment,
-        Self::Report,
-        Self::Describe,
-        Self::DescribeError,
-        Self::Queue,
-        Self::EcsStart,
-        Self::EcsDescribe,
-        Self::EcsQueue,
-        Self::RollbackDeployment,
-        Self::RollbackStart,
-        Self::RollbackStatus,
-    ];
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Caller {
+    Hook,
+    CreateInvalidation,
+    CheckInvalidation,
+    ReportStatus,
+    EcsHook,
+    Rollback,
+    StateMachine,
+}
 
-    fn operation(self) -> Operation {
-        match self {
-            Self::Start | Self::EcsStart | Self::RollbackStart => Operation::StartExecution,
-            Self::Create(_) => Operation::CreateInvalidation,
-            Self::Get(_) => Operation::GetInvalidation,
-            Self::Config => Operation::GetDistributionConfig,
-            Self::List => Operation::ListInvalidations,
-            Self::TenantCreate => Operation::CreateInvalidationForDistributionTenant,
-            Self::TenantGet => Operation::GetInvalidationForDistributionTenant,
-            Self::TenantList => Operation::ListInvalidationsForDistributionTenant,
-            Self::Tenant => Operation::GetDistributionTenant,
-            Self::Deployment | Self::RollbackDeployment => Operation::GetDeployment,
-            Self::RollbackStatus => Operation::DescribeServiceDeployments,
-            Self::Report => Operation::PutLifecycleEventHookExecutionStatus,
-            Self::Describe | Self::DescribeError | Self::EcsDescribe => {
-                Operation::DescribeExecution
-            }
-            Self::Queue | Self::EcsQueue => Operation::SendMessage,
-        }
-    }
+/// The codes of a service's errors, each with its HTTP status.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Errors {
+    throttled: (String, u16),
+    internal_error: (String, u16),
+    unavailable: (String, u16),
+    denied: (String, u16),
+    not_found: (String, u16),
+}
 
-    /// The same code as for a distribution makes the call.
-    fn is_of_a_tenant(self) -> bool {
-        matches!(
-            self,
-            Self::TenantCreate | Self::TenantGet | Self::TenantList | Self::Tenant
-        )
-    }
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    /// Faults of any class if there are none.
+    #[serde(default)]
+    classes: Vec<Class>,
+    /// However often if there are none.
+    #[serde(default)]
+    times: Vec<Times>,
+    /// The fields of a case that the fault changes.
+    then: Value,
+}
 
-    fn has_no_codedeploy_hook(self) -> bool {
-        matches!(self, Self::EcsStart | Self::EcsDescribe | Self::EcsQueue)
-            || self.is_after_a_rollback()
-    }
-
-    fn is_a_read(self) -> bool {
-        !matches!(
-            self.operation(),
-            Operation::StartExecution
-                | Operation::CreateInvalidation
-                | Operation::CreateInvalidationForDistributionTenant
-                | Operation::PutLifecycleEventHookExecutionStatus
-                | Operation::SendMessage
-        )
-    }
-
-    fn is_after_a_rollback(self) -> bool {
-        matches!(
-            self,
-            Self::RollbackDeployment | Self::RollbackStart | Self::RollbackStatus
-        )
-    }
-
-    fn item(self) -> Option<usize> {
-        match self {
-            Self::Create(item) | Self::Get(item) => Some(item),
-            Self::TenantCreate | Self::TenantGet | Self::TenantList => Some(0),
-            _ => None,
-        }
-    }
-
-    /// Throttled, denied and not found, as this call's service says it.
-    fn codes(self) -> [(&'static str, u16); 3] {
-        let json = |not_found| {
-            [
-                ("ThrottlingException", 400),
-                ("AccessDeniedException", 400),
-                (not_found, 400),
-            ]
-        };
-        let xml = |not_found| [("Throttling", 400), ("AccessDenied", 403), (not_found, 404)];
-        match self {
-            Self::Start | Self::EcsStart | Self::RollbackStart => json("StateMachineDoesNotExist"),
-            Self::Describe | Self::DescribeError | Self::EcsDescribe => {
-                json("ExecutionDoesNotExist")
-            }
-            Self::Deployment | Self::RollbackDeployment | Self::Report => {
-                json("DeploymentDoesNotExistException")
-            }
-            Self::RollbackStatus => json("ClusterNotFoundException"),
-            Self::Create(_) | Self::Config | Self::List => xml("NoSuchDistribution"),
-            Self::TenantCreate | Self::TenantList | Self::Tenant => xml("EntityNotFound"),
-            Self::Get(_) | Self::TenantGet => xml("NoSuchInvalidation"),
-            Self::Queue | Self::EcsQueue => [
-                ("RequestThrottled", 400),
-                ("AccessDenied", 403),
-                ("AWS.SimpleQueueService.NonExistentQueue", 400),
-            ],
-        }
-    }
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtherBehavior {
+    /// Follows the name of the case.
+    name: String,
+    /// The fields of a case that it changes.
+    run: Value,
 }
 
 /// The faults of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 enum FaultKind {
     Throttled,
+    /// Only of invocations.
+    OutOfConcurrency,
     InternalError,
     Unavailable,
     Denied,
@@ -177,7 +101,7 @@ enum FaultKind {
 }
 
 /// What faults have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 enum Class {
     /// Nothing happened; the next attempt may succeed.
     Transient,
@@ -192,44 +116,23 @@ enum Class {
 }
 
 impl FaultKind {
-    fn at(self, target: Target) -> Fault {
-        let [throttled, denied, not_found] = target.codes();
-        let rejected = |(code, status)| rejected(code, status);
-        match self {
-            Self::Throttled => rejected(throttled),
-            Self::InternalError => rejected(("InternalFailure", 500)),
-            Self::Unavailable => rejected(("ServiceUnavailable", 503)),
-            Self::Denied => rejected(denied),
-            Self::NotFound => rejected(not_found),
-            Self::Unparseable => Fault::After(ConnectionFault::Unparseable),
-            Self::ConnectionClosed => Fault::Before(ConnectionFault::Closed),
-            Self::ResponseLost => Fault::After(ConnectionFault::Closed),
-            Self::TooSlow => Fault::After(ConnectionFault::NoResponse),
-            Self::CrashBefore => Fault::Before(ConnectionFault::CallerKilled),
-            Self::CrashAfter => Fault::After(ConnectionFault::CallerKilled),
-            Self::TimesOut => Fault::Before(ConnectionFault::CallerFrozen),
-        }
-    }
-
     /// One of each class.
-    fn is_typical(self) -> bool {
-        use FaultKind::{CrashAfter, CrashBefore, Denied, NotFound, ResponseLost, Unavailable};
-        let kinds = [
-            Unavailable,
-            Denied,
-            NotFound,
-            ResponseLost,
-            CrashBefore,
-            CrashAfter,
-        ];
-        kinds.contains(&self)
-    }
+    const TYPICAL: [Self; 6] = [
+        Self::Unavailable,
+        Self::Denied,
+        Self::NotFound,
+        Self::ResponseLost,
+        Self::CrashBefore,
+        Self::CrashAfter,
+    ];
 
     fn class(self) -> Class {
         match self {
-            Self::Throttled | Self::InternalError | Self::Unavailable | Self::ConnectionClosed => {
-                Class::Transient
-            }
+            Self::Throttled
+            | Self::OutOfConcurrency
+            | Self::InternalError
+            | Self::Unavailable
+            | Self::ConnectionClosed => Class::Transient,
             Self::Denied => Class::Denied,
             Self::NotFound => Class::Missing,
             Self::Unparseable | Self::ResponseLost | Self::TooSlow => Class::EffectWithoutResponse,
@@ -239,22 +142,13 @@ impl FaultKind {
     }
 }
 
-impl Class {
-    fn has_its_effect(self) -> bool {
-        matches!(self, Self::EffectWithoutResponse | Self::CallerDiesAfter)
-    }
-
-    fn ends_the_function(self) -> bool {
-        matches!(self, Self::CallerDies | Self::CallerDiesAfter)
-    }
-}
-
 /// How many calls meet the fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 enum Times {
     Once,
+    /// More than the three attempts that the SDK makes of a call, so that the state machine has to retry.
     AFew,
-    /// Only the queue of pending reports outlasts so many.
+    /// Of reports: all attempts of the state machine, and some of the queue's.
     Many,
     Always,
 }
@@ -263,23 +157,28 @@ impl Times {
     fn count(self) -> Option<usize> {
         match self {
             Self::Once => Some(1),
-            Self::AFew => FEW,
-            Self::Many => MANY,
+            Self::AFew => Some(4),
+            Self::Many => Some(60),
             Self::Always => None,
         }
     }
 }
 
+impl Rule {
+    fn applies(&self, class: Class, times: Times) -> bool {
+        (self.classes.is_empty() || self.classes.contains(&class))
+            && (self.times.is_empty() || self.times.contains(&times))
+    }
+}
+
 pub(super) fn all() -> Vec<Case> {
+    let defaults = catalogue::defaults(SITUATIONS);
     let mut cases = Vec::new();
-    for target in Target::ALL {
+    for call in catalogue::read::<Call>(include_str!("../../cases/calls.yaml")) {
         for &kind in FaultKind::VARIANTS {
-            for &times in Times::VARIANTS {
-                if !is_left_out(target, kind, times) {
-                    let case = case(target, kind, times);
-                    let other_behavior = with_other_behavior(&case, target, kind.class());
-                    cases.push(case);
-                    cases.extend(other_behavior);
+            for &times in &call.times {
+                if !call.leaves_out(kind, times) {
+                    cases.extend(call.cases(kind, times, &defaults));
                 }
             }
         }
@@ -287,64 +186,89 @@ pub(super) fn all() -> Vec<Case> {
     cases
 }
 
-/// Left out is what another case shows as well, and what takes half an hour: sixty timeouts, or one for each receipt of a message.
-fn is_left_out(target: Target, kind: FaultKind, times: Times) -> bool {
-    let is_of_the_queue = matches!(
-        target,
-        Target::Report | Target::Describe | Target::DescribeError
-    );
-    // A read has no effect: a crash after it is like one before it.
-    if kind == FaultKind::CrashAfter && target.is_a_read() {
-        return true;
-    }
-    match times {
-        Times::Once => false,
-        // The same retries as those of CreateInvalidation, or of StartExecution in less time.
-        Times::AFew => {
-            target.is_of_a_tenant()
-                || target.has_no_codedeploy_hook()
-                || matches!(target, Target::Config | Target::Deployment)
+impl Call {
+    /// Left out is what another case shows as well, and what takes half an hour: sixty timeouts, or one for each receipt of a message.
+    fn leaves_out(&self, kind: FaultKind, times: Times) -> bool {
+        use FaultKind::{
+            CrashAfter, CrashBefore, OutOfConcurrency, TimesOut, Unavailable, Unparseable,
+        };
+        let is_invocation = self.caller == Caller::StateMachine;
+        match (kind, times) {
+            (OutOfConcurrency, _) => !is_invocation,
+            // Step Functions doesn't crash, and Lambda's responses can be parsed.
+            (Unparseable | CrashBefore | CrashAfter | TimesOut, _) if is_invocation => true,
+            // A read has no effect: a crash after it is like one before it.
+            (CrashAfter, _) if self.is_a_read() => true,
+            (CrashBefore | CrashAfter | TimesOut, Times::Many) => true,
+            (TimesOut, Times::Always) if self.caller == Caller::ReportStatus => true,
+            // Each takes as many receipts of a message as three hours have minutes, whatever the error is.
+            (_, Times::Always) if self.caller == Caller::Rollback => {
+                !matches!(kind, Unavailable | CrashBefore)
+            }
+            _ => false,
         }
-        Times::Many => target != Target::Report || kind.class().ends_the_function(),
-        // Each takes as many receipts of a message as three hours have minutes, whatever the error is.
-        Times::Always if target.is_after_a_rollback() => {
-            !matches!(kind, FaultKind::Unavailable | FaultKind::CrashBefore)
-        }
-        Times::Always => is_of_the_queue && kind == FaultKind::TimesOut,
     }
-}
 
-fn case(target: Target, kind: FaultKind, times: Times) -> Case {
-    let name = format!("{target:?}, {kind:?}, {times:?}");
-    let fault = kind.at(target);
-    let mut case =
-        target
-            .base(name)
-            .fault_at(target.item(), target.operation(), times.count(), fault);
-    case.quick = times == Times::Once
-        && !target.is_of_a_tenant()
-        && (kind.is_typical() || !target.has_no_codedeploy_hook());
-    case.long = times != Times::Once;
-    expect::expect(case, target, kind.class(), times)
-}
+    fn is_a_read(&self) -> bool {
+        let operation = format!("{:?}", self.operation);
+        let verbs = ["Get", "List", "Describe"];
+        verbs.iter().any(|verb| operation.starts_with(verb))
+    }
 
-/// The same case where AWS behaves in the other of two ways that are not known.
-fn with_other_behavior(case: &Case, target: Target, class: Class) -> Option<Case> {
-    if !class.has_its_effect() {
-        return None;
-    }
-    let mut other = case.clone();
-    match target {
-        Target::Create(_) => {
-            other.stack.distributions = SEARCHED.into();
-            other.behavior.rejects_known_caller_reference = true;
-            other.name += ", a known caller reference is rejected";
+    fn fault(&self, kind: FaultKind) -> Fault {
+        let rejected =
+            |(code, status): &(String, u16)| Fault::new(code, *status, "A fault of the matrix.");
+        let errors = &self.errors;
+        match kind {
+            FaultKind::Throttled => rejected(&errors.throttled),
+            FaultKind::OutOfConcurrency => Fault::new(
+                "TooManyRequestsException",
+                429,
+                "Rate Exceeded: ReservedFunctionConcurrentInvocationLimitExceeded",
+            ),
+            FaultKind::InternalError => rejected(&errors.internal_error),
+            FaultKind::Unavailable => rejected(&errors.unavailable),
+            FaultKind::Denied => rejected(&errors.denied),
+            FaultKind::NotFound => rejected(&errors.not_found),
+            FaultKind::Unparseable => Fault::After(ConnectionFault::Unparseable),
+            FaultKind::ConnectionClosed => Fault::Before(ConnectionFault::Closed),
+            FaultKind::ResponseLost => Fault::After(ConnectionFault::Closed),
+            FaultKind::TooSlow => Fault::After(ConnectionFault::NoResponse),
+            FaultKind::CrashBefore => Fault::Before(ConnectionFault::CallerKilled),
+            FaultKind::CrashAfter => Fault::After(ConnectionFault::CallerKilled),
+            FaultKind::TimesOut => Fault::Before(ConnectionFault::CallerFrozen),
         }
-        Target::Report => {
-            other.behavior.accepts_repeated_status = true;
-            other.name += ", a repeated status is accepted";
-        }
-        _ => return None,
     }
-    Some(other)
+
+    /// The call meets a fault of this kind, and where it has its effect, also where AWS behaves in the other of two ways.
+    fn cases(&self, kind: FaultKind, times: Times, defaults: &Value) -> Vec<Case> {
+        let class = kind.class();
+        let name = format!("{}, {kind:?}, {times:?}", self.name);
+        // The state machine waits for a response until the task's timeout.
+        let is_slow = self.caller == Caller::StateMachine && kind == FaultKind::TooSlow;
+        let long = times != Times::Once || is_slow;
+        let rule = self.expect.iter().find(|rule| rule.applies(class, times));
+        let expected = rule.map_or(&Value::Null, |rule| &rule.then);
+        let below = [expected, &json!({ "long": long }), &self.run, defaults];
+        let case = |fields| {
+            let mut case: Case = catalogue::layered(fields, &below);
+            case.faults.push(PlannedFault {
+                operation: self.operation,
+                item: self.item,
+                times: times.count(),
+                fault: self.fault(kind),
+            });
+            let has_codedeploy_hook = !matches!(self.caller, Caller::EcsHook | Caller::Rollback);
+            case.quick &= !long && (has_codedeploy_hook || FaultKind::TYPICAL.contains(&kind));
+            case
+        };
+        let mut cases = vec![case(json!({ "name": name }))];
+        let has_its_effect = matches!(class, Class::EffectWithoutResponse | Class::CallerDiesAfter);
+        if has_its_effect && let Some(other) = &self.other_behavior {
+            let mut fields = other.run.clone();
+            fields["name"] = format!("{name}, {}", other.name).into();
+            cases.push(case(fields));
+        }
+        cases
+    }
 }
