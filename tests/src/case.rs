@@ -20,7 +20,11 @@ use shared::{
 };
 use stand_in::{Behavior, Fault, Operation};
 
-use crate::{ecs::EcsDeployment, environment::Engine};
+use crate::{
+    ecs::EcsDeployment,
+    environment::Engine,
+    stack::{Parameters, parameters},
+};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +84,7 @@ pub struct StackConfig {
     pub verified: Vec<String>,
     /// Other parameters that don't have their defaults.
     #[serde(default)]
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: Parameters,
     /// What somebody does to the stack afterwards.
     pub change: Option<Change>,
 }
@@ -96,24 +100,15 @@ pub enum Change {
 }
 
 impl StackConfig {
-    pub fn parameters(&self, actions: FailureActions) -> Vec<(&str, &str)> {
-        let mut parameters = vec![
-            ("DistributionIds", &*self.distributions),
-            (
-                "OnInvalidationFailure",
-                actions.on_invalidation_failure.as_str(),
-            ),
-            (
-                "OnInvalidationTimeout",
-                actions.on_invalidation_timeout.as_str(),
-            ),
-        ];
-        parameters.extend(
-            self.parameters
-                .iter()
-                .map(|(name, value)| (&**name, &**value)),
-        );
-        parameters
+    pub fn parameters(&self, actions: FailureActions) -> Parameters {
+        let [failure, timeout] = texts(actions);
+        let mut all = parameters([
+            ("DistributionIds", &self.distributions),
+            ("OnInvalidationFailure", failure),
+            ("OnInvalidationTimeout", timeout),
+        ]);
+        all.extend(self.parameters.clone());
+        all
     }
 }
 
@@ -131,12 +126,16 @@ pub const EACH_WAY: [FailureActions; 2] = [
 
 /// As in the name of a case.
 pub fn text_of(actions: FailureActions) -> String {
+    let [failure, timeout] = texts(actions);
+    format!("OnInvalidationFailure={failure} OnInvalidationTimeout={timeout}")
+}
+
+fn texts(actions: FailureActions) -> [&'static str; 2] {
     let FailureActions {
         on_invalidation_failure: failure,
         on_invalidation_timeout: timeout,
     } = actions;
-    let [failure, timeout] = [failure, timeout].map(FailureAction::as_str);
-    format!("OnInvalidationFailure={failure} OnInvalidationTimeout={timeout}")
+    [failure, timeout].map(FailureAction::as_str)
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -22,7 +22,7 @@ use crate::{
     interpreter::{Interpreter, SKIPPED_TIME_LOG},
     local_aws::LocalAws,
     permissions,
-    stack::{self, Stack},
+    stack::{self, Parameters, Stack, parameters},
 };
 
 /// Of a wait's seconds, those that an accelerated environment waits.
@@ -50,7 +50,7 @@ pub struct Environment {
     /// Before the local AWS, which it calls, so that it ends first.
     moto: Option<Interpreter>,
     /// CloudFront, CodeDeploy and all other services.
-    pub aws: LocalAws,
+    pub aws: Arc<LocalAws>,
     /// Started by the first stack that verifies what it serves.
     edge: OnceCell<Edge>,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
@@ -90,7 +90,7 @@ impl Environment {
     /// Starts the local AWS as it is, with IAM enforced. With a wait scale, as [`WAIT_SCALE`], it starts both engines, whose
     /// waits take this share of their time, and calls to Step Functions, Lambda and SQS can meet faults.
     pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
-        let aws = LocalAws::start(wait_scale).await?;
+        let aws = Arc::new(LocalAws::start(wait_scale).await?);
         let mut moto = None;
         if let Some(scale) = wait_scale {
             let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
@@ -121,10 +121,8 @@ impl Environment {
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
             let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
-            let parameters = self.parameters(case, &name).await?;
-            let group = permissions::deployment_group(&name);
-            let parameters = parameters.iter().map(|(name, value)| (&**name, &**value));
-            let parameters: Vec<_> = parameters.chain(group).collect();
+            let mut parameters = self.parameters(case, &name).await?;
+            parameters.extend(permissions::deployment_group(&name));
             let change = case.stack.change.clone();
             self.deploy(&name, &parameters, change).await
         };
@@ -132,18 +130,15 @@ impl Environment {
     }
 
     /// The parameters of a case's stack with this name.
-    pub async fn parameters(&self, case: &Case, stack: &str) -> Result<Vec<(String, String)>> {
-        let mut parameters: BTreeMap<_, _> =
-            case.stack.parameters(case.actions).into_iter().collect();
+    pub async fn parameters(&self, case: &Case, stack: &str) -> Result<Parameters> {
+        let mut all = case.stack.parameters(case.actions);
         let urls = self.verified_urls(case, stack).await?.join(",");
         let distribution = edge::distribution(stack);
         if !urls.is_empty() {
-            parameters.extend([("DistributionIds", &*distribution), ("VerifyUrls", &*urls)]);
+            let verified = [("DistributionIds", &*distribution), ("VerifyUrls", &*urls)];
+            all.extend(parameters(verified));
         }
-        let parameters = parameters.into_iter();
-        Ok(parameters
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect())
+        Ok(all)
     }
 
     /// What the stack of a case verifies: objects of a distribution of its own.
@@ -166,7 +161,7 @@ impl Environment {
     pub async fn deploy(
         &self,
         name: &str,
-        parameters: &[(&str, &str)],
+        parameters: &Parameters,
         change: Option<Change>,
     ) -> Result<Stack> {
         let turn = self.deployments.acquire().await?;
@@ -196,7 +191,7 @@ impl Environment {
         match &stack.change {
             None | Some(Change::TimeoutSeconds(_)) => {}
             Some(Change::VariableSet(name, value)) => {
-                stack::set_variable(&self.aws, stack, name, value).await?;
+                stack.set_variable(name, value).await?;
             }
             Some(Change::StateMachineDeleted) => {
                 let delete = sfn.delete_state_machine().state_machine_arn(machine);

@@ -5,12 +5,14 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::Value;
 use stand_in::StandIn;
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
+    command,
     interpreter::{Interpreter, accelerate},
     server::Certificate,
     stack,
@@ -111,6 +113,16 @@ impl LocalAws {
         let mut command = Command::new(tool(environment, program));
         command.envs(self.cli_environment()).stdin(Stdio::null());
         command
+    }
+
+    /// What the AWS CLI says to a command, written as in a shell; null if that is nothing.
+    pub async fn cli(&self, command: &str) -> Result<Value> {
+        let mut cli = self.tool("awscli", "aws");
+        let output = command::run(cli.args(shell_words::split(command)?)).await?;
+        if output.stdout.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
     }
 }
 

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use crate::{
     command,
     local_aws::{LocalAws, repository},
-    stack::Stack,
+    stack::{Parameters, Stack, parameters},
 };
 
 /// The application whose deployments a stack reports for has the stack's name, so that its rollbacks concern no other stack.
-pub fn deployment_group(stack: &str) -> [(&'static str, &str); 2] {
-    [
+pub fn deployment_group(stack: &str) -> Parameters {
+    parameters([
         ("CodeDeployApplication", stack),
         ("CodeDeployDeploymentGroup", DEPLOYMENT_GROUP),
-    ]
+    ])
 }
 
 /// The name of the deployment group in that application.
@@ -44,9 +44,9 @@ pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
 
 /// Whether a stack's functions are allowed to report to `CodeDeploy` if IAM checks this resource: a deployment group, as
 /// `application/group`, or `*`. AWS does not document which of them it checks.
-pub async fn may_report(aws: &LocalAws, stack: &Stack, group: &str) -> Result<bool> {
+pub async fn may_report(stack: &Stack, group: &str) -> Result<bool> {
     let question = json!({ "stack": stack.name, "group": group });
-    ask(aws, json!({ "may_report": question })).await
+    ask(&stack.aws, json!({ "may_report": question })).await
 }
 
 async fn ask<T: DeserializeOwned>(aws: &LocalAws, question: Value) -> Result<T> {

@@ -23,7 +23,7 @@ use crate::{
     judge::{Outcome, Violation, judge},
     local_aws::REGION,
     permissions::DEPLOYMENT_GROUP,
-    stack::{self, Stack},
+    stack::Stack,
     until::until,
 };
 
@@ -128,9 +128,8 @@ impl Run {
             }
             Trigger::Manual(event) => {
                 let function = self.stack.hook_function();
-                let response = self
-                    .invoke(function, Invocation::Synchronous, event)
-                    .await?;
+                let invocation = Invocation::Synchronous;
+                let response = self.stack.invoke(function, invocation, event).await?;
                 let outcome: Value = serde_json::from_str(&response)?;
                 if let Some(name) = outcome["executionName"].as_str() {
                     name.clone_into(&mut self.deployment.execution_name);
@@ -257,25 +256,15 @@ impl Run {
     }
 
     async fn deliver(&self, invocation: Invocation) -> Result<String> {
-        let function = self.stack.hook_function();
-        self.invoke(function, invocation, &self.deployment.event)
-            .await
-    }
-
-    async fn invoke(
-        &self,
-        function: &str,
-        invocation: Invocation,
-        event: &Value,
-    ) -> Result<String> {
-        stack::invoke(&self.environment.aws, function, invocation, event).await
+        let (function, event) = (self.stack.hook_function(), &self.deployment.event);
+        self.stack.invoke(function, invocation, event).await
     }
 
     /// Plays Amazon ECS.
     async fn deploy(&mut self, deployment: EcsDeployment) -> Result<()> {
         let function = &self.stack.outputs["EcsHookFunctionArn"];
-        let call =
-            async |event: &Value| self.invoke(function, Invocation::Synchronous, event).await;
+        let invocation = Invocation::Synchronous;
+        let call = async |event: &Value| self.stack.invoke(function, invocation, event).await;
         let (id, details) = (&self.deployment.id, &self.case.hook_details);
         let wait_scale = self.environment.wait_scale.unwrap_or(1.0);
         let results = deployment.play(id, details, wait_scale, call).await?;
@@ -336,7 +325,7 @@ impl Run {
         }])
         .to_string();
         let put = format!("events put-events --entries '{entries}'");
-        let response = stack::cli(&self.environment.aws, &put).await?;
+        let response = self.stack.aws.cli(&put).await?;
         ensure!(response["FailedEntryCount"] == 0, "{response}");
         Ok(())
     }

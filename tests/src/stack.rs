@@ -4,9 +4,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
 use heck::ToKebabCase;
 use serde_json::{Value, json};
@@ -25,8 +26,18 @@ pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
     "x86_64"
 };
 
-#[derive(Debug, Clone)]
+/// The parameters of a stack that don't have their defaults.
+pub type Parameters = BTreeMap<String, String>;
+
+pub fn parameters<const COUNT: usize>(values: [(&str, &str); COUNT]) -> Parameters {
+    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    values.into()
+}
+
+/// A stack, and the local AWS that has it.
+#[derive(Clone)]
 pub struct Stack {
+    pub aws: Arc<LocalAws>,
     pub name: String,
     pub outputs: BTreeMap<String, String>,
     /// What somebody has done to it since.
@@ -35,13 +46,13 @@ pub struct Stack {
 
 impl Stack {
     /// The name or id of one of its resources.
-    pub async fn resource(&self, aws: &LocalAws, logical_id: &str) -> Result<String> {
+    pub async fn resource(&self, logical_id: &str) -> Result<String> {
         let describe = format!(
             "cloudformation describe-stack-resource --stack-name {} --logical-resource-id {logical_id} \
              --query StackResourceDetail.PhysicalResourceId",
             self.name
         );
-        Ok(serde_json::from_value(cli(aws, &describe).await?)?)
+        Ok(serde_json::from_value(self.aws.cli(&describe).await?)?)
     }
 
     pub fn hook_function(&self) -> &str {
@@ -56,6 +67,36 @@ impl Stack {
     pub fn execution_arn(&self, execution: &str) -> String {
         let name = &self.name;
         format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{name}:{execution}")
+    }
+
+    /// Sets an environment variable of the hook function, as somebody can in the console.
+    pub async fn set_variable(&self, name: &str, value: &str) -> Result<()> {
+        let function = self.hook_function();
+        let of_function = format!("function-configuration --function-name {function}");
+        let found = self.aws.cli(&format!("lambda get-{of_function}")).await?;
+        let mut environment = found["Environment"].clone();
+        environment["Variables"][name] = json!(value);
+        let update = format!("lambda update-{of_function} --environment '{environment}'");
+        self.aws.cli(&update).await.map(drop)
+    }
+
+    /// Invokes a function as CodeDeploy or Amazon ECS would; returns its result or error.
+    pub async fn invoke(
+        &self,
+        function: &str,
+        invocation: Invocation,
+        event: &Value,
+    ) -> Result<String> {
+        let invoke = aws_sdk_lambda::Client::new(&self.aws.ministack.config).invoke();
+        let invoke = invoke
+            .function_name(function)
+            .invocation_type(match invocation {
+                Invocation::Synchronous => InvocationType::RequestResponse,
+                Invocation::Asynchronous => InvocationType::Event,
+            })
+            .payload(Blob::new(event.to_string()));
+        let payload = invoke.send().await?.payload.unwrap_or_default();
+        Ok(command::text(payload.as_ref()))
     }
 }
 
@@ -89,18 +130,17 @@ pub async fn built(function: &str) -> Result<Vec<u8>> {
 }
 
 /// Deploys what was built. It is uploaded once for all stacks.
-pub async fn deploy(aws: &LocalAws, name: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
+pub async fn deploy(aws: &Arc<LocalAws>, name: &str, parameters: &Parameters) -> Result<Stack> {
     let packaged = aws.packaged.get_or_try_init(|| upload(aws)).await?;
     // A value can have quotes and spaces there.
     let file = aws.folder.path().join(format!("{name}.parameters.yaml"));
-    let parameters: BTreeMap<_, _> = parameters.iter().copied().collect();
-    fs::write(&file, serde_yaml_ng::to_string(&parameters)?)?;
-    let parameters = format!("file://{}", file.display());
-    sam_deploy(aws, name, packaged, &["--parameter-overrides", &parameters]).await
+    fs::write(&file, serde_yaml_ng::to_string(parameters)?)?;
+    let parameters = format!("--parameter-overrides file://{}", quoted(&file));
+    sam_deploy(aws, name, packaged, &parameters).await
 }
 
 /// Deploys what was built as a nested stack of `docs/wiring/nested-stack.yaml`.
-pub async fn deploy_nested(aws: &LocalAws, name: &str) -> Result<Stack> {
+pub async fn deploy_nested(aws: &Arc<LocalAws>, name: &str) -> Result<Stack> {
     let text = fs::read_to_string(repository().join("docs/wiring/nested-stack.yaml"))?;
     let example = format!(
         "cloudfront-deploy-hook-{}-arm64/template.yaml",
@@ -113,36 +153,27 @@ pub async fn deploy_nested(aws: &LocalAws, name: &str) -> Result<Stack> {
         &template,
         text.replace(&example, &own.display().to_string()),
     )?;
-    let application = format!("CodeDeployApplication={name}");
-    let more = [
-        "--parameter-overrides",
-        "DistributionId=E2QWRUHAPOMQZL",
-        &application,
-        "--capabilities",
-        "CAPABILITY_IAM",
-        "CAPABILITY_AUTO_EXPAND",
-    ];
+    let more = format!(
+        "--parameter-overrides DistributionId=E2QWRUHAPOMQZL CodeDeployApplication={name} \
+         --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
+    );
     sam_deploy(aws, name, &template, &more).await
 }
 
-async fn sam_deploy(aws: &LocalAws, name: &str, template: &Path, more: &[&str]) -> Result<Stack> {
-    let mut deploy = sam(aws, "deploy");
-    deploy
-        .args(["--stack-name", name, "--no-confirm-changeset"])
-        .arg("--template-file")
-        .arg(template)
-        .arg("--config-file")
-        .arg(repository().join("sam/samconfig.toml"))
-        .args(more)
-        // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
-        .env("SAM_CLI_POLL_DELAY", "0.5");
-    command::run(&mut deploy).await?;
+async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str) -> Result<Stack> {
+    let deploy = format!(
+        "deploy --stack-name {name} --no-confirm-changeset --template-file {} --config-file {} {more}",
+        quoted(template),
+        quoted(&repository().join("sam/samconfig.toml"))
+    );
+    sam(aws, &deploy).await?;
     let describe = format!(
         "cloudformation describe-stacks --stack-name {name} \
          --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]'"
     );
-    let outputs: Vec<_> = serde_json::from_value(cli(aws, &describe).await?)?;
+    let outputs: Vec<_> = serde_json::from_value(aws.cli(&describe).await?)?;
     Ok(Stack {
+        aws: Arc::clone(aws),
         name: name.to_owned(),
         outputs: outputs.into_iter().collect(),
         change: None,
@@ -151,65 +182,31 @@ async fn sam_deploy(aws: &LocalAws, name: &str, template: &Path, more: &[&str]) 
 
 async fn upload(aws: &LocalAws) -> Result<PathBuf> {
     let packaged = aws.folder.path().join("packaged.yaml");
-    let mut package = sam(aws, "package");
-    package
-        .arg("--template-file")
-        .arg(build().join("template.yaml"))
-        .arg("--output-template-file")
-        .arg(&packaged)
-        .arg("--resolve-s3");
-    command::run(&mut package).await?;
+    let package = format!(
+        "package --resolve-s3 --template-file {} --output-template-file {}",
+        quoted(&build().join("template.yaml")),
+        quoted(&packaged)
+    );
+    sam(aws, &package).await?;
     Ok(packaged)
 }
 
-fn sam(aws: &LocalAws, command: &str) -> Command {
+/// Runs the SAM CLI with a command, written as in a shell.
+async fn sam(aws: &LocalAws, command: &str) -> Result<()> {
     let mut sam = aws.tool("sam", "sam");
-    sam.arg(command)
+    sam.args(shell_words::split(command)?)
         .current_dir(repository().join("sam"))
         .env("SAM_CLI_TELEMETRY", "0")
+        // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
+        .env("SAM_CLI_POLL_DELAY", "0.5")
         // A deployment needs no compiler.
         .env("PATH", "/usr/bin:/bin")
         // It leaves the folders of its zips behind.
         .env("TMPDIR", aws.folder.path());
-    sam
+    command::run(&mut sam).await.map(drop)
 }
 
-/// Sets an environment variable of the hook function, as somebody can in the console.
-pub async fn set_variable(aws: &LocalAws, stack: &Stack, name: &str, value: &str) -> Result<()> {
-    let function = stack.hook_function();
-    let of_function = format!("function-configuration --function-name {function}");
-    let found = cli(aws, &format!("lambda get-{of_function}")).await?;
-    let mut environment = found["Environment"].clone();
-    environment["Variables"][name] = json!(value);
-    let update = format!("lambda update-{of_function} --environment '{environment}'");
-    cli(aws, &update).await.map(drop)
-}
-
-/// What the AWS CLI says to a command, written as in a shell; null if that is nothing.
-pub async fn cli(aws: &LocalAws, command: &str) -> Result<Value> {
-    let mut cli = aws.tool("awscli", "aws");
-    let output = command::run(cli.args(shell_words::split(command)?)).await?;
-    if output.stdout.is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
-}
-
-/// Invokes a function as CodeDeploy or Amazon ECS would; returns its result or error.
-pub async fn invoke(
-    aws: &LocalAws,
-    function: &str,
-    invocation: Invocation,
-    event: &Value,
-) -> Result<String> {
-    let invoke = aws_sdk_lambda::Client::new(&aws.ministack.config).invoke();
-    let invoke = invoke
-        .function_name(function)
-        .invocation_type(match invocation {
-            Invocation::Synchronous => InvocationType::RequestResponse,
-            Invocation::Asynchronous => InvocationType::Event,
-        })
-        .payload(Blob::new(event.to_string()));
-    let payload = invoke.send().await?.payload.unwrap_or_default();
-    Ok(command::text(payload.as_ref()))
+/// As in a shell.
+fn quoted(path: &Path) -> String {
+    shell_words::quote(&path.to_string_lossy()).into_owned()
 }

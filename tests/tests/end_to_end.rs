@@ -5,7 +5,7 @@
 mod plant;
 mod suite;
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use libtest_mimic::Arguments;
@@ -20,7 +20,7 @@ use tests::{
     local_aws::{LocalAws, repository},
     permissions,
     run::Run,
-    stack::{self, Stack},
+    stack::{self, Stack, parameters},
 };
 
 /// They mostly wait: many fit on few processors.
@@ -45,7 +45,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// What `make verify` is tried on: names given, alarms with a topic, two paths as the README spells them.
-const VERIFIED: &[(&str, &str)] = &[
+const VERIFIED: [(&str, &str); 7] = [
     ("DistributionIds", "E2QWRUHAPOMQZL,E1WEBSITE00001"),
     ("DistributionTenantIds", "dt_shopA"),
     ("Paths", "/index.html,/static/*"),
@@ -119,13 +119,8 @@ async fn is_nested(suite: &Suite) -> Result<()> {
     ensure!(hooks.contains(&expected), "the output is {hooks}");
     let function = format!("CodeDeployHook_{LONG_NAME}");
     let dry_run = json!({ "dryRun": true });
-    let response = stack::invoke(
-        &environment.aws,
-        &function,
-        Invocation::Synchronous,
-        &dry_run,
-    );
-    let response = response.await?;
+    let invocation = Invocation::Synchronous;
+    let response = stack.invoke(&function, invocation, &dry_run).await?;
     ensure!(
         response.contains("E2QWRUHAPOMQZL"),
         "it returned {response}"
@@ -143,10 +138,9 @@ async fn examines_roles(suite: &Suite) -> Result<()> {
         problems.push(outdated.to_string());
     }
     // Whether IAM knows deployment groups in this action is not known.
-    let defaults = [("DistributionIds", "E2QWRUHAPOMQZL")];
-    let any = environment
-        .deploy("any-deployment", &defaults, None)
-        .await?;
+    let defaults = parameters([("DistributionIds", "E2QWRUHAPOMQZL")]);
+    let any = environment.deploy("any-deployment", &defaults, None);
+    let any = any.await?;
     let narrowed = &stacks[0];
     let [own, another] = ["web", "another"].map(|group| format!("{}/{group}", narrowed.name));
     for (stack, resource, expected) in [
@@ -156,7 +150,7 @@ async fn examines_roles(suite: &Suite) -> Result<()> {
         (narrowed, &another, false),
         (narrowed, "*", false),
     ] {
-        let found = permissions::may_report(aws, stack, resource).await?;
+        let found = permissions::may_report(stack, resource).await?;
         if found != expected {
             let name = &stack.name;
             problems.push(format!(
@@ -170,12 +164,13 @@ async fn examines_roles(suite: &Suite) -> Result<()> {
 async fn verifies(suite: &Suite) -> Result<()> {
     let environment = suite.environment().await?;
     let aws = &environment.aws;
-    let topic = stack::cli(aws, "sns create-topic --name alarms").await?;
+    let topic = aws.cli("sns create-topic --name alarms").await?;
     let topic = topic["TopicArn"].as_str().unwrap_or_default();
     let endpoint = "--protocol email --notification-endpoint a@example.com";
     let subscribe = format!("sns subscribe --topic-arn {topic} {endpoint}");
-    stack::cli(aws, &subscribe).await?;
-    let parameters = [VERIFIED, &[("AlarmTopicArn", topic)]].concat();
+    aws.cli(&subscribe).await?;
+    let mut parameters = parameters(VERIFIED);
+    parameters.insert("AlarmTopicArn".to_owned(), topic.to_owned());
     let stack = environment.deploy("verified", &parameters, None).await?;
     let mut problems = Vec::new();
     let output = &stack.outputs["Invalidates"];
@@ -187,22 +182,22 @@ async fn verifies(suite: &Suite) -> Result<()> {
         let missing = expected.iter().filter(|row| !found.contains(**row));
         problems.extend(missing.map(|row| format!("{row:?} is not in:\n{found}")));
     };
-    check(&verify(aws, &stack).await?, &["\nverify: ", " 0 failed"]);
-    plant::disabled_mapping(aws, &stack).await?;
+    check(&verify(&stack).await?, &["\nverify: ", " 0 failed"]);
+    plant::disabled_mapping(&stack).await?;
     check(
-        &verify(aws, &stack).await?,
+        &verify(&stack).await?,
         &[
             "failed   PendingReportsMapping is enabled",
             "failed   report-status receives the event of a stopped execution",
             ", 2 failed",
         ],
     );
-    plant::removed_rule(aws, &stack).await?;
-    plant::denied_permission(aws, &stack).await?;
-    plant::wrong_architecture(aws, &stack).await?;
-    stack::set_variable(aws, &stack, "TARGETS", "{}").await?;
+    plant::removed_rule(&stack).await?;
+    plant::denied_permission(&stack).await?;
+    plant::wrong_architecture(&stack).await?;
+    stack.set_variable("TARGETS", "{}").await?;
     check(
-        &verify(aws, &stack).await?,
+        &verify(&stack).await?,
         &[
             "failed   CheckInvalidationFunction starts",
             "failed   HookFunction starts: ",
@@ -239,7 +234,7 @@ async fn finds_not_started(suite: &Suite) -> Result<()> {
         });
         for stack in stacks {
             // Not every stack has a function for rollbacks.
-            if let Ok(group) = stack.resource(aws, log_group).await {
+            if let Ok(group) = stack.resource(log_group).await {
                 found = started_fields(aws, &group).await?;
             }
             if !found.is_empty() {
@@ -256,9 +251,8 @@ async fn finds_not_started(suite: &Suite) -> Result<()> {
 
 async fn refuses(suite: &Suite, name: &str, value: &str) -> Result<()> {
     let environment = suite.environment().await?;
-    let mut parameters = BTreeMap::from([("DistributionIds", "E2QWRUHAPOMQZL")]);
-    parameters.insert(name, value);
-    let parameters: Vec<_> = parameters.into_iter().collect();
+    let mut parameters = parameters([("DistributionIds", "E2QWRUHAPOMQZL")]);
+    parameters.insert(name.to_owned(), value.to_owned());
     let stack = format!("refused-{name}-{}", value.len());
     let Err(refusal) = environment.deploy(&stack, &parameters, None).await else {
         bail!("it was deployed");
@@ -270,8 +264,8 @@ async fn refuses(suite: &Suite, name: &str, value: &str) -> Result<()> {
 }
 
 /// What `make verify` prints.
-async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
-    let mut python = aws.tool("ministack", "python");
+async fn verify(stack: &Stack) -> Result<String> {
+    let mut python = stack.aws.tool("ministack", "python");
     let folder = stack::package().unwrap_or_else(|| repository().join("sam"));
     let output = python
         .arg(folder.join("verify.py"))
@@ -289,8 +283,9 @@ async fn verify(aws: &LocalAws, stack: &Stack) -> Result<String> {
 
 /// What the lines of a log say in the field that the metric filters are about.
 async fn started_fields(aws: &LocalAws, log_group: &str) -> Result<Vec<bool>> {
-    let filter = "logs filter-log-events --filter-pattern execution_started";
-    let found = stack::cli(aws, &format!("{filter} --log-group-name {log_group}")).await?;
+    let events = "logs filter-log-events --filter-pattern execution_started";
+    let events = format!("{events} --log-group-name {log_group}");
+    let found = aws.cli(&events).await?;
     let lines = found["events"].as_array().into_iter().flatten();
     let lines = lines.filter_map(|event| event["message"].as_str());
     let documents = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -9,30 +9,28 @@ use anyhow::Result;
 use serde_json::json;
 use tests::{
     command,
-    local_aws::{LocalAws, tool},
+    local_aws::tool,
     stack::{self, Stack},
 };
 use tokio::process::Command;
 
 /// `ExecutionEndedRule` has no target.
-pub async fn removed_rule(aws: &LocalAws, stack: &Stack) -> Result<()> {
-    let rule = stack.resource(aws, "ExecutionEndedRule").await?;
+pub async fn removed_rule(stack: &Stack) -> Result<()> {
+    let rule = stack.resource("ExecutionEndedRule").await?;
     let command = format!("events remove-targets --rule {rule} --ids PendingReportsQueue");
-    stack::cli(aws, &command).await.map(drop)
+    stack.aws.cli(&command).await.map(drop)
 }
 
 /// No function reads the queue of pending reports.
-pub async fn disabled_mapping(aws: &LocalAws, stack: &Stack) -> Result<()> {
+pub async fn disabled_mapping(stack: &Stack) -> Result<()> {
     let mapping = &stack.outputs["PendingReportsMappingId"];
     let command = format!("lambda update-event-source-mapping --no-enabled --uuid {mapping}");
-    stack::cli(aws, &command).await.map(drop)
+    stack.aws.cli(&command).await.map(drop)
 }
 
 /// `create-invalidation` isn't authorized for one of the distributions.
-pub async fn denied_permission(aws: &LocalAws, stack: &Stack) -> Result<()> {
-    let role = stack
-        .resource(aws, "CreateInvalidationFunctionRole")
-        .await?;
+pub async fn denied_permission(stack: &Stack) -> Result<()> {
+    let role = stack.resource("CreateInvalidationFunctionRole").await?;
     let policy = json!({ "Version": "2012-10-17", "Statement": {
         "Effect": "Deny",
         "Action": "cloudfront:CreateInvalidation",
@@ -40,11 +38,11 @@ pub async fn denied_permission(aws: &LocalAws, stack: &Stack) -> Result<()> {
     } });
     let put = "iam put-role-policy --policy-name deny";
     let command = format!("{put} --role-name {role} --policy-document '{policy}'");
-    stack::cli(aws, &command).await.map(drop)
+    stack.aws.cli(&command).await.map(drop)
 }
 
 /// A function is built for another processor.
-pub async fn wrong_architecture(aws: &LocalAws, stack: &Stack) -> Result<()> {
+pub async fn wrong_architecture(stack: &Stack) -> Result<()> {
     /// The machine field of an ELF header, and its values for the processors of Lambda.
     const MACHINE: usize = 18;
     const X86_64: u8 = 0x3e;
@@ -59,9 +57,9 @@ pub async fn wrong_architecture(aws: &LocalAws, stack: &Stack) -> Result<()> {
     let mut zip = Command::new(tool("ministack", "python"));
     let zip = zip.args(["-m", "zipfile", "-c", "code.zip", "bootstrap"]);
     command::run(zip.current_dir(folder.path())).await?;
-    let function = stack.resource(aws, "CheckInvalidationFunction").await?;
+    let function = stack.resource("CheckInvalidationFunction").await?;
     let update = format!("lambda update-function-code --function-name {function}");
     let zip = folder.path().join("code.zip");
     let command = format!("{update} --zip-file fileb://{}", zip.display());
-    stack::cli(aws, &command).await.map(drop)
+    stack.aws.cli(&command).await.map(drop)
 }

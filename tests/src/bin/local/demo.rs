@@ -55,11 +55,7 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     println!("{}: {}\n", case.name, case.about);
     let environment = Arc::new(timed("starting the local AWS", Environment::start(None)).await?);
     let parameters = environment.parameters(&case, "demo").await?;
-    let borrowed: Vec<_> = parameters
-        .iter()
-        .map(|(name, value)| (&**name, &**value))
-        .collect();
-    let deploy = environment.deploy("demo", &borrowed, case.stack.change.clone());
+    let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
     let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
     for (name, value) in &parameters {
         println!("    {name}={value}");

@@ -4,13 +4,13 @@ mod demo;
 mod sam_local;
 mod serve;
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use tests::{
     guardian::asked_to_stop,
     local_aws::LocalAws,
-    stack::{self, Stack},
+    stack::{self, Stack, parameters},
 };
 
 /// What the stack of `make local` and `make sam-local` invalidates.
@@ -43,10 +43,10 @@ async fn run(command: &str, argument: &str) -> Result<ExitCode> {
 }
 
 /// A local AWS with a stack, on which each invalidation takes this time; none if it never completes.
-async fn deploy(invalidations_take: Option<Duration>) -> Result<(LocalAws, Stack)> {
-    let aws = LocalAws::start(None).await?;
+async fn deploy(invalidations_take: Option<Duration>) -> Result<Stack> {
+    let aws = Arc::new(LocalAws::start(None).await?);
     aws.stand_in
         .invalidations_take(DISTRIBUTION, invalidations_take);
-    let stack = stack::deploy(&aws, "local", &[("DistributionIds", DISTRIBUTION)]).await?;
-    Ok((aws, stack))
+    let parameters = parameters([("DistributionIds", DISTRIBUTION)]);
+    stack::deploy(&aws, "local", &parameters).await
 }

@@ -31,13 +31,13 @@ pub async fn run(base: &str) -> Result<ExitCode> {
     );
     let mut events = Vec::from_iter(events);
     events.sort_by_key(|event| event != FIRST);
-    let (aws, _) = deploy(None).await?;
-    let endpoints = Endpoints::open(&aws).await?;
+    let aws = &deploy(None).await?.aws;
+    let endpoints = Endpoints::open(aws).await?;
     let image = Image::build(&endpoints, base).await?;
     let mut failed = 0;
     for event in &events {
         let function = function(event);
-        match check(&aws, &image, &function, event).await {
+        match check(aws, &image, &function, event).await {
             Ok(found) => println!("ok      {function} {event}: {found}"),
             Err(problem) => {
                 failed += 1;

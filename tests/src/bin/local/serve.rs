@@ -9,8 +9,8 @@ use crate::{DISTRIBUTION, deploy};
 
 pub async fn run() -> Result<ExitCode> {
     println!("Starting the local AWS and deploying sam/template.yaml to it …");
-    let (aws, stack) = deploy(Some(Duration::from_secs(30))).await?;
-    let exports = aws.cli_environment().into_iter();
+    let stack = deploy(Some(Duration::from_secs(30))).await?;
+    let exports = stack.aws.cli_environment().into_iter();
     let exports = exports.map(|(name, value)| format!("  export {name}={value}\n"));
     println!(
         include_str!("serve.txt"),
@@ -23,7 +23,7 @@ pub async fn run() -> Result<ExitCode> {
         distribution = DISTRIBUTION,
     );
     // Kept for as long as this runs.
-    let containers = Endpoints::open(&aws).await;
+    let containers = Endpoints::open(&stack.aws).await;
     match &containers {
         Ok(endpoints) => {
             let build_args = endpoints.environment.iter();
