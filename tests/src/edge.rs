@@ -6,16 +6,21 @@ use std::{
     env, fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    process::Command,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
+use http::{
+    Request, Response, StatusCode, Uri,
+    request::Builder,
+    uri::{Authority, PathAndQuery},
+};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use stand_in::Invalidation;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     task::JoinSet,
     time::timeout,
 };
@@ -27,8 +32,6 @@ use crate::{
     until::until,
 };
 
-/// It compiles its configuration first.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// For an object to be older than an invalidation by more than the product tolerates, in seconds.
 const OLD: u64 = 7;
@@ -73,11 +76,8 @@ impl Edge {
         let script = script.replace("@SILENT_PORT@", &silent_port);
         let file = aws.folder.path().join("edge.vcl");
         fs::write(&file, script)?;
-        let log = aws.folder.path().join("varnish.log");
-        let output = fs::File::create(&log)?;
-        let errors = output.try_clone()?;
-        let libraries = repository().join(".tools/varnish/usr/lib");
-        let process = Guarded::spawn(&program, |varnish| {
+        let libraries = folders_in(repository().join(".tools/varnish/usr/lib"));
+        let configure = |varnish: &mut Command| {
             varnish
                 .args(["-F", "-j", "none", "-s", "malloc,16m", "-p", "vsl_space=1m"])
                 .args(["-a", &address.to_string()])
@@ -85,18 +85,11 @@ impl Edge {
                 .arg(aws.folder.path().join("varnish"))
                 .arg("-f")
                 .arg(&file)
-                .env("LD_LIBRARY_PATH", folders_in(libraries))
-                .stdout(output)
-                .stderr(errors);
-        });
-        let process = process?;
-        let host = address.to_string();
-        let responds = async || Ok(request(address, "GET", &host, "/", "").await.is_ok());
-        ensure!(
-            until(START_TIMEOUT, POLL_INTERVAL, responds).await?,
-            "varnishd does not respond. It says:\n{}",
-            fs::read_to_string(log)?
-        );
+                .env("LD_LIBRARY_PATH", libraries);
+        };
+        let log = aws.folder.path().join("varnish.log");
+        let responds = async || send(address, "/", Request::builder()).await.is_ok();
+        let process = Guarded::start(&program, &log, configure, responds).await?;
         let (sender, mut invalidations) = mpsc::unbounded_channel::<Invalidation>();
         aws.stand_in.send_invalidations_to(sender);
         let distributions = Distributions::default();
@@ -105,12 +98,14 @@ impl Edge {
         tasks.spawn(async move {
             let _silent = silent;
             while let Some(invalidation) = invalidations.recv().await {
-                let Some(host) = host_of(&of_task, &invalidation.target_id) else {
+                let distributions = of_task.lock().await;
+                let Some(host) = distributions.get(&invalidation.target_id) else {
                     continue;
                 };
                 for path in invalidation.paths {
-                    let header = format!("x-pattern: {}\r\n", pattern(&path));
-                    request(address, "BAN", &host, "/", &header).await?;
+                    let ban = Request::builder().method("BAN");
+                    let ban = ban.header("host", host.address.to_string());
+                    send(address, "/", ban.header("x-pattern", pattern(&path))).await?;
                 }
             }
             Ok(())
@@ -125,42 +120,35 @@ impl Edge {
 
     /// Where viewers reach a distribution, by HTTPS.
     pub async fn host(&self, aws: &LocalAws, distribution: &str) -> Result<String> {
-        if let Some(host) = host_of(&self.distributions, distribution) {
-            return Ok(host);
+        let mut distributions = self.distributions.lock().await;
+        if !distributions.contains_key(distribution) {
+            let server = Server::https(self.address, &aws.certificate).await?;
+            distributions.insert(distribution.to_owned(), server);
         }
-        let server = Server::https(self.address, &aws.certificate).await?;
-        let host = server.address.to_string();
-        let mut distributions = self
-            .distributions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        distributions.insert(distribution.to_owned(), server);
-        Ok(host)
+        Ok(distributions[distribution].address.to_string())
     }
 
     /// Has the object of a URL in the cache since a while ago, if that is possible.
     pub async fn cache(&self, url: &str) -> Result<()> {
-        let mut parts = url.splitn(4, '/').skip(2).map(str::to_owned);
-        let (host, path) = (parts.next().unwrap_or_default(), parts.next());
-        let path = format!("/{}", path.unwrap_or_default());
+        let url: Uri = url.parse()?;
+        let host = url.authority().map_or("", Authority::as_str);
+        let path = url.path_and_query().map_or("/", PathAndQuery::as_str);
         let is_old = async || {
-            let head = request(self.address, "GET", &host, &path, "").await;
-            let head = head.unwrap_or_default().to_lowercase();
-            let age = head.lines().find_map(|line| line.strip_prefix("age: "));
-            let age = age.and_then(|age| age.parse().ok());
-            Ok(!head.starts_with("http/1.1 200") || age.is_none_or(|age: u64| age >= OLD))
+            let get = Request::builder().header("host", host);
+            let response = send(self.address, path, get).await.ok();
+            let response = response.filter(|response| response.status() == StatusCode::OK);
+            let age = response.and_then(|response| {
+                let age = response.headers().get("age")?;
+                age.to_str().ok()?.parse().ok()
+            });
+            Ok(age.is_none_or(|age: u64| age >= OLD))
         };
         ensure!(
             until(PATIENCE, POLL_INTERVAL, is_old).await?,
-            "the object of {path} is not in the cache"
+            "the object of {url} is not in the cache"
         );
         Ok(())
     }
-}
-
-fn host_of(distributions: &Distributions, id: &str) -> Option<String> {
-    let distributions = distributions.lock().unwrap_or_else(PoisonError::into_inner);
-    Some(distributions.get(id)?.address.to_string())
 }
 
 /// The folder and those in it.
@@ -181,23 +169,11 @@ fn pattern(path: &str) -> String {
     format!("^{prefix}{end}")
 }
 
-/// The status line and the headers of the response.
-async fn request(
-    address: SocketAddr,
-    method: &str,
-    host: &str,
-    path: &str,
-    headers: &str,
-) -> Result<String> {
-    let respond = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut response = String::new();
-        stream.read_to_string(&mut response).await?;
-        Ok(response)
-    };
-    timeout(Duration::from_secs(2), respond).await?
+/// Sends a request for a path, without a body; returns the head of the response.
+async fn send(address: SocketAddr, path: &str, request: Builder) -> Result<Response<()>> {
+    let request = request.uri(format!("http://{address}{path}"));
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request.body(String::new())?);
+    let response = timeout(Duration::from_secs(2), response).await??;
+    Ok(response.map(drop))
 }

@@ -1,13 +1,22 @@
 //! Processes that never outlive whoever started them.
 
 use std::{
+    fs::{self, File},
     io,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use anyhow::{Result, ensure};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::until::until;
+
+/// Seconds on an idle machine; one that is busy with a build needs more.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Waits until this process is asked to stop, by Ctrl-C or SIGTERM.
 pub async fn asked_to_stop() -> io::Result<()> {
@@ -36,13 +45,29 @@ kill -KILL 0
 pub struct Guarded(Child);
 
 impl Guarded {
-    /// Starts a program with the arguments, environment and outputs that `configure` sets.
-    pub fn spawn(program: &Path, configure: impl FnOnce(&mut Command)) -> io::Result<Self> {
+    /// Starts a program with the arguments and the environment that `configure` sets, and waits until it responds. What it
+    /// prints goes to the log.
+    pub async fn start(
+        program: &Path,
+        log: &Path,
+        configure: impl FnOnce(&mut Command),
+        responds: impl AsyncFn() -> bool,
+    ) -> Result<Self> {
+        let output = File::create(log)?;
+        let errors = output.try_clone()?;
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "guardian"]).arg(program);
         command.stdin(Stdio::piped()).process_group(0);
-        configure(&mut command);
-        command.spawn().map(Self)
+        configure(command.stdout(output).stderr(errors));
+        let process = Self(command.spawn()?);
+        let responds = async || Ok(responds().await);
+        ensure!(
+            until(START_TIMEOUT, POLL_INTERVAL, responds).await?,
+            "{} does not respond. It says:\n{}",
+            program.display(),
+            fs::read_to_string(log)?
+        );
+        Ok(process)
     }
 }
 

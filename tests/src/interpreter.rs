@@ -1,7 +1,6 @@
 //! The servers that interpret the state machine. Each has a Step Functions of its own.
 
 use std::{
-    fs::{self, File},
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::Command,
@@ -15,12 +14,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use crate::{
     guardian::Guarded,
     local_aws::{ACCOUNT, REGION, repository, tool},
-    until::until,
 };
-
-/// It listens within about two seconds; a machine busy with a build needs more.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A server, running. It is gone when this is dropped.
 pub struct Interpreter {
@@ -68,33 +62,25 @@ impl Interpreter {
         let port = address.port().to_string();
         let url = format!("http://{address}");
         let log = folder.join(format!("{server}-{port}.log"));
-        let stdout = File::create(&log)?;
-        let stderr = stdout.try_clone()?;
-        let process = Guarded::spawn(&python, |command| {
+        let config = config_at(&url);
+        let sfn = aws_sdk_sfn::Client::new(&config);
+        let configure = |command: &mut Command| {
             command
                 .arg(repository().join("tests/engines").join(script))
-                .stdout(stdout)
-                .stderr(stderr)
                 // ministack's names for host and port, and moto's for the port; its host is 127.0.0.1.
                 .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
                 .env("GATEWAY_PORT", &port)
                 .env("MOTO_PORT", &port);
             configure(command, &url);
-        });
-        let config = config_at(&url);
-        let interpreter = Self {
-            sfn: aws_sdk_sfn::Client::new(&config),
-            config,
-            url,
-            _process: process?,
         };
-        let responds = async || Ok(interpreter.sfn.list_state_machines().send().await.is_ok());
-        ensure!(
-            until(START_TIMEOUT, POLL_INTERVAL, responds).await?,
-            "{server} does not respond. It says:\n{}",
-            fs::read_to_string(log)?
-        );
-        Ok(interpreter)
+        let responds = async || sfn.list_state_machines().send().await.is_ok();
+        let process = Guarded::start(&python, &log, configure, responds).await?;
+        Ok(Self {
+            url,
+            config,
+            sfn,
+            _process: process,
+        })
     }
 }
 
@@ -121,7 +107,7 @@ pub(crate) const SKIPPED_TIME_LOG: &str = "skipped-time.jsonl";
 pub(crate) fn config_at(url: &str) -> SdkConfig {
     let credentials = Credentials::from_keys(ACCOUNT, "local", None);
     // This machine may be busy.
-    let timeouts = TimeoutConfig::builder().connect_timeout(START_TIMEOUT);
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_mins(1));
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static(REGION))

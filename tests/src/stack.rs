@@ -207,6 +207,6 @@ async fn sam(aws: &LocalAws, command: &str) -> Result<()> {
 }
 
 /// As in a shell.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     shell_words::quote(&path.to_string_lossy()).into_owned()
 }

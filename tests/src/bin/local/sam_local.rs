@@ -10,7 +10,7 @@ use tests::{
     command,
     containers::Endpoints,
     local_aws::{LocalAws, repository},
-    stack::{ARCHITECTURE, build},
+    stack::{ARCHITECTURE, build, quoted},
 };
 use tokio::process::Command;
 
@@ -106,16 +106,15 @@ impl Drop for Image {
 /// Invokes a function, and returns its response if that is as expected.
 async fn check(aws: &LocalAws, image: &Image, function: &str, event: &str) -> Result<Value> {
     let mut sam = aws.tool("sam", "sam");
-    sam.args(["local", "invoke", function])
-        .arg("--template")
-        .arg(build().join("template.yaml"))
-        .args(["--event", &format!("events/{event}.json")])
-        .args(["--env-vars", "local-env.json"])
-        .args(["--invoke-image", &image.0, "--skip-pull-image"])
-        .arg("--parameter-overrides")
-        .arg(format!("DistributionIds={DISTRIBUTION}"))
-        // Nothing listens there.
-        .arg("VerifyUrls=https://127.0.0.1:1/index.html")
+    // Nothing listens at the URL.
+    let invoke = format!(
+        "local invoke {function} --template {} --event events/{event}.json --env-vars local-env.json \
+         --invoke-image {} --skip-pull-image \
+         --parameter-overrides DistributionIds={DISTRIBUTION} VerifyUrls=https://127.0.0.1:1/index.html",
+        quoted(&build().join("template.yaml")),
+        image.0
+    );
+    sam.args(shell_words::split(&invoke)?)
         .current_dir(repository().join("sam"));
     let said = command::text(&command::run(&mut sam).await?.stdout);
     let last = said.lines().last().unwrap_or_default();
