@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alarms;
 mod docs;
 mod documents;
+mod files;
+mod hostile_documents;
 mod state_machine;
 mod template;
 mod timeouts;
+mod wiring;
 
-#[path = "../files/mod.rs"]
-mod files;
 #[path = "../handlers/mod.rs"]
 mod handlers;
 
@@ -40,6 +42,11 @@ fn states() -> BTreeMap<String, (Value, Value)> {
 
 fn template() -> Value {
     files::yaml("sam/template.yaml")
+}
+
+/// The properties of a resource of the template.
+fn properties(resource: &str) -> Value {
+    template()["Resources"][resource]["Properties"].take()
 }
 
 fn keys(object: &Value) -> BTreeSet<String> {

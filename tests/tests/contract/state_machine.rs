@@ -14,7 +14,7 @@ use crate::{
     definition,
     files::read,
     handlers::{FUNCTIONS, errors},
-    keys, states, strings, template,
+    keys, properties, states, strings,
 };
 
 /// `report-status` describes an execution only for the queue of pending reports.
@@ -71,7 +71,7 @@ fn every_placeholder_in_the_definition_has_a_substitution_that_is_used() {
     let text = read("statemachine/invalidate.asl.json");
     let used = placeholder.captures_iter(&text);
     let used: BTreeSet<_> = used.map(|found| found[1].to_owned()).collect();
-    let machine = &template()["Resources"]["InvalidateStateMachine"]["Properties"];
+    let machine = properties("InvalidateStateMachine");
     assert_eq!(used, keys(&machine["DefinitionSubstitutions"]));
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use execution::settings::{InvalidationSettings, VERIFIES_EDGE};
+use heck::ToUpperCamelCase;
 use regex::Regex;
 use serde_json::json;
 use shared::{
@@ -20,14 +21,16 @@ use verify_edge::url::Url;
 
 use crate::{
     handlers::{FUNCTIONS, errors},
-    keys, template,
+    keys, properties, template,
 };
 
 #[test]
 fn the_execution_ended_rule_is_for_every_end_but_success() {
-    let rule = &template()["Resources"]["ExecutionEndedRule"]["Properties"];
-    let statuses = &rule["EventPattern"]["detail"]["status"];
-    assert_eq!(*statuses, json!(["FAILED", "TIMED_OUT", "ABORTED"]));
+    let pattern = &properties("ExecutionEndedRule")["EventPattern"];
+    assert_eq!(
+        pattern["detail"]["status"],
+        json!(["FAILED", "TIMED_OUT", "ABORTED"])
+    );
 }
 
 #[test]
@@ -71,13 +74,9 @@ fn folder_function_and_events_of_a_lambda_have_the_same_stem() {
         assert!(folders.remove(library));
     }
     assert_eq!(folders, expected);
-    let template = template();
     for stem in &folders {
-        let capitalized = |word: &str| word[..1].to_uppercase() + &word[1..];
-        let pascal: String = stem.split('-').map(capitalized).collect();
-        let function = &template["Resources"][format!("{pascal}Function")];
-        let folder = format!("../functions/{stem}");
-        assert_eq!(function["Properties"]["CodeUri"], folder);
+        let function = properties(&format!("{}Function", stem.to_upper_camel_case()));
+        assert_eq!(function["CodeUri"], format!("../functions/{stem}"));
     }
 }
 
@@ -112,56 +111,38 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
         ("VerifyEdgeFunction", edge.map(str::to_owned).into()),
         ("ReportStatusFunction", report.map(str::to_owned).into()),
     ] {
-        let properties = &template()["Resources"][function]["Properties"];
-        let set = properties.pointer("/Environment/Variables").map(keys);
+        let set = properties(function);
+        let set = set.pointer("/Environment/Variables").map(keys);
         assert_eq!(set.unwrap_or_default(), variables, "{function}");
     }
 }
 
 #[test]
 fn the_patterns_of_the_template_accept_what_the_code_accepts() {
-    let template = template();
-    let pattern = |parameter: &str| {
-        let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str();
-        Regex::new(pattern.unwrap()).unwrap()
-    };
-    let (urls, ids, tenant_ids, paths, tags) = (
-        pattern("VerifyUrls"),
-        pattern("DistributionIds"),
-        pattern("DistributionTenantIds"),
-        pattern("Paths"),
-        pattern("CacheTags"),
-    );
-    let tried = "E2QWRUHAPOMQZL EDFDVBD6EXAMPLE E2 e2qwruhapomqzl E2QWRUHAPOM-ZL * \
+    const IDS: &str = "E2QWRUHAPOMQZL EDFDVBD6EXAMPLE E2 e2qwruhapomqzl E2QWRUHAPOM-ZL * \
         arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL";
-    for id in tried.split(' ') {
-        let accepted = DistributionId::try_from(id.to_owned()).is_ok();
-        assert_eq!(ids.is_match(id), accepted, "{id:?}");
-    }
-    for text in [
-        "https://www.example.com",
-        "https://www.example.com/a%20b/~c.html?d=e&f",
-        "https://127.0.0.1:8443/",
-        "http://www.example.com/",
-        "https://user@www.example.com/",
-        "https://www.example.com/#top",
-        "https:///a",
-        "www.example.com",
-    ] {
-        let accepted = Url::try_from(text).is_ok();
-        assert_eq!(urls.is_match(text), accepted, "{text:?}");
-    }
-    for id in [
-        "dt_2wjDZi3hD1ivOXf6rpZJO1AB",
-        "dt_1",
-        "dt_",
-        "DT_1",
-        "dt_a-b",
-        "E2QWRUHAPOMQZL",
-    ] {
-        let accepted = DistributionTenantId::try_from(id.to_owned()).is_ok();
-        assert_eq!(tenant_ids.is_match(id), accepted, "{id:?}");
-    }
+    const TENANTS: &str = "dt_2wjDZi3hD1ivOXf6rpZJO1AB dt_1 dt_ DT_1 dt_a-b E2QWRUHAPOMQZL";
+    const URLS: &str = "https://www.example.com https://www.example.com/a%20b/~c.html?d=e&f https://127.0.0.1:8443/ \
+        http://www.example.com/ https://user@www.example.com/ https://www.example.com/#top https:///a www.example.com";
+    const PATHS: &str = r#"/ /* /index.html /images/* /a%20b /a?b=c&d=e /@scope/~x /a(1)!$'+;:= index.html * /a*b /** /a%2
+        /a%zz /ä /a"b /[id] /{x} /a|b /a^b /a`b /a\b /#tag /<x>"#;
+    let every_byte = || (0..=u8::MAX).map(char::from);
+    let encoded = (0..=u8::MAX).flat_map(|b| [format!("/a%{b:02X}b"), format!("/a%{b:02x}b")]);
+    let paths = words(PATHS).chain(["/a b".to_owned()]).chain(encoded);
+    let lengths = [1, 255, 256, 257].map(|length| "x".repeat(length));
+    // One that starts with # is a valid tag, but in this list it would be a mistake.
+    let starts = every_byte().filter(|start| *start != '#');
+    let tags = every_byte().map(|character| format!("a{character}"));
+    let tags = tags.chain(starts.map(String::from)).chain(lengths);
+    // White space around an item is ignored.
+    let tags = tags.filter(|tag| tag.trim() == tag);
+
+    let ids = agreed("DistributionIds", is_a::<DistributionId>, words(IDS));
+    let tenant_ids = is_a::<DistributionTenantId>;
+    let tenant_ids = agreed("DistributionTenantIds", tenant_ids, words(TENANTS));
+    agreed("VerifyUrls", |url| Url::try_from(url).is_ok(), words(URLS));
+    let paths = agreed("Paths", is_a::<Path>, paths);
+    let tags = agreed("CacheTags", is_a::<CacheTag>, tags);
     for (ids, one, other) in [
         (ids, "E2QWRUHAPOMQZL", "E1WEBSITE00001"),
         (tenant_ids, "dt_1", "dt_2"),
@@ -170,41 +151,43 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
         // The permissions would be for an id with a space.
         assert!(!ids.is_match(&format!("{one}, {other}")));
     }
-    let tried = r#"/ /* /index.html /images/* /a%20b /a?b=c&d=e /@scope/~x /a(1)!$'+;:= index.html * /a*b /** /a%2 /a%zz
-        /ä /a"b /[id] /{x} /a|b /a^b /a`b /a\b /#tag /<x>"#;
-    let tried = tried.split_whitespace().chain(["/a b"]);
-    let bytes = 0..=u8::MAX;
-    let encoded = bytes.flat_map(|byte| [format!("/a%{byte:02X}b"), format!("/a%{byte:02x}b")]);
-    for path in tried.map(str::to_owned).chain(encoded) {
-        let accepted = Path::try_from(path.clone()).is_ok();
-        assert_eq!(paths.is_match(&path), accepted, "{path:?}");
-    }
-    let lengths = [1, 255, 256, 257].map(|length| "x".repeat(length));
-    let characters = (0..=u8::MAX).map(|byte| format!("a{}", char::from(byte)));
-    // White space around an item is ignored.
-    let characters = characters.filter(|tag| tag.trim() == tag);
-    // One that starts with # is a valid tag, but in this list it would be a mistake.
-    let starts = (0..=u8::MAX).map(|byte| char::from(byte).to_string());
-    let starts = starts.filter(|tag| tag.trim() == tag && !["#", ""].contains(&&**tag));
-    for tag in characters.chain(starts).chain(lengths) {
-        let accepted = CacheTag::try_from(tag.clone()).is_ok();
-        assert_eq!(tags.is_match(&tag), accepted, "{tag:?}");
-    }
     // The comma is the one exception: it separates the list before the pattern is applied.
-    assert!(Path::try_from("/a,b".to_owned()).is_ok());
+    assert!(is_a::<Path>("/a,b"));
     assert!(!tags.is_match("#a"));
     // Empty lists.
     assert!(paths.is_match("") && tags.is_match(""));
 }
 
+/// The pattern of a parameter, which accepts the same of these texts as the code.
+fn agreed(
+    parameter: &str,
+    accepts: fn(&str) -> bool,
+    tried: impl Iterator<Item = String>,
+) -> Regex {
+    let pattern = &template()["Parameters"][parameter]["AllowedPattern"];
+    let pattern = Regex::new(pattern.as_str().unwrap()).unwrap();
+    for text in tried {
+        let accepted = accepts(&text);
+        assert_eq!(pattern.is_match(&text), accepted, "{parameter}: {text:?}");
+    }
+    pattern
+}
+
+fn is_a<T: TryFrom<String>>(text: &str) -> bool {
+    T::try_from(text.to_owned()).is_ok()
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split_whitespace().map(str::to_owned)
+}
+
 #[test]
 fn the_template_is_only_for_the_two_partitions_with_cloudfront_and_knows_their_arns() {
-    let template = template();
-    let rule = &template["Rules"]["CloudFrontExists"]["Assertions"][0]["Assert"];
+    let rule = &template()["Rules"]["CloudFrontExists"]["Assertions"][0];
     let partitions = json!([["aws", "aws-cn"], { "!Ref": "AWS::Partition" }]);
-    assert_eq!(*rule, json!({ "!Contains": partitions }));
+    assert_eq!(rule["Assert"], json!({ "!Contains": partitions }));
     for function in ["CreateInvalidationFunction", "CheckInvalidationFunction"] {
-        let policies = template["Resources"][function]["Properties"]["Policies"].to_string();
+        let policies = properties(function)["Policies"].to_string();
         for partition in ["aws", "aws-cn"] {
             let arn = format!("arn:{partition}:cloudfront::*:distribution/");
             assert_eq!(policies.matches(&arn).count(), 2, "{policies}");
@@ -215,7 +198,7 @@ fn the_template_is_only_for_the_two_partitions_with_cloudfront_and_knows_their_a
 /// Not those that the next minute may cure, and not what `make verify` sends.
 #[test]
 fn the_alarm_counts_every_error_of_rollback_that_an_engineer_has_to_look_at() {
-    let filter = &template()["Resources"]["RollbackNotStartedFilter"]["Properties"];
+    let filter = properties("RollbackNotStartedFilter");
     let pattern = filter["FilterPattern"].as_str().unwrap();
     let counted: BTreeSet<_> = pattern.split('"').skip(1).step_by(2).collect();
     let mut errors: BTreeSet<_> = errors("rollback").iter().copied().collect();
@@ -225,24 +208,20 @@ fn the_alarm_counts_every_error_of_rollback_that_an_engineer_has_to_look_at() {
 
 #[test]
 fn execution_logs_never_have_data_and_the_role_may_write_them_only_where_they_are_on() {
-    let template = template();
-    let machine = &template["Resources"]["InvalidateStateMachine"]["Properties"];
+    let machine = properties("InvalidateStateMachine");
     let logging = &machine["Logging"]["!If"];
     assert_eq!(logging[0], "LogsExecutions");
     assert_eq!(logging[1]["IncludeExecutionData"], false);
     assert_eq!(logging[2], json!({ "Level": "OFF" }));
-    let mut allowing = 0;
     let statements = machine["Policies"][0]["Statement"].as_array().unwrap();
-    for statement in statements
+    let allowing = statements
         .iter()
-        .filter(|s| s.to_string().contains("logs:"))
-    {
-        assert_eq!(statement["!If"][0], "LogsExecutions");
-        assert_eq!(statement["!If"][2], json!({ "!Ref": "AWS::NoValue" }));
-        allowing += 1;
-    }
-    assert_eq!(allowing, 1);
-    let log_group = &template["Resources"]["StateMachineLogGroup"];
+        .filter(|s| s.to_string().contains("logs:"));
+    let allowing: Vec<_> = allowing.collect();
+    assert_eq!(allowing.len(), 1);
+    assert_eq!(allowing[0]["!If"][0], "LogsExecutions");
+    assert_eq!(allowing[0]["!If"][2], json!({ "!Ref": "AWS::NoValue" }));
+    let log_group = &template()["Resources"]["StateMachineLogGroup"];
     assert_eq!(log_group["Condition"], "LogsExecutions");
 }
 
@@ -255,28 +234,18 @@ fn every_role_has_the_permissions_boundary_and_the_path() {
     assert_eq!(boundary[1], json!({ "!Ref": "PermissionsBoundaryArn" }));
     assert_eq!(globals["RolePath"], json!({ "!Ref": "RolePath" }));
     for (name, resource) in template["Resources"].as_object().unwrap() {
-        let properties = &resource["Properties"];
-        match resource["Type"].as_str().unwrap() {
+        let (boundary, path) = (globals.get("PermissionsBoundary"), globals.get("RolePath"));
+        let expected = match resource["Type"].as_str().unwrap() {
             // SAM creates a role for each, with the boundary and the path from Globals.
-            "AWS::Serverless::Function" => {
-                assert_eq!(properties.get("Role"), None, "{name}");
-                assert_eq!(properties.get("PermissionsBoundary"), None, "{name}");
-            }
+            "AWS::Serverless::Function" => [("Role", None), ("PermissionsBoundary", None)],
             "AWS::Serverless::StateMachine" => {
-                assert_eq!(
-                    properties["PermissionsBoundary"],
-                    globals["PermissionsBoundary"]
-                );
-                assert_eq!(properties["RolePath"], globals["RolePath"]);
+                [("RolePath", path), ("PermissionsBoundary", boundary)]
             }
-            "AWS::IAM::Role" => {
-                assert_eq!(
-                    properties["PermissionsBoundary"],
-                    globals["PermissionsBoundary"]
-                );
-                assert_eq!(properties["Path"], globals["RolePath"]);
-            }
-            _ => {}
+            "AWS::IAM::Role" => [("Path", path), ("PermissionsBoundary", boundary)],
+            _ => continue,
+        };
+        for (field, expected) in expected {
+            assert_eq!(resource["Properties"].get(field), expected, "{name}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::aws::{FUNCTION_TIMEOUT, OPERATION_TIMEOUT};
 
-use crate::{definition, states, template};
+use crate::{definition, properties, states, template};
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap()
@@ -14,7 +14,7 @@ fn number(value: &Value) -> u64 {
 #[test]
 fn every_way_to_a_report_fits_into_the_hour() {
     let (template, definition) = (template(), definition());
-    let hook = &template["Resources"]["HookFunction"]["Properties"];
+    let hook = properties("HookFunction");
     let hour = 3600;
     let machine = number(&definition["TimeoutSeconds"]);
     let longest_wait = number(&template["Parameters"]["MaxWaitSeconds"]["MaxValue"]);
@@ -53,16 +53,15 @@ fn the_longest_sequence_of_calls_fits_into_the_timeout_of_its_function() {
 
 #[test]
 fn the_queues_repeat_for_most_of_the_hour_or_for_three_and_never_while_the_function_runs() {
-    let template = template();
-    let resources = &template["Resources"];
+    let function = number(&template()["Globals"]["Function"]["Timeout"]);
     for (name, minutes) in [("PendingReports", 40..=60), ("Rollbacks", 180..=180)] {
-        let queue = &resources[format!("{name}Queue")]["Properties"];
+        let queue = properties(&format!("{name}Queue"));
         let pause = number(&queue["VisibilityTimeout"]);
         let times = number(&queue["RedrivePolicy"]["maxReceiveCount"]);
-        assert!(pause > number(&template["Globals"]["Function"]["Timeout"]));
+        assert!(pause > function);
         assert!(minutes.contains(&(pause * times / 60)), "{name}");
         // The functions read one record of an event.
-        let mapping = &resources[format!("{name}Mapping")]["Properties"];
+        let mapping = properties(&format!("{name}Mapping"));
         assert_eq!(mapping["BatchSize"], 1);
     }
 }

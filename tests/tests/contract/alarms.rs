@@ -10,13 +10,11 @@
 //! - An alarm fires when `DatapointsToAlarm` (by default all) of the last `EvaluationPeriods` are breaching. With
 //!   `notBreaching`, a missing one is not: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html>
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod files;
-
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+
+use crate::{properties, template};
 
 /// CodeDeploy's hour and some more.
 const MINUTES: usize = 90;
@@ -32,20 +30,17 @@ const AGE: &str = "ApproximateAgeOfOldestMessage";
 /// The value of a metric of a resource in a minute, if the service publishes one.
 type Published<'a> = &'a dyn Fn(&str, &str, usize) -> Option<f64>;
 
-fn resources() -> Value {
-    files::yaml("sam/template.yaml")["Resources"].take()
-}
-
 /// All resources of a type, by their names.
 fn of_type(kind: &str) -> BTreeMap<String, Value> {
-    let mut all: BTreeMap<String, Value> = serde_json::from_value(resources()).unwrap();
+    let resources = template()["Resources"].take();
+    let mut all: BTreeMap<String, Value> = serde_json::from_value(resources).unwrap();
     all.retain(|_, resource| resource["Type"] == kind);
     all
 }
 
 /// The minute in which an alarm fires, the same whether or not a missing metric counts as 0 in a sum.
 fn fires(alarm: &str, published: Published) -> Option<usize> {
-    let alarm = &resources()[alarm]["Properties"];
+    let alarm = &properties(alarm);
     assert_eq!(alarm["TreatMissingData"], "notBreaching");
     assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
     let threshold = alarm["Threshold"].as_f64().unwrap();
@@ -104,7 +99,7 @@ fn pending_reports(
 
 /// A report that never succeeds: received each minute, in flight in between, and moved to the dead-letter queue at last.
 fn stuck_report() -> impl Fn(&str, &str, usize) -> Option<f64> {
-    let queue = &resources()[PENDING]["Properties"];
+    let queue = properties(PENDING);
     assert_eq!(queue["VisibilityTimeout"], 60);
     let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
     let receives = usize::try_from(receives).unwrap();
@@ -133,10 +128,8 @@ fn a_minute_without_data_does_not_silence_the_alarm_for_pending_reports() {
 #[test]
 fn the_dead_letter_alarm_fires_after_the_hour_and_its_description_says_so() {
     assert_eq!(fires("ReportsDeadLetterAlarm", &stuck_report()), Some(70));
-    let resources = resources();
-    let description = &resources["ReportsDeadLetterAlarm"]["Properties"]["AlarmDescription"];
-    let limit = "after CodeDeploy's one-hour limit";
-    assert!(description.to_string().contains(limit));
+    let description = properties("ReportsDeadLetterAlarm")["AlarmDescription"].to_string();
+    assert!(description.contains("after CodeDeploy's one-hour limit"));
 }
 
 #[test]
@@ -162,7 +155,7 @@ fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended
 
 #[test]
 fn a_hook_without_an_execution_sets_off_an_alarm_at_once_whichever_function_reports() {
-    let alarm = &resources()["ExecutionNotStartedAlarm"]["Properties"];
+    let alarm = properties("ExecutionNotStartedAlarm");
     let mut groups = Vec::new();
     for (name, mut filter) in of_type("AWS::Logs::MetricFilter") {
         let filter = &mut filter["Properties"];

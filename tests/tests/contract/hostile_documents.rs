@@ -1,17 +1,14 @@
 //! Invalid documents: a function never panics, and rejects them only with errors that the state machine catches by name.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod handlers;
-
 use std::sync::LazyLock;
 
-use handlers::{FUNCTIONS, Handlers, documents, errors};
 use proptest::{prelude::*, sample::Index};
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::hook::HookEvent;
 use tokio::runtime::Runtime;
+
+use crate::handlers::{FUNCTIONS, Handlers, documents, errors};
 
 /// Errors that the state machine or the queue retries, which an invalid document must not be. (`ExecutionUnreadable` is not
 /// one of them: an event without the execution's input is valid, and here there is no Step Functions that has it.)

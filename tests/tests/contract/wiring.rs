@@ -1,18 +1,15 @@
 //! The examples in `docs/wiring/`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod files;
-
 use std::fs;
 
-use files::{read, yaml};
 use serde_json::{Value, json};
 use tests::{
     command,
     local_aws::{repository, tool},
 };
 use tokio::process::Command;
+
+use crate::files::{read, yaml};
 
 /// The examples are for a stack with the name `invalidate`.
 const FUNCTION: &str = "CodeDeployHook_invalidate";
