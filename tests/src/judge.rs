@@ -1,10 +1,8 @@
 //! Whether a case ended as it must: one function for each guarantee.
 
-mod others;
-
 use std::{
-    collections::BTreeMap,
-    sync::LazyLock,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
     time::{Duration, SystemTime},
 };
 
@@ -12,20 +10,14 @@ use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use shared::codedeploy::HookStatus;
-use stand_in::{AcceptedStatus, Call, Invalidation, Operation};
+use stand_in::{AcceptedStatus, Call, Fault, Invalidation, Operation};
 use strum::Display;
 
-use others::{
-    amazon_ecs_never_waits_for_nothing, never_before_the_end_of_the_rollback, no_other_execution,
-    what_a_manual_invocation_returns, what_the_edge_serves,
-};
-
 use crate::{
-    case::{Case, Change, DeadLetter, End, StatusFrom},
-    ecs::StageResult,
+    case::{Case, Change, DeadLetter, End, StatusFrom, Trigger},
+    ecs::{self, StageResult},
     environment::SkippedTime,
     follow::Ended,
-    local_aws::repository,
 };
 
 /// CodeDeploy waits an hour for a hook's status.
@@ -108,21 +100,29 @@ pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
     judged.into_iter().flatten().collect()
 }
 
+/// What was found is what is expected, if something is.
+fn same<T: Debug + PartialEq>(what: &str, found: &T, expected: Option<T>) -> Result<()> {
+    if let Some(expected) = expected {
+        ensure!(
+            *found == expected,
+            "{what}: {found:?} instead of {expected:?}"
+        );
+    }
+    Ok(())
+}
+
 fn a_status(case: &Case, outcome: &Outcome) -> Result<()> {
     let due = case.expected_status();
-    ensure!(
-        due.is_none() || !outcome.statuses.is_empty(),
-        "{due:?} was due"
-    );
+    let is_missing = due.is_some() && outcome.statuses.is_empty();
+    ensure!(!is_missing, "{due:?} was due");
     Ok(())
 }
 
 fn the_right_one_and_no_other(case: &Case, outcome: &Outcome) -> Result<()> {
-    let expected = case.expected_status().map(HookStatus::as_str);
     let found: Vec<_> = outcome.statuses.iter().map(|s| s.status.as_str()).collect();
-    let is_right = found.is_empty() || found == Vec::from_iter(expected);
-    ensure!(is_right, "CodeDeploy has {found:?} instead of {expected:?}");
-    Ok(())
+    let expected = Vec::from_iter(case.expected_status().map(HookStatus::as_str));
+    let expected = (!found.is_empty()).then_some(expected);
+    same("CodeDeploy's statuses", &found, expected)
 }
 
 fn within_the_hour(case: &Case, outcome: &Outcome) -> Result<()> {
@@ -151,14 +151,10 @@ fn within_the_hour(case: &Case, outcome: &Outcome) -> Result<()> {
 }
 
 fn machine_timeout() -> Duration {
-    static TIMEOUT: LazyLock<Duration> = LazyLock::new(|| {
-        let file = repository().join("statemachine/invalidate.asl.json");
-        let text = std::fs::read_to_string(file).expect("the definition is readable");
-        let definition: Value = serde_json::from_str(&text).expect("the definition is JSON");
-        let seconds = definition["TimeoutSeconds"].as_u64();
-        Duration::from_secs(seconds.expect("the definition has a TimeoutSeconds"))
-    });
-    *TIMEOUT
+    const DEFINITION: &str = include_str!("../../statemachine/invalidate.asl.json");
+    let definition: Value = serde_json::from_str(DEFINITION).expect("the definition is JSON");
+    let seconds = definition["TimeoutSeconds"].as_u64();
+    Duration::from_secs(seconds.expect("the definition has a TimeoutSeconds"))
 }
 
 fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Result<()> {
@@ -186,35 +182,22 @@ fn count_by_target(outcome: &Outcome) -> BTreeMap<&str, usize> {
 fn one_invalidation_for_each_distribution(case: &Case, outcome: &Outcome) -> Result<()> {
     let counts = count_by_target(outcome);
     let expected = 1 + usize::from(case.expected.again);
-    ensure!(
-        counts.values().all(|count| *count == expected),
-        "{counts:?}"
-    );
+    let is_right = counts.values().all(|count| *count == expected);
+    ensure!(is_right, "{counts:?}");
     Ok(())
 }
 
 fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Result<()> {
     let counts = count_by_target(outcome);
-    let expected = case.expected.invalidations.unwrap_or(counts.len());
-    ensure!(
-        counts.len() == expected,
-        "{expected} invalidations, but {counts:?}"
-    );
-    Ok(())
+    let what = format!("the number of invalidations in {counts:?}");
+    same(&what, &counts.len(), case.expected.invalidations)
 }
 
 fn the_batches(case: &Case, outcome: &Outcome) -> Result<()> {
     let found = outcome.invalidations.iter();
-    let found = found
-        .map(|i| (i.target_id.clone(), i.paths.clone()))
-        .collect();
-    let expected = case.expected.batches.as_ref();
-    let is_right = expected.is_none_or(|expected| *expected == found);
-    ensure!(
-        is_right,
-        "{found:?} was invalidated instead of {expected:?}"
-    );
-    Ok(())
+    let found = found.map(|i| (i.target_id.clone(), i.paths.clone()));
+    let expected = case.expected.batches.clone();
+    same("the batches", &found.collect(), expected)
 }
 
 fn the_others_are_completed(case: &Case, outcome: &Outcome) -> Result<()> {
@@ -302,37 +285,95 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
 }
 
 fn the_dead_letter_queue(case: &Case, outcome: &Outcome) -> Result<()> {
-    let is_right = match case.expected.dead_letter {
-        DeadLetter::No => outcome.dead_letter != Some(true),
-        DeadLetter::Yes => outcome.dead_letter != Some(false),
-        DeadLetter::Either => true,
+    let Some(found) = outcome.dead_letter else {
+        return Ok(());
     };
+    let expected = match case.expected.dead_letter {
+        DeadLetter::No => Some(false),
+        DeadLetter::Yes => Some(true),
+        DeadLetter::Either => None,
+    };
+    same("a message in the dead-letter queue", &found, expected)
+}
+
+fn the_expected_calls(case: &Case, outcome: &Outcome) -> Result<()> {
+    let made: Vec<_> = outcome.calls.iter().map(|call| call.operation).collect();
+    let report = Operation::PutLifecycleEventHookExecutionStatus;
+    let reports = made.iter().filter(|operation| **operation == report);
+    same("reports", &reports.count(), case.expected.reports)?;
+    let call = case.expected.call;
+    let is_made = call.is_none_or(|call| made.contains(&call));
+    ensure!(is_made, "{call:?} was never called");
+    Ok(())
+}
+
+/// In particular none for a rollback that has not happened.
+fn no_other_execution(case: &Case, outcome: &Outcome) -> Result<()> {
+    // Each hook of a deployment has an execution of its own.
+    if case.deployment.is_some() {
+        return Ok(());
+    }
+    let starts = outcome.calls.iter();
+    let starts = starts.filter(|call| call.operation == Operation::StartExecution);
+    let names: BTreeSet<_> = starts.map(|call| &call.subject).collect();
+    ensure!(names.len() <= 1, "several were started: {names:?}");
+    Ok(())
+}
+
+fn what_the_edge_serves(case: &Case, outcome: &Outcome) -> Result<()> {
+    let ended = outcome.execution.as_ref();
+    let edge = ended.map(|ended| &ended.output["edge"]);
+    let found = edge.and_then(|edge| edge[0]["outcome"].as_str());
+    let expected = case.expected.edge.as_deref().map(Some);
+    same(&format!("the first of {edge:?}"), &found, expected)
+}
+
+fn what_a_manual_invocation_returns(case: &Case, outcome: &Outcome) -> Result<()> {
+    let Trigger::Manual(event) = &case.trigger else {
+        return Ok(());
+    };
+    let expected = if event["dryRun"] == true {
+        "DryRun"
+    } else {
+        "Started"
+    };
+    let response = &outcome.hook_response;
+    let found: Value = serde_json::from_str(response).unwrap_or_default();
     ensure!(
-        is_right,
-        "a message in the dead-letter queue: {:?}",
-        outcome.dead_letter
+        found["outcome"] == expected,
+        "the hook function returned {response}"
     );
     Ok(())
 }
 
-fn the_expected_calls(case: &Case, outcome: &Outcome) -> Result<()> {
-    let count = |operation| {
-        outcome
-            .calls
-            .iter()
-            .filter(|c| c.operation == operation)
-            .count()
+/// ECS gets a valid response from each call, at once if there is nothing to wait for.
+fn amazon_ecs_never_waits_for_nothing(case: &Case, outcome: &Outcome) -> Result<()> {
+    let is_right = |result: &StageResult| match result.stage {
+        ecs::STAGE => result.is_valid(),
+        _ => result.last == "SUCCEEDED" && result.calls == 1,
     };
-    let reports = count(Operation::PutLifecycleEventHookExecutionStatus);
-    let expected = case.expected.reports.unwrap_or(reports);
+    let crashes = case.expected.status == StatusFrom::Crash;
     ensure!(
-        reports == expected,
-        "{reports} reports instead of {expected}"
+        crashes || outcome.ecs.iter().all(is_right),
+        "the function responded {:?} to Amazon ECS",
+        outcome.ecs
     );
-    let call = case.expected.call;
+    Ok(())
+}
+
+/// Amazon ECS says so often that the rollback has not ended.
+fn never_before_the_end_of_the_rollback(case: &Case, outcome: &Outcome) -> Result<()> {
+    let describe = Operation::DescribeServiceDeployments;
+    let not_ended = case.faults.iter();
+    let not_ended =
+        not_ended.filter(|f| f.operation == describe && matches!(f.fault, Fault::Response(_)));
+    let not_ended: usize = not_ended.map(|f| f.times.unwrap_or(usize::MAX)).sum();
+    let calls = outcome.calls.iter();
+    let before = calls.take_while(|call| call.operation != Operation::StartExecution);
+    let described = before.filter(|call| call.operation == describe).count();
     ensure!(
-        call.is_none_or(|call| count(call) > 0),
-        "{call:?} was never called"
+        outcome.execution.is_none() || not_ended == 0 || described > not_ended,
+        "started after {described} of {not_ended} responses that the rollback had not ended"
     );
     Ok(())
 }
