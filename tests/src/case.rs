@@ -269,14 +269,11 @@ impl Case {
 
     /// The status that CodeDeploy must have accepted.
     pub fn expected_status(&self) -> Option<HookStatus> {
+        let actions = &self.actions;
         match self.expected.status {
             StatusFrom::Completion => Some(HookStatus::Succeeded),
-            StatusFrom::OnInvalidationFailure => {
-                Some(self.actions.on_invalidation_failure.status())
-            }
-            StatusFrom::OnInvalidationTimeout => {
-                Some(self.actions.on_invalidation_timeout.status())
-            }
+            StatusFrom::OnInvalidationFailure => Some(actions.on_invalidation_failure.status()),
+            StatusFrom::OnInvalidationTimeout => Some(actions.on_invalidation_timeout.status()),
             StatusFrom::Engineer(status) => Some(status),
             StatusFrom::Crash => Some(HookStatus::Failed),
             StatusFrom::Nothing => None,
@@ -294,8 +291,8 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// A new one, with ids in CodeDeploy's form.
-    pub fn new() -> Self {
+    /// One that no other case has, with ids in CodeDeploy's form.
+    pub fn of_its_own() -> Self {
         let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let second = second.as_secs() & 0xF_FFFF;
         Self::hook_of(format!("d-{second:05X}{:04X}", next()))
@@ -356,12 +353,6 @@ impl Deployment {
     /// The start of the caller reference of the invalidation with this index.
     pub fn caller_reference(&self, item: usize) -> String {
         format!("{}-{item}-", self.execution_name)
-    }
-}
-
-impl Default for Deployment {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

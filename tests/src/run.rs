@@ -18,7 +18,6 @@ use crate::{
     ecs::{self, EcsDeployment},
     environment::{Engine, Environment},
     follow,
-    inputs::{many_targets, paths},
     interpreter::config_at,
     judge::{Outcome, Violation, judge},
     local_aws::REGION,
@@ -53,7 +52,7 @@ impl Run {
     /// Prepares AWS for a case.
     pub fn new(environment: &Arc<Environment>, engine: Engine, case: Case, stack: Stack) -> Self {
         let deployment = match case.deployment {
-            None => Deployment::new(),
+            None => Deployment::of_its_own(),
             Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
         };
         let deployment = deployment.triggered_by(&case.trigger);
@@ -108,11 +107,8 @@ impl Run {
 
     /// Delivers the hook event, or starts the execution; returns when AWS has been called for it, or should have been.
     pub async fn trigger(&mut self) -> Result<()> {
-        for url in self
-            .environment
-            .verified_urls(&self.case, &self.stack.name)
-            .await?
-        {
+        let urls = self.environment.verified_urls(&self.case, &self.stack.name);
+        for url in urls.await? {
             self.environment.edge().await?.cache(&url).await?;
         }
         match &self.case.trigger {
@@ -269,13 +265,9 @@ impl Run {
         let wait_scale = self.environment.wait_scale.unwrap_or(1.0);
         let results = deployment.play(id, details, wait_scale, call).await?;
         let hook = &self.deployment.hook_execution_id;
-        let decisive = results
-            .iter()
-            .find(|result| result.stage == ecs::STAGE || !result.is_valid());
-        self.outcome.statuses = decisive
-            .map(|result| result.status(id, hook))
-            .into_iter()
-            .collect();
+        let mut stages = results.iter();
+        let decisive = stages.find(|result| result.stage == ecs::STAGE || !result.is_valid());
+        self.outcome.statuses = Vec::from_iter(decisive.map(|result| result.status(id, hook)));
         self.outcome.ecs = results;
         Ok(())
     }
@@ -318,13 +310,9 @@ impl Run {
     }
 
     async fn put_event(&self, source: &str, kind: &str, detail: &Value) -> Result<()> {
-        let entries = json!([{
-            "Source": source,
-            "DetailType": kind,
-            "Detail": detail.to_string(),
-        }])
-        .to_string();
-        let put = format!("events put-events --entries '{entries}'");
+        let detail = detail.to_string();
+        let entry = json!({ "Source": source, "DetailType": kind, "Detail": detail });
+        let put = format!("events put-events --entries '[{entry}]'");
         let response = self.stack.aws.cli(&put).await?;
         ensure!(response["FailedEntryCount"] == 0, "{response}");
         Ok(())
@@ -337,10 +325,9 @@ impl Run {
             // There may be no execution yet.
             let history = follow::history(self.sfn(), &execution_arn).await;
             let history = history.unwrap_or_default();
-            let mut states = history
-                .iter()
-                .filter_map(HistoryEvent::state_entered_event_details);
-            Ok(states.any(|entered| entered.name() == state))
+            let details = HistoryEvent::state_entered_event_details;
+            let mut entered = history.iter().filter_map(details);
+            Ok(entered.any(|entered| entered.name() == state))
         };
         ensure!(
             until(PATIENCE, POLL_INTERVAL, is_entered).await?,
@@ -378,4 +365,22 @@ impl Run {
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
         until(patience, POLL_INTERVAL, is_reported).await
     }
+}
+
+/// So many paths, each with so many characters and a number. `$LARGE_PATHS` are more than 248 KiB, which EventBridge takes:
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
+fn paths(count: usize, characters: usize) -> Value {
+    (0..count)
+        .map(|number| format!("/{}{number}", "x".repeat(characters)))
+        .collect()
+}
+
+/// Batches of distributions and distribution tenants.
+fn many_targets() -> Value {
+    (0..50)
+        .map(|number| match number % 2 {
+            0 => json!({ "distributionId": format!("EMANY{number:09}"), "paths": ["/*"] }),
+            _ => json!({ "distributionTenantId": format!("dt_many{number}"), "paths": ["/*"] }),
+        })
+        .collect()
 }

@@ -148,11 +148,9 @@ pub async fn deploy_nested(aws: &Arc<LocalAws>, name: &str) -> Result<Stack> {
     );
     ensure!(text.contains(&example), "the example has another version");
     let own = build().join("template.yaml");
+    let text = text.replace(&example, &own.to_string_lossy());
     let template = aws.folder.path().join("nested-stack.yaml");
-    fs::write(
-        &template,
-        text.replace(&example, &own.display().to_string()),
-    )?;
+    fs::write(&template, text)?;
     let more = format!(
         "--parameter-overrides DistributionId=E2QWRUHAPOMQZL CodeDeployApplication={name} \
          --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"

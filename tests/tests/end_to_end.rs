@@ -234,11 +234,10 @@ async fn finds_not_started(suite: &Suite) -> Result<()> {
         });
         for stack in stacks {
             // Not every stack has a function for rollbacks.
-            if let Ok(group) = stack.resource(log_group).await {
+            if found.is_empty()
+                && let Ok(group) = stack.resource(log_group).await
+            {
                 found = started_fields(aws, &group).await?;
-            }
-            if !found.is_empty() {
-                break;
             }
         }
         ensure!(

@@ -1,6 +1,8 @@
 //! Each fault, at each call that a function makes and at each invocation of a function, so many times. `tests/cases/calls.yaml`
 //! has the calls, and what must come of a fault: it follows from the class of the fault and from the call.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stand_in::{ConnectionFault, Fault, Operation};
@@ -22,7 +24,8 @@ struct Call {
     /// Of the invalidation with this index in the Map.
     item: Option<usize>,
     caller: Caller,
-    errors: Errors,
+    /// The codes of its service's errors, each with its HTTP status.
+    errors: BTreeMap<FaultKind, (String, u16)>,
     /// How often its faults are tried.
     times: Vec<Times>,
     /// The fields of a case in which the call is made at all.
@@ -48,17 +51,6 @@ enum Caller {
     StateMachine,
 }
 
-/// The codes of a service's errors, each with its HTTP status.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Errors {
-    throttled: (String, u16),
-    internal_error: (String, u16),
-    unavailable: (String, u16),
-    denied: (String, u16),
-    not_found: (String, u16),
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rule {
@@ -82,7 +74,8 @@ struct OtherBehavior {
 }
 
 /// The faults of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, VariantArray)]
+#[serde(rename_all = "snake_case")]
 enum FaultKind {
     Throttled,
     /// Only of invocations.
@@ -216,20 +209,12 @@ impl Call {
     }
 
     fn fault(&self, kind: FaultKind) -> Fault {
-        let rejected =
-            |(code, status): &(String, u16)| Fault::new(code, *status, "A fault of the matrix.");
-        let errors = &self.errors;
         match kind {
-            FaultKind::Throttled => rejected(&errors.throttled),
             FaultKind::OutOfConcurrency => Fault::new(
                 "TooManyRequestsException",
                 429,
                 "Rate Exceeded: ReservedFunctionConcurrentInvocationLimitExceeded",
             ),
-            FaultKind::InternalError => rejected(&errors.internal_error),
-            FaultKind::Unavailable => rejected(&errors.unavailable),
-            FaultKind::Denied => rejected(&errors.denied),
-            FaultKind::NotFound => rejected(&errors.not_found),
             FaultKind::Unparseable => Fault::After(ConnectionFault::Unparseable),
             FaultKind::ConnectionClosed => Fault::Before(ConnectionFault::Closed),
             FaultKind::ResponseLost => Fault::After(ConnectionFault::Closed),
@@ -237,6 +222,10 @@ impl Call {
             FaultKind::CrashBefore => Fault::Before(ConnectionFault::CallerKilled),
             FaultKind::CrashAfter => Fault::After(ConnectionFault::CallerKilled),
             FaultKind::TimesOut => Fault::Before(ConnectionFault::CallerFrozen),
+            rejected => {
+                let (code, status) = &self.errors[&rejected];
+                Fault::new(code, *status, "A fault of the matrix.")
+            }
         }
     }
 

@@ -80,21 +80,15 @@ async fn the_functions_accept_the_input_of_the_pipeline_and_of_the_documentation
 /// The two stages at which the function does something, in the example, in CDK's stack and in the stack's own output.
 #[tokio::test]
 async fn the_ecs_services_name_the_function_at_both_stages() {
-    const HOOKS: &str = "/Properties/DeploymentConfiguration/LifecycleHooks/0";
+    const HOOK: &str = "/Properties/DeploymentConfiguration/LifecycleHooks/0";
     let stages = ["POST_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"];
     let example = yaml("docs/wiring/ecs-service.yaml");
     for template in [example, synthesized("cdk_ecs_app.py").await] {
-        let resources = template["Resources"].as_object().unwrap();
-        let hooks: Vec<_> = resources
-            .values()
-            .filter_map(|r| r.pointer(HOOKS))
-            .collect();
-        assert_eq!(hooks.len(), 1);
-        let function = hooks[0]["HookTargetArn"].to_string();
+        let hook = only(&template, HOOK);
+        let function = hook["HookTargetArn"].to_string();
         assert!(function.contains("EcsHookFunctionArn"), "{function}");
-        assert_eq!(hooks[0]["LifecycleStages"], json!(stages));
-        let timeout = &hooks[0]["TimeoutConfiguration"]["TimeoutInMinutes"];
-        assert_eq!(timeout, 60);
+        assert_eq!(hook["LifecycleStages"], json!(stages));
+        assert_eq!(hook["TimeoutConfiguration"]["TimeoutInMinutes"], 60);
     }
     let output = read("sam/template.yaml");
     let output = output.split_once("  EcsLifecycleHooks:").unwrap().1;
@@ -106,11 +100,17 @@ async fn the_ecs_services_name_the_function_at_both_stages() {
 async fn the_cdk_stack_is_synthesized_with_the_function_as_its_hook() {
     const HOOK: &str = "/UpdatePolicy/CodeDeployLambdaAliasUpdate/AfterAllowTrafficHook";
     let template = synthesized("cdk_app.py").await;
-    let resources = template["Resources"].as_object().unwrap();
-    let hooks: Vec<_> = resources.values().filter_map(|r| r.pointer(HOOK)).collect();
     // CDK builds an ARN from the name, and an expression that takes the name from the ARN.
-    assert_eq!(hooks.len(), 1, "{hooks:?}");
-    assert!(hooks[0].to_string().contains(FUNCTION), "{hooks:?}");
+    let hook = only(&template, HOOK).to_string();
+    assert!(hook.contains(FUNCTION), "{hook}");
+}
+
+/// What the only resource has that has something there.
+fn only<'a>(template: &'a Value, pointer: &str) -> &'a Value {
+    let resources = template["Resources"].as_object().unwrap().values();
+    let found: Vec<_> = resources.filter_map(|r| r.pointer(pointer)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0]
 }
 
 /// The template of a CDK app in `docs/wiring`.
