@@ -320,16 +320,13 @@ impl Deployment {
 
     /// The same deployment, whose execution is not started by CodeDeploy's hook.
     #[must_use]
-    pub fn triggered_by(self, trigger: &Trigger) -> Self {
-        let execution_name = match trigger {
-            Trigger::Ecs(deployment) => deployment.execution_name(&self.id),
-            Trigger::DeploymentSucceeded(_) => name::of_rollback(&self.id),
-            _ => return self,
-        };
-        Self {
-            execution_name,
-            ..self
+    pub fn triggered_by(mut self, trigger: &Trigger) -> Self {
+        match trigger {
+            Trigger::Ecs(deployment) => self.execution_name = deployment.execution_name(&self.id),
+            Trigger::DeploymentSucceeded(_) => self.execution_name = name::of_rollback(&self.id),
+            _ => {}
         }
+        self
     }
 
     /// The hook as the execution's input has it.

@@ -70,10 +70,10 @@ impl Edge {
         let program = varnish().context("there is no varnishd")?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let script = fs::read_to_string(repository().join("tests/engines/edge.vcl"))?;
-        let script = script.replace("@PORT@", &address.port().to_string());
         let silent_port = silent.local_addr()?.port().to_string();
-        let script = script.replace("@SILENT_PORT@", &silent_port);
+        let script = include_str!("../engines/edge.vcl")
+            .replace("@PORT@", &address.port().to_string())
+            .replace("@SILENT_PORT@", &silent_port);
         let file = aws.folder.path().join("edge.vcl");
         fs::write(&file, script)?;
         let libraries = folders_in(repository().join(".tools/varnish/usr/lib"));

@@ -133,9 +133,9 @@ impl Environment {
     pub async fn parameters(&self, case: &Case, stack: &str) -> Result<Parameters> {
         let mut all = case.stack.parameters(case.actions);
         let urls = self.verified_urls(case, stack).await?.join(",");
-        let distribution = edge::distribution(stack);
         if !urls.is_empty() {
-            let verified = [("DistributionIds", &*distribution), ("VerifyUrls", &*urls)];
+            let distribution = edge::distribution(stack);
+            let verified = [("DistributionIds", &*distribution), ("VerifyUrls", &urls)];
             all.extend(parameters(verified));
         }
         Ok(all)

@@ -9,10 +9,8 @@ use anyhow::Result;
 use serde_json::json;
 use tests::{
     command,
-    local_aws::tool,
     stack::{self, Stack},
 };
-use tokio::process::Command;
 
 /// `ExecutionEndedRule` has no target.
 pub async fn removed_rule(stack: &Stack) -> Result<()> {
@@ -54,7 +52,7 @@ pub async fn wrong_architecture(stack: &Stack) -> Result<()> {
     binary[MACHINE] = if is_x86_64 { AARCH64 } else { X86_64 };
     fs::write(&bootstrap, binary)?;
     fs::set_permissions(&bootstrap, Permissions::from_mode(0o755))?;
-    let mut zip = Command::new(tool("ministack", "python"));
+    let mut zip = stack.aws.tool("ministack", "python");
     let zip = zip.args(["-m", "zipfile", "-c", "code.zip", "bootstrap"]);
     command::run(zip.current_dir(folder.path())).await?;
     let function = stack.resource("CheckInvalidationFunction").await?;
