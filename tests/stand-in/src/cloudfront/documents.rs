@@ -5,8 +5,8 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use quick_xml::escape::escape;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{Invalidation, ServiceError, rejected};
 
@@ -59,74 +59,66 @@ pub fn read_batch(body: &[u8]) -> Result<(String, Vec<String>), ServiceError> {
 }
 
 pub fn invalidation(invalidation: &Invalidation, status: &str) -> Response {
-    let paths = invalidation.paths.iter();
-    let paths: String = paths.map(|path| text("Path", path)).collect();
-    let quantity = text("Quantity", &invalidation.paths.len().to_string());
-    let paths = element("Paths", &(quantity + &element("Items", &paths)));
-    let batch = paths + &text("CallerReference", &invalidation.caller_reference);
-    let content = summary(invalidation, status) + &element("InvalidationBatch", &batch);
-    document("Invalidation", &content)
+    let paths = &invalidation.paths;
+    let mut content = summary(invalidation, status);
+    content["InvalidationBatch"] = json!({
+        "CallerReference": invalidation.caller_reference,
+        "Paths": { "Quantity": paths.len(), "Items": { "Path": paths } },
+    });
+    document("Invalidation", content)
 }
 
-pub fn invalidation_list(summaries: &[String]) -> Response {
-    let page = "<Marker/><MaxItems>100</MaxItems><IsTruncated>false</IsTruncated>";
-    let quantity = text("Quantity", &summaries.len().to_string());
-    let summaries = summaries.iter();
-    let items = summaries.map(|summary| element("InvalidationSummary", summary));
-    let items = element("Items", &items.collect::<String>());
-    document("InvalidationList", &[page, &quantity, &items].concat())
+pub fn invalidation_list(summaries: &[Value]) -> Response {
+    let content = json!({
+        "Marker": "",
+        "MaxItems": 100,
+        "IsTruncated": false,
+        "Quantity": summaries.len(),
+        "Items": { "InvalidationSummary": summaries },
+    });
+    document("InvalidationList", content)
 }
 
 /// The members that the model requires, as empty as it allows, and the cache tag header.
 pub fn distribution_config(has_cache_tags: bool) -> Response {
-    let none = element("Quantity", "0");
-    let required = [
-        element("CallerReference", "stand-in"),
-        element("Origins", &none),
-        element(
-            "DefaultCacheBehavior",
-            "<TargetOriginId/><ViewerProtocolPolicy/>",
-        ),
-        element("Comment", ""),
-        element("Enabled", "true"),
-    ]
-    .concat();
-    let header = element("CacheTagConfig", &element("HeaderName", "cache-tag"));
-    document(
-        "DistributionConfig",
-        &(required + if has_cache_tags { &header } else { "" }),
-    )
+    let mut content = json!({
+        "CallerReference": "stand-in",
+        "Origins": { "Quantity": 0 },
+        "DefaultCacheBehavior": { "TargetOriginId": "", "ViewerProtocolPolicy": "" },
+        "Comment": "",
+        "Enabled": true,
+    });
+    if has_cache_tags {
+        content["CacheTagConfig"] = json!({ "HeaderName": "cache-tag" });
+    }
+    document("DistributionConfig", content)
 }
 
 pub fn distribution_tenant(id: &str, distribution_id: &str) -> Response {
-    let ids = text("Id", id) + &text("DistributionId", distribution_id);
-    document("DistributionTenant", &ids)
+    let content = json!({ "Id": id, "DistributionId": distribution_id });
+    document("DistributionTenant", content)
 }
 
 /// What `Invalidation` and `InvalidationSummary` have in common.
-pub fn summary(invalidation: &Invalidation, status: &str) -> String {
+pub fn summary(invalidation: &Invalidation, status: &str) -> Value {
     let created = DateTime::from(invalidation.created).fmt(Format::DateTime);
     let created = created.expect("the time of day is within RFC 3339's years");
-    text("Id", &invalidation.id) + &text("CreateTime", &created) + &text("Status", status)
+    json!({ "Id": invalidation.id, "CreateTime": created, "Status": status })
 }
 
 pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
     let by_client = status.is_client_error();
     let kind = if by_client { "Sender" } else { "Receiver" };
-    let error = text("Type", kind) + &text("Code", code) + &text("Message", message);
-    let content = element("Error", &error) + &text("RequestId", "stand-in");
-    document("ErrorResponse", &content)
+    let error = json!({ "Type": kind, "Code": code, "Message": message });
+    let content = json!({ "Error": error, "RequestId": "stand-in" });
+    document("ErrorResponse", content)
 }
 
-fn document(name: &str, content: &str) -> Response {
-    let body = format!("<?xml version=\"1.0\"?>\n<{name} xmlns=\"{NAMESPACE}\">{content}</{name}>");
+/// The members of an object are elements, except for `@…`, which are attributes.
+fn document(name: &str, mut content: Value) -> Response {
+    content["@xmlns"] = NAMESPACE.into();
+    let xml = quick_xml::se::to_string_with_root(name, &content);
+    let xml = xml.expect("names of members are names of elements");
+    let body = format!("<?xml version=\"1.0\"?>\n{xml}");
     ([(CONTENT_TYPE, "text/xml")], body).into_response()
-}
-
-fn element(name: &str, content: &str) -> String {
-    format!("<{name}>{content}</{name}>")
-}
-
-fn text(name: &str, text: &str) -> String {
-    element(name, &escape(text))
 }
