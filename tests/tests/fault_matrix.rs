@@ -240,7 +240,7 @@ fn print_calls(run: &Run) {
         if number < SHOWN / 2 || number + SHOWN / 2 >= count {
             let after = call.at.duration_since(outcome.began).unwrap_or_default();
             let after = after.as_secs_f64();
-            let called = format!("{:?} {}: {:?}", call.operation, call.subject, call.request);
+            let called = format!("{:?} {}: {}", call.operation, call.subject, call.request);
             let response = call.error.as_deref().unwrap_or("ok");
             println!("  {after:7.1} s  {called} -> {response}");
         }

@@ -1,15 +1,16 @@
 //! CloudFront's REST XML, version 2020-05-31.
 
-use std::{sync::LazyLock, time::SystemTime};
+use std::time::SystemTime;
 
 use axum::{
     http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
+use serde_json::json;
 
 use crate::{
-    Call, Fault, HttpRequest, Invalidation, Operation, Protocol, Request, ServiceError, Shared,
-    State, connection::process, latest, rejected, respond,
+    Call, Fault, Invalidation, Operation, Protocol, Request, ServiceError, Shared, State,
+    connection::process, latest, rejected, respond,
 };
 
 pub mod documents;
@@ -17,68 +18,52 @@ pub mod documents;
 /// The distribution of all tenants.
 const MULTI_TENANT: &str = "EMULTITENANT01";
 
-/// What invalidations are created in, by its id.
+/// What invalidations are created in: a distribution or a distribution tenant.
 #[derive(Clone, Copy)]
-pub enum Owner<'a> {
-    Distribution(&'a str),
-    Tenant(&'a str),
+pub struct Owner<'a> {
+    /// As in paths: `distribution` or `distribution-tenant`.
+    pub kind: &'a str,
+    pub id: &'a str,
 }
 
-impl<'a> Owner<'a> {
-    fn id(self) -> &'a str {
-        let (Self::Distribution(id) | Self::Tenant(id)) = self;
-        id
+impl Owner<'_> {
+    fn is_tenant(self) -> bool {
+        self.kind == "distribution-tenant"
     }
 
-    /// Its part of the path.
-    fn path(self) -> String {
-        match self {
-            Self::Distribution(id) => format!("distribution/{id}"),
-            Self::Tenant(id) => format!("distribution-tenant/{id}"),
-        }
-    }
-
-    /// A call of one of the two operations that do the same for a distribution and for a tenant.
-    fn call(self, of_distribution: Operation, of_tenant: Operation, request: &HttpRequest) -> Call {
-        let operation = match self {
-            Self::Distribution(_) => of_distribution,
-            Self::Tenant(_) => of_tenant,
+    /// A call of an operation that CloudFront has twice: for a distribution, and under a longer name for a tenant.
+    fn call(self, of_distribution: Operation, request: &Request) -> Call {
+        let operation = if self.is_tenant() {
+            let of_tenant = format!("{of_distribution:?}ForDistributionTenant");
+            of_tenant.parse().expect("the other is an operation, too")
+        } else {
+            of_distribution
         };
-        Call::new(operation, self.id(), request)
+        Call::new(operation, self.id, request)
     }
 
     /// Every id that has a valid form exists.
     fn check(self) -> Result<(), ServiceError> {
+        let Self { kind, id } = self;
         let is_valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-        match self {
-            Self::Distribution(id) if !id.starts_with('E') || !id.bytes().all(is_valid) => {
-                let message = "The specified distribution does not exist.";
-                Err(ServiceError::new("NoSuchDistribution", 404, message))
-            }
-            Self::Tenant(id) if !id.starts_with("dt_") => {
-                let message = "The specified distribution tenant does not exist.";
-                Err(ServiceError::new("EntityNotFound", 404, message))
-            }
-            _ => Ok(()),
-        }
+        let (exists, code) = if self.is_tenant() {
+            (id.starts_with("dt_"), "EntityNotFound")
+        } else {
+            let exists = id.starts_with('E') && id.bytes().all(is_valid);
+            (exists, "NoSuchDistribution")
+        };
+        let message = format!("The specified {} does not exist.", kind.replace('-', " "));
+        let error = ServiceError::new(code, 404, &message);
+        if exists { Ok(()) } else { Err(error) }
     }
 }
 
-/// Of an invalidation that was just created.
-static IN_PROGRESS: LazyLock<Fault> = LazyLock::new(|| Fault::Status("InProgress".to_owned()));
-
-pub async fn create_invalidation(
-    shared: &Shared,
-    request: &HttpRequest,
-    owner: Owner<'_>,
-) -> Response {
-    use Operation::{CreateInvalidation, CreateInvalidationForDistributionTenant};
-    let of_tenant = CreateInvalidationForDistributionTenant;
-    let mut call = owner.call(CreateInvalidation, of_tenant, request);
+pub async fn create_invalidation(shared: &Shared, request: &Request, owner: Owner<'_>) -> Response {
+    let mut call = owner.call(Operation::CreateInvalidation, request);
     let batch = documents::read_batch(request.body());
     if let Ok((caller_reference, paths)) = &batch {
         call.caller_reference = Some(caller_reference.clone());
-        call.request = Request::Paths(paths.clone());
+        call.request = json!({ "paths": paths });
         if let Some(process) = process(request.headers()) {
             let references = &mut shared.lock().last_caller_references;
             references.insert(process, caller_reference.clone());
@@ -88,13 +73,14 @@ pub async fn create_invalidation(
         owner.check()?;
         let (caller_reference, paths) = batch?;
         let state = &mut *shared.lock();
-        let known = state.find(owner.id(), |i| i.caller_reference == caller_reference);
-        let (invalidation, fault) = if let Some(known) = known {
+        let known = state.find(owner.id, |i| i.caller_reference == caller_reference);
+        let (invalidation, status) = if let Some(known) = known {
             check_repeated(state, &known, &paths)?;
-            (known, fault)
+            let status = state.invalidation_status(&known);
+            (known, status)
         } else {
             let new = Invalidation {
-                target_id: owner.id().to_owned(),
+                target_id: owner.id.to_owned(),
                 id: format!("I{:013}", state.invalidations.len() + 1),
                 caller_reference,
                 paths,
@@ -107,14 +93,14 @@ pub async fn create_invalidation(
             }
             state.invalidations.push(new.clone());
             // A new invalidation is in progress, even if it takes no time.
-            (new, fault.or(Some(&IN_PROGRESS)))
+            (new, "InProgress")
         };
+        let Owner { kind, id } = owner;
         let location = format!(
-            "https://cloudfront.amazonaws.com/2020-05-31/{}/invalidation/{}",
-            owner.path(),
+            "https://cloudfront.amazonaws.com/2020-05-31/{kind}/{id}/invalidation/{}",
             invalidation.id
         );
-        let body = show(state, &invalidation, fault);
+        let body = show(state, &invalidation, status, fault);
         Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
     })
     .await
@@ -122,33 +108,27 @@ pub async fn create_invalidation(
 
 pub async fn get_invalidation(
     shared: &Shared,
-    request: &HttpRequest,
+    request: &Request,
     owner: Owner<'_>,
     id: &str,
 ) -> Response {
-    use Operation::{GetInvalidation, GetInvalidationForDistributionTenant};
-    let known = shared.lock().find(owner.id(), |i| i.id == id);
-    let of_tenant = GetInvalidationForDistributionTenant;
-    let mut call = owner.call(GetInvalidation, of_tenant, request);
+    let known = shared.lock().find(owner.id, |i| i.id == id);
+    let mut call = owner.call(Operation::GetInvalidation, request);
     call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
-    call.request = Request::Invalidation(id.to_owned());
+    call.request = json!({ "invalidationId": id });
     respond(shared, call, Protocol::RestXml, async |fault| {
         owner.check()?;
         let message = "The specified invalidation does not exist.";
         let known = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
-        Ok(show(&mut shared.lock(), &known, fault))
+        let state = &mut *shared.lock();
+        let status = state.invalidation_status(&known);
+        Ok(show(state, &known, status, fault))
     })
     .await
 }
 
-pub async fn list_invalidations(
-    shared: &Shared,
-    request: &HttpRequest,
-    owner: Owner<'_>,
-) -> Response {
-    use Operation::{ListInvalidations, ListInvalidationsForDistributionTenant};
-    let of_tenant = ListInvalidationsForDistributionTenant;
-    let mut call = owner.call(ListInvalidations, of_tenant, request);
+pub async fn list_invalidations(shared: &Shared, request: &Request, owner: Owner<'_>) -> Response {
+    let mut call = owner.call(Operation::ListInvalidations, request);
     if let Some(process) = process(request.headers()) {
         let references = &shared.lock().last_caller_references;
         call.caller_reference = references.get(&process).cloned();
@@ -158,7 +138,7 @@ pub async fn list_invalidations(
         let state = shared.lock();
         let newest_first = state.invalidations.iter().rev();
         let summaries: Vec<_> = newest_first
-            .filter(|i| i.target_id == owner.id())
+            .filter(|i| i.target_id == owner.id)
             .map(|i| documents::summary(i, state.invalidation_status(i)))
             .collect();
         Ok(documents::invalidation_list(&summaries))
@@ -166,22 +146,30 @@ pub async fn list_invalidations(
     .await
 }
 
-pub async fn get_distribution_config(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
-    let call = Call::new(Operation::GetDistributionConfig, id, request);
+pub async fn get_distribution_config(
+    shared: &Shared,
+    request: &Request,
+    owner: Owner<'_>,
+) -> Response {
+    let call = Call::new(Operation::GetDistributionConfig, owner.id, request);
     respond(shared, call, Protocol::RestXml, async |_| {
-        Owner::Distribution(id).check()?;
-        let behavior = latest(&shared.lock().behaviors, |about| about == id);
+        owner.check()?;
+        let behavior = latest(&shared.lock().behaviors, |about| about == owner.id);
         let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
         Ok(documents::distribution_config(has_cache_tags))
     })
     .await
 }
 
-pub async fn get_distribution_tenant(shared: &Shared, request: &HttpRequest, id: &str) -> Response {
-    let call = Call::new(Operation::GetDistributionTenant, id, request);
+pub async fn get_distribution_tenant(
+    shared: &Shared,
+    request: &Request,
+    owner: Owner<'_>,
+) -> Response {
+    let call = Call::new(Operation::GetDistributionTenant, owner.id, request);
     respond(shared, call, Protocol::RestXml, async |_| {
-        Owner::Tenant(id).check()?;
-        Ok(documents::distribution_tenant(id, MULTI_TENANT))
+        owner.check()?;
+        Ok(documents::distribution_tenant(owner.id, MULTI_TENANT))
     })
     .await
 }
@@ -205,10 +193,15 @@ fn check_repeated(
 }
 
 /// Responds with an invalidation, and records that it was shown as completed unless the response is lost.
-fn show(state: &mut State, invalidation: &Invalidation, fault: Option<&Fault>) -> Response {
+fn show(
+    state: &mut State,
+    invalidation: &Invalidation,
+    status: &str,
+    fault: Option<&Fault>,
+) -> Response {
     let status = match fault {
         Some(Fault::Status(status)) => status,
-        _ => state.invalidation_status(invalidation),
+        _ => status,
     };
     if status == "Completed" && !matches!(fault, Some(Fault::After(_))) {
         let mut recorded = state.invalidations.iter_mut();

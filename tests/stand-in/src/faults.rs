@@ -31,9 +31,7 @@ impl Fault {
 pub struct ServiceError {
     /// The error code, spelled as the service spells it on the wire.
     pub code: String,
-    /// The HTTP status.
     pub status: u16,
-    /// The message.
     pub message: String,
 }
 

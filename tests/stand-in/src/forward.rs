@@ -10,12 +10,12 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use crate::{
-    Call, ErrorCode, Fault, Function, HttpRequest, Operation, Protocol, Request, ServiceError,
-    Shared, State, ecs, latest, respond,
+    Call, ErrorCode, Fault, Function, Operation, Protocol, Request, ServiceError, Shared, State,
+    deployments::service_deployment_id, latest, respond,
 };
 
 /// Lambda's `Invoke`.
-pub async fn invoke(shared: &Shared, request: HttpRequest, name: &str) -> Response {
+pub async fn invoke(shared: &Shared, request: Request, name: &str) -> Response {
     let payload: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let deployment_id = payload["hook"]["deploymentId"].as_str().unwrap_or_default();
     let mut call = Call::new(Operation::Invoke(function(name)), deployment_id, &request);
@@ -28,37 +28,32 @@ pub async fn invoke(shared: &Shared, request: HttpRequest, name: &str) -> Respon
 /// Step Functions' operations on an execution.
 pub async fn execution(
     shared: &Shared,
-    request: HttpRequest,
+    request: Request,
     operation: Operation,
     document: Value,
 ) -> Response {
-    let name = document["name"].as_str().or_else(|| {
-        let arn = document["executionArn"].as_str()?;
-        arn.rsplit(':').next()
-    });
-    let name = name.unwrap_or_default();
+    let arn = document["executionArn"].as_str();
+    let of_arn = arn.and_then(|arn| arn.rsplit(':').next());
+    let name = document["name"].as_str().or(of_arn).unwrap_or_default();
     let is_about = |prefix: &str| name.starts_with(prefix);
     let url = latest(&shared.lock().step_functions_urls, is_about);
     let mut call = Call::new(operation, name, &request);
     call.caller_reference = Some(name.to_owned());
-    call.request = Request::Document(document);
+    call.request = document;
     let work = async |_: Option<&Fault>| forward(url, request).await;
     respond(shared, call, Protocol::Json10, work).await
 }
 
 /// SQS's `SendMessage`. The message is a hook event that the hook function couldn't handle, or a rollback of Amazon ECS.
-pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> Response {
+pub async fn message(shared: &Shared, request: Request, document: Value) -> Response {
     let message = document["MessageBody"].as_str().unwrap_or_default();
     let message: Value = serde_json::from_str(message).unwrap_or_default();
     let deployment_id = message["requestPayload"]["DeploymentId"].as_str();
-    let of_ecs = || {
-        Some(ecs::deployment_id(
-            message["serviceDeploymentArn"].as_str()?,
-        ))
-    };
-    let subject = deployment_id.or_else(of_ecs).unwrap_or_default();
+    let arn = message["serviceDeploymentArn"].as_str();
+    let subject = deployment_id.or(arn.map(service_deployment_id));
+    let subject = subject.unwrap_or_default();
     let mut call = Call::new(Operation::SendMessage, subject, &request);
-    call.request = Request::Document(document);
+    call.request = document;
     let url = shared.lock().lambda_and_sqs_url.clone();
     respond(shared, call, Protocol::Json10, async |_| match url {
         Some(_) => forward(url, request).await,
@@ -67,14 +62,14 @@ pub async fn message(shared: &Shared, request: HttpRequest, document: Value) -> 
     .await
 }
 
-async fn forward(url: Option<String>, request: HttpRequest) -> Result<Response, ServiceError> {
+async fn forward(url: Option<String>, request: Request) -> Result<Response, ServiceError> {
     let response = send(url, request).await;
     response.map_err(|error| ServiceError::new("NotForwarded", 400, &error.to_string()))
 }
 
 async fn send(
     url: Option<String>,
-    request: HttpRequest,
+    request: Request,
 ) -> Result<Response, Box<dyn Error + Send + Sync>> {
     let url = url.ok_or("the stand-in has no URL to forward this to")?;
     let mut request = request.map(Body::from);

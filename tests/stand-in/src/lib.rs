@@ -24,16 +24,15 @@
 //!   `connection`) can be killed or frozen.
 
 #![expect(
+    missing_docs,
     clippy::missing_errors_doc,
     clippy::must_use_candidate,
-    reason = "its readers are the tests"
+    reason = "its readers are the tests, and most names say what they are"
 )]
 
-mod clock;
 mod cloudfront;
-mod codedeploy;
 mod connection;
-mod ecs;
+mod deployments;
 mod faults;
 mod forward;
 mod records;
@@ -55,12 +54,12 @@ use tokio::{net::TcpListener, sync::mpsc::UnboundedSender, task::JoinSet};
 // For all modules.
 use faults::rejected;
 use respond::{ErrorCode, Protocol, respond};
-use route::HttpRequest;
+use route::Request;
 use state::{InjectedFault, Shared, State, latest};
 
-pub use clock::Clock;
 pub use faults::{Behavior, ConnectionFault, Fault, ServiceError};
-pub use records::{AcceptedStatus, Call, Function, Invalidation, Operation, Request};
+pub use records::{AcceptedStatus, Call, Function, Invalidation, Operation};
+pub use state::Clock;
 
 /// The running stand-in. Dropping it stops it.
 pub struct StandIn {
@@ -91,7 +90,6 @@ impl StandIn {
         })
     }
 
-    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -160,16 +158,11 @@ impl StandIn {
         urls.push((name.to_owned(), url.to_owned()));
     }
 
-    /// The documents of all calls of an operation that has them, oldest first. See [`Request::Document`].
+    /// The requests of all calls of an operation, oldest first. See [`Call::request`].
     pub fn documents(&self, operation: Operation) -> Vec<Value> {
         let calls = self.calls().into_iter();
         let calls = calls.filter(|call| call.operation == operation);
-        calls
-            .filter_map(|call| match call.request {
-                Request::Document(document) => Some(document),
-                _ => None,
-            })
-            .collect()
+        calls.map(|call| call.request).collect()
     }
 
     /// All calls, oldest first.

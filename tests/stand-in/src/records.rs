@@ -4,23 +4,23 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::EnumString;
 
-use crate::{HttpRequest, connection};
+use crate::{Request, connection};
 
 /// A call that reached the stand-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The operation.
     pub operation: Operation,
     /// The id of the distribution, distribution tenant or deployment, or the name of the execution or ECS service, that it is
     /// about.
     pub subject: String,
     /// For a call about an invalidation, the invalidation's caller reference. For a call about an execution, the
-    /// execution's name. Both begin with the deployment's id or
-    /// the service's name.
+    /// execution's name. Both begin with the deployment's id or the service's name.
     pub caller_reference: Option<String>,
-    /// The rest of the request.
-    pub request: Request,
+    /// What no other field has, if anything: the paths to invalidate, the invalidation's id, or the whole document of a call
+    /// for CodeDeploy, Step Functions or SQS.
+    pub request: Value,
     /// The access key that signed it.
     pub access_key: Option<String>,
     /// The error code that the service returned, or the connection fault before the call had its effect. For an
@@ -31,12 +31,12 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(operation: Operation, subject: &str, request: &HttpRequest) -> Self {
+    pub(crate) fn new(operation: Operation, subject: &str, request: &Request) -> Self {
         Self {
             operation,
             subject: subject.to_owned(),
             caller_reference: None,
-            request: Request::Nothing,
+            request: Value::Null,
             access_key: connection::access_key(request.headers()),
             error: None,
             at: SystemTime::now(),
@@ -53,9 +53,9 @@ pub(crate) fn is_about(about: &str, subject: &str, caller_reference: Option<&str
     about == subject || caller_reference.is_some_and(|reference| reference.starts_with(about))
 }
 
-/// The operations that the stand-in has (CloudFront's, CodeDeploy's and Amazon ECS's) or forwards (the others).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are AWS's")]
+/// The operations that the stand-in has (CloudFront's, CodeDeploy's and Amazon ECS's) or forwards (the others), as AWS names
+/// them: `route` parses the names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString)]
 pub enum Operation {
     CreateInvalidation,
     GetInvalidation,
@@ -72,6 +72,7 @@ pub enum Operation {
     DescribeExecution,
     SendMessage,
     /// Lambda's `Invoke`, when the state machine invokes a function.
+    #[strum(disabled)]
     Invoke(Function),
 }
 
@@ -88,36 +89,13 @@ pub enum Function {
     Report,
 }
 
-/// The parts of a request that its [`Call`] has no other field for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// The paths to invalidate, in the order of the request.
-    Paths(Vec<String>),
-    /// The id of an invalidation.
-    Invalidation(String),
-    /// The status of a hook.
-    HookStatus {
-        /// The id of the hook execution.
-        hook_execution_id: String,
-        /// `Succeeded` or `Failed`.
-        status: String,
-    },
-    /// The whole document, of a call for Step Functions or SQS.
-    Document(Value),
-    /// Nothing.
-    Nothing,
-}
-
 /// A status that CodeDeploy accepted for a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedStatus {
-    /// The id of the deployment.
     pub deployment_id: String,
-    /// The id of the hook execution.
     pub hook_execution_id: String,
     /// `Succeeded` or `Failed`.
     pub status: String,
-    /// When it was accepted.
     pub at: SystemTime,
 }
 
@@ -126,9 +104,7 @@ pub struct AcceptedStatus {
 pub struct Invalidation {
     /// The id of its distribution or distribution tenant.
     pub target_id: String,
-    /// Its id.
     pub id: String,
-    /// Its caller reference.
     pub caller_reference: String,
     /// Its paths, in the order of the request.
     pub paths: Vec<String>,

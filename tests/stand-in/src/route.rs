@@ -6,18 +6,17 @@ use serde_json::Value;
 use crate::{
     Operation, Protocol, ServiceError, Shared,
     cloudfront::{self, Owner},
-    codedeploy, ecs, forward,
+    deployments, forward,
 };
 
-pub type HttpRequest = http::Request<Bytes>;
+pub type Request = http::Request<Bytes>;
 
-pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
+pub async fn route(shared: &Shared, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     // A REST path begins with the version of the API.
     let path: Vec<_> = path.split('/').skip(2).collect();
     let owner = match path[..] {
-        ["distribution", id, ..] => Some(Owner::Distribution(id)),
-        ["distribution-tenant", id, ..] => Some(Owner::Tenant(id)),
+        [kind @ ("distribution" | "distribution-tenant"), id, ..] => Some(Owner { kind, id }),
         _ => None,
     };
     match (request.method().as_str(), owner, &path[..]) {
@@ -30,11 +29,11 @@ pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
         ("GET", Some(owner), [_, _, "invalidation", id]) => {
             cloudfront::get_invalidation(shared, &request, owner, id).await
         }
-        ("GET", _, ["distribution", id, "config"]) => {
-            cloudfront::get_distribution_config(shared, &request, id).await
+        ("GET", Some(owner), ["distribution", _, "config"]) => {
+            cloudfront::get_distribution_config(shared, &request, owner).await
         }
-        ("GET", _, ["distribution-tenant", id]) => {
-            cloudfront::get_distribution_tenant(shared, &request, id).await
+        ("GET", Some(owner), ["distribution-tenant", _]) => {
+            cloudfront::get_distribution_tenant(shared, &request, owner).await
         }
         ("POST", _, ["functions", name, "invocations"]) => {
             forward::invoke(shared, request, name).await
@@ -43,28 +42,25 @@ pub async fn route(shared: &Shared, request: HttpRequest) -> Response {
     }
 }
 
-/// The services that share the path `/`, where the header `x-amz-target` names the operation.
-async fn route_by_target(shared: &Shared, request: HttpRequest) -> Response {
+/// The services that share the path `/`, where the header `x-amz-target` names the operation after the service.
+async fn route_by_target(shared: &Shared, request: Request) -> Response {
     let target = request.headers().get("x-amz-target");
-    let target = target.and_then(|target| target.to_str().ok());
+    let operation = target.and_then(|target| target.to_str().ok()?.split('.').nth(1)?.parse().ok());
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-    match target.unwrap_or_default() {
-        "CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus" => {
-            codedeploy::put_status(shared, &request, &body).await
+    match operation {
+        Some(Operation::PutLifecycleEventHookExecutionStatus) => {
+            deployments::put_status(shared, &request, &body).await
         }
-        "CodeDeploy_20141006.GetDeployment" => {
-            codedeploy::get_deployment(shared, &request, &body).await
+        Some(Operation::GetDeployment) => {
+            deployments::get_deployment(shared, &request, &body).await
         }
-        "AmazonEC2ContainerServiceV20141113.DescribeServiceDeployments" => {
-            ecs::describe_service_deployments(shared, &request, &body).await
+        Some(Operation::DescribeServiceDeployments) => {
+            deployments::describe_service_deployments(shared, &request, &body).await
         }
-        "AWSStepFunctions.StartExecution" => {
-            forward::execution(shared, request, Operation::StartExecution, body).await
+        Some(operation @ (Operation::StartExecution | Operation::DescribeExecution)) => {
+            forward::execution(shared, request, operation, body).await
         }
-        "AWSStepFunctions.DescribeExecution" => {
-            forward::execution(shared, request, Operation::DescribeExecution, body).await
-        }
-        "AmazonSQS.SendMessage" => forward::message(shared, request, body).await,
+        Some(Operation::SendMessage) => forward::message(shared, request, body).await,
         _ => {
             let message = "The stand-in does not have this operation.";
             Protocol::Json11.error(ServiceError::new("UnknownOperationException", 400, message))

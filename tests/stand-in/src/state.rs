@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::{AcceptedStatus, Behavior, Call, Clock, Fault, Invalidation, Operation};
+use crate::{AcceptedStatus, Behavior, Call, Fault, Invalidation, Operation};
 
 #[derive(Debug, Default)]
 pub struct State {
@@ -28,6 +28,35 @@ pub struct State {
     pub durations: Settings<Option<Duration>>,
     /// The `application/deploymentGroup` and the creator of each.
     pub deployments: Settings<(String, String)>,
+}
+
+/// The time of day, or a clock that starts at the time of day and runs faster.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: Instant,
+    started_at: SystemTime,
+    speed: u32,
+}
+
+impl Clock {
+    /// A clock that shows the time of day now and then advances by `speed` seconds each second.
+    pub fn at_speed(speed: u32) -> Self {
+        Self {
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            speed,
+        }
+    }
+
+    pub fn now(&self) -> SystemTime {
+        self.started_at + self.started.elapsed() * self.speed
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::at_speed(1)
+    }
 }
 
 /// Values with what each is about. The last one set wins.

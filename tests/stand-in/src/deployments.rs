@@ -1,4 +1,4 @@
-//! CodeDeploy's JSON 1.1.
+//! CodeDeploy's and Amazon ECS's JSON 1.1.
 
 use std::time::SystemTime;
 
@@ -6,35 +6,33 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::{
-    AcceptedStatus, Call, HttpRequest, Operation, Protocol, Request, ServiceError, Shared, State,
-    latest, rejected, respond,
+    AcceptedStatus, Call, Operation, Protocol, Request, ServiceError, Shared, State, latest,
+    rejected, respond,
 };
 
 const PROTOCOL: Protocol = Protocol::Json11;
 
-pub async fn put_status(shared: &Shared, request: &HttpRequest, body: &Value) -> Response {
-    let status = AcceptedStatus {
-        deployment_id: text(body, "deploymentId"),
-        hook_execution_id: text(body, "lifecycleEventHookExecutionId"),
-        status: text(body, "status"),
-        at: SystemTime::now(),
-    };
+pub async fn put_status(shared: &Shared, request: &Request, body: &Value) -> Response {
+    let deployment_id = text(body, "deploymentId");
     let operation = Operation::PutLifecycleEventHookExecutionStatus;
-    let mut call = Call::new(operation, &status.deployment_id, request);
-    call.request = Request::HookStatus {
-        hook_execution_id: status.hook_execution_id.clone(),
-        status: status.status.clone(),
-    };
+    let mut call = Call::new(operation, &deployment_id, request);
+    call.request = body.clone();
     respond(shared, call, PROTOCOL, async |_| {
-        check_deployment_id(&status.deployment_id)?;
-        let response = json!({ "lifecycleEventHookExecutionId": status.hook_execution_id });
-        accept(&mut shared.lock(), status)?;
+        check_deployment_id(&deployment_id)?;
+        let new = AcceptedStatus {
+            deployment_id,
+            hook_execution_id: text(body, "lifecycleEventHookExecutionId"),
+            status: text(body, "status"),
+            at: SystemTime::now(),
+        };
+        let response = json!({ "lifecycleEventHookExecutionId": new.hook_execution_id });
+        accept(&mut shared.lock(), new)?;
         Ok(PROTOCOL.json(&response))
     })
     .await
 }
 
-pub async fn get_deployment(shared: &Shared, request: &HttpRequest, body: &Value) -> Response {
+pub async fn get_deployment(shared: &Shared, request: &Request, body: &Value) -> Response {
     let deployment_id = &text(body, "deploymentId");
     let call = Call::new(Operation::GetDeployment, deployment_id, request);
     respond(shared, call, PROTOCOL, async |_| {
@@ -52,6 +50,28 @@ pub async fn get_deployment(shared: &Shared, request: &HttpRequest, body: &Value
         }})))
     })
     .await
+}
+
+/// Every service deployment has rolled back.
+pub async fn describe_service_deployments(
+    shared: &Shared,
+    request: &Request,
+    body: &Value,
+) -> Response {
+    let arn = body["serviceDeploymentArns"][0].as_str();
+    let arn = arn.unwrap_or_default();
+    let operation = Operation::DescribeServiceDeployments;
+    let call = Call::new(operation, service_deployment_id(arn), request);
+    respond(shared, call, PROTOCOL, async |_| {
+        let deployment = json!({ "serviceDeploymentArn": arn, "status": "ROLLBACK_SUCCESSFUL" });
+        Ok(PROTOCOL.json(&json!({ "serviceDeployments": [deployment], "failures": [] })))
+    })
+    .await
+}
+
+/// The last part of its ARN.
+pub fn service_deployment_id(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
 }
 
 fn check_deployment_id(id: &str) -> Result<(), ServiceError> {
@@ -86,8 +106,7 @@ fn accept(state: &mut State, new: AcceptedStatus) -> Result<(), ServiceError> {
             rejected("LifecycleEventAlreadyCompletedException", message)
         }
         None => {
-            let at = SystemTime::now();
-            state.accepted_statuses.push(AcceptedStatus { at, ..new });
+            state.accepted_statuses.push(new);
             Ok(())
         }
     }
