@@ -10,8 +10,6 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Result;
 use serde::Serialize;
 
-use self::executions::Executions;
-
 /// The numbers of distributions that are invalidated.
 pub const DISTRIBUTIONS: [u32; 3] = [1, 5, 50];
 /// The interval of the alternatives: that of `aws cloudfront wait invalidation-completed` and of boto3's waiter.
@@ -71,8 +69,7 @@ pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Usage>> {
                 })
             });
             let cases = cases.filter(Case::is_possible).collect();
-            let executions = Executions::start(machine, speed, cases, folder).await?;
-            usage.extend(executions.usage().await?);
+            usage.extend(executions::run(machine, speed, cases, folder).await?);
         }
     }
     Ok(usage)

@@ -23,11 +23,6 @@ pub struct Target {
     pub measured: f64,
 }
 
-/// Whether a candidate is of this kind.
-fn has(candidate: &Value, kind: &str) -> bool {
-    candidate.get_attr(kind).is_ok_and(|is| is.is_true())
-}
-
 /// The targets whose values could be measured.
 pub fn targets(environment: &Environment, context: &Value) -> Result<Vec<Target>> {
     let Targets {
@@ -37,12 +32,11 @@ pub fn targets(environment: &Environment, context: &Value) -> Result<Vec<Target>
     } = serde_yaml_ng::from_str(include_str!("targets.yaml"))?;
     let mut targets = Vec::new();
     for ours in context.get_attr("candidates")?.try_iter()? {
+        let is = |kind| ours.get_attr(kind).is_ok_and(|is| is.is_true());
         for (kind, of_kind) in [("is_ours", &functions), ("is_packaged", &packages)] {
-            for target in of_kind.iter().filter(|_| has(&ours, kind)) {
+            for target in of_kind.iter().filter(|_| is(kind)) {
                 let mut target = target.clone();
-                target
-                    .figure
-                    .insert_str(0, &ours.get_attr("name")?.to_string());
+                target.figure = format!("{}{}", ours.get_attr("name")?, target.figure);
                 let context = context! { ours => ours.clone(), ..context.clone() };
                 targets.push((target, context));
             }

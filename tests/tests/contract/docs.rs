@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strum::VariantNames;
-use tests::{case::Case, catalogue::scenarios, diagram, docs::check_generated, matrix};
+use tests::{
+    case::Case, catalogue::scenarios, diagram, docs::check_generated, handlers::errors, matrix,
+};
 
-use crate::{definition, files::read, handlers::errors, keys, strings, template};
+use crate::{definition, files::read, keys, strings, template};
 
 #[test]
 fn every_error_of_an_invalidation_is_documented() {

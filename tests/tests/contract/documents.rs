@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeSet, fs};
 
-use tests::local_aws::repository;
-
-use crate::handlers::{FUNCTIONS, Handlers, documents};
+use stand_in::Clock;
+use tests::{
+    handlers::{FUNCTIONS, Handlers, documents},
+    local_aws::repository,
+};
 
 #[tokio::test]
 async fn every_event_is_one_that_its_function_accepts() {
-    let handlers = Handlers::start().await;
-    for (function, name, event) in documents("sam/events") {
+    let handlers = Handlers::start(Clock::default()).await.unwrap();
+    for (function, name, event) in documents("sam/events").unwrap() {
         let error = handlers.invoke(&function, event).await.err();
         assert!(error.is_none(), "{name}: {error:?}");
     }
@@ -19,14 +21,14 @@ async fn every_event_is_one_that_its_function_accepts() {
 /// the fields that the old definition uses.
 #[tokio::test]
 async fn the_functions_still_work_with_the_definition_of_an_earlier_release() {
-    let handlers = Handlers::start().await;
+    let handlers = Handlers::start(Clock::default()).await.unwrap();
     let mut tried = BTreeSet::new();
     for release in fs::read_dir(repository().join("tests/recorded")).unwrap() {
         let release = release.unwrap().path();
         if !release.is_dir() {
             continue;
         }
-        let documents = documents(release.to_str().unwrap()).into_iter();
+        let documents = documents(release.to_str().unwrap()).unwrap().into_iter();
         let (inputs, used): (Vec<_>, Vec<_>) =
             documents.partition(|(_, name, _)| name != "read-by-the-definition.json");
         for (function, name, mut input) in inputs {

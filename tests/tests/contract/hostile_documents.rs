@@ -6,9 +6,9 @@ use proptest::{prelude::*, sample::Index};
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::hook::HookEvent;
+use stand_in::Clock;
+use tests::handlers::{FUNCTIONS, Handlers, documents, errors};
 use tokio::runtime::Runtime;
-
-use crate::handlers::{FUNCTIONS, Handlers, documents, errors};
 
 /// Errors that the state machine or the queue retries, which an invalid document must not be. (`ExecutionUnreadable` is not
 /// one of them: an event without the execution's input is valid, and here there is no Step Functions that has it.)
@@ -25,8 +25,8 @@ const DEEP: usize = 120;
 
 static LOCAL: LazyLock<(Runtime, Handlers)> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
-    let handlers = runtime.block_on(Handlers::start());
-    (runtime, handlers)
+    let handlers = runtime.block_on(Handlers::start(Clock::default()));
+    (runtime, handlers.unwrap())
 });
 
 fn hostile_text() -> impl Strategy<Value = String> {
@@ -96,7 +96,7 @@ fn changed(document: &Value, hostile: &BoxedStrategy<Value>) -> BoxedStrategy<Va
 }
 
 fn changed_event() -> impl Strategy<Value = (String, Value)> {
-    prop::sample::select(documents("sam/events")).prop_flat_map(|(function, _, event)| {
+    prop::sample::select(documents("sam/events").unwrap()).prop_flat_map(|(function, _, event)| {
         let unchanged = event.clone();
         let changed = changed(&event, &hostile_value().boxed());
         let changed = changed.prop_filter("unchanged", move |event| *event != unchanged);

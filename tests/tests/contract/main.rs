@@ -12,9 +12,6 @@ mod template;
 mod timeouts;
 mod wiring;
 
-#[path = "../handlers/mod.rs"]
-mod handlers;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;

@@ -6,16 +6,12 @@ use regex::Regex;
 use serde_json::Value;
 use tests::{
     command,
+    handlers::{FUNCTIONS, errors},
     local_aws::{repository, tool},
 };
 use tokio::process::Command;
 
-use crate::{
-    definition,
-    files::read,
-    handlers::{FUNCTIONS, errors},
-    keys, properties, states, strings,
-};
+use crate::{definition, files::read, keys, properties, states, strings};
 
 /// `report-status` describes an execution only for the queue of pending reports.
 const NOT_IN_THE_STATE_MACHINE: &str = "ExecutionUnreadable";

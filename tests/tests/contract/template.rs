@@ -16,13 +16,13 @@ use shared::{
     items::CacheTag,
     path::Path,
 };
-use tests::local_aws::repository;
+use tests::{
+    handlers::{FUNCTIONS, errors},
+    local_aws::repository,
+};
 use verify_edge::url::Url;
 
-use crate::{
-    handlers::{FUNCTIONS, errors},
-    keys, properties, template,
-};
+use crate::{keys, properties, template};
 
 #[test]
 fn the_execution_ended_rule_is_for_every_end_but_success() {

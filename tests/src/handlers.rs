@@ -1,15 +1,18 @@
-//! The handlers of all functions, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
+//! The handlers of all functions in this process, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
 
-use std::{fs, time::SystemTime};
+use std::{fs, io};
 
+use anyhow::Result;
+use aws_config::SdkConfig;
 use execution::settings::InvalidationSettings;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::failure_action::{FailureAction, FailureActions};
-use stand_in::{Fault, Operation, StandIn};
+use stand_in::{Clock, Fault, Operation, StandIn};
 use strum::VariantNames;
-use tests::local_aws::repository;
+
+use crate::local_aws::repository;
 
 const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
 const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/1/q";
@@ -40,63 +43,68 @@ pub fn errors(function: &str) -> &'static [&'static str] {
 }
 
 /// The documents in a folder of the repository, each with its function and its file's name.
-pub fn documents(folder: &str) -> Vec<(String, String, Value)> {
-    let files = fs::read_dir(repository().join(folder)).unwrap();
+pub fn documents(folder: &str) -> Result<Vec<(String, String, Value)>> {
+    let files = fs::read_dir(repository().join(folder))?;
     let documents = files.map(|file| {
-        let file = file.unwrap();
-        let name = file.file_name().into_string().unwrap();
-        let function = name.split('.').next().unwrap().to_owned();
-        let text = fs::read_to_string(file.path()).unwrap();
-        (function, name, serde_json::from_str(&text).unwrap())
+        let file = file?;
+        let name = file.file_name().display().to_string();
+        let function = name.split('.').next().unwrap_or_default().to_owned();
+        let text = fs::read_to_string(file.path())?;
+        Ok((function, name, serde_json::from_str(&text)?))
     });
     documents.collect()
 }
 
-pub struct Handlers(StandIn);
+pub struct Handlers {
+    pub aws: StandIn,
+    config: SdkConfig,
+    clock: Clock,
+}
 
 impl Handlers {
-    pub async fn start() -> Self {
-        let aws = StandIn::start().await.unwrap();
+    /// With this clock for the functions and for CloudFront.
+    pub async fn start(clock: Clock) -> io::Result<Self> {
+        let aws = StandIn::start_with(clock).await?;
         // The invalidation of the events stays in progress.
         aws.invalidations_take("E2QWRUHAPOMQZL", None);
         let missing = Fault::new("ExecutionDoesNotExist", 400, "Execution Does Not Exist");
         aws.inject(Operation::DescribeExecution, "", usize::MAX, missing);
-        let started = json!({ "executionArn": "arn", "startDate": 0 });
-        let started = Fault::Response(started);
-        aws.inject(
-            Operation::StartExecution,
-            "NCWGC2ZR-taawPAYrIaU5-rollback",
-            usize::MAX,
-            started,
-        );
-        Self(aws)
+        let started = Fault::Response(json!({ "executionArn": "arn", "startDate": 0 }));
+        let rollback = "NCWGC2ZR-taawPAYrIaU5-rollback";
+        aws.inject(Operation::StartExecution, rollback, usize::MAX, started);
+        Ok(Self {
+            config: aws.client_config(),
+            aws,
+            clock,
+        })
     }
 
     /// Invokes a function; returns what Lambda would return.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
-        let config = self.0.client_config();
-        let cloudfront = aws_sdk_cloudfront::Client::new(&config);
-        let now = SystemTime::now();
-        let on_invalidation_failure = FailureAction::FailDeployment;
+        let config = &self.config;
+        let cloudfront = aws_sdk_cloudfront::Client::new(config);
+        let now = self.clock.now();
         let actions = FailureActions {
-            on_invalidation_failure,
+            on_invalidation_failure: FailureAction::FailDeployment,
             on_invalidation_timeout: FailureAction::FailDeployment,
         };
-        let invalidation = InvalidationSettings::parse(|variable| match variable {
+        let variable = |name: &str| match name {
             "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
             "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
             "PATHS" => Some("/*".to_owned()),
+            "VERIFY_URLS" => Some("https://www.example.com/".to_owned()),
             _ => None,
-        });
+        };
+        let invalidation = InvalidationSettings::parse(variable);
         match function {
             "hook" => {
                 let settings = hook::settings::Settings {
                     invalidation,
                     verifies_edge: false,
                     pending_reports_queue_url: QUEUE_URL.to_owned(),
-                    on_invalidation_failure,
+                    on_invalidation_failure: actions.on_invalidation_failure,
                 };
-                let clients = hook::Clients::new(&config);
+                let clients = hook::Clients::new(config);
                 returned(hook::handle(&clients, &settings, event, "request".to_owned()).await)
             }
             "ecs-hook" => {
@@ -106,11 +114,11 @@ impl Handlers {
                     rollbacks_queue_url: QUEUE_URL.to_owned(),
                     actions,
                 };
-                let clients = ecs_hook::Clients::new(&config);
+                let clients = ecs_hook::Clients::new(config);
                 returned(ecs_hook::handle(&clients, &settings, event).await)
             }
             "rollback" => {
-                let clients = rollback::Clients::new(&config);
+                let clients = rollback::Clients::new(config);
                 returned(rollback::handle(&clients, &invalidation, event).await)
             }
             "create-invalidation" => {
@@ -120,14 +128,12 @@ impl Handlers {
                 returned(check_invalidation::handle(&cloudfront, event, now).await)
             }
             "verify-edge" => {
-                let settings = verify_edge::settings::Settings::parse(|variable| {
-                    (variable == "VERIFY_URLS").then(|| "https://www.example.com/".to_owned())
-                });
+                let settings = verify_edge::settings::Settings::parse(variable);
                 let get = async |_: &_, _: Option<&_>| Err("no network".to_owned());
                 returned(verify_edge::handle(get, &settings, event, now).await)
             }
             "report-status" => {
-                let clients = report_status::Clients::new(&config);
+                let clients = report_status::Clients::new(config);
                 returned(report_status::handle(&clients, actions, "", event).await)
             }
             unknown => panic!("there is no function {unknown}"),
@@ -137,5 +143,5 @@ impl Handlers {
 
 fn returned<T: Serialize, E: Into<Diagnostic>>(result: Result<T, E>) -> Result<Value, Diagnostic> {
     let output = result.map_err(Into::into)?;
-    Ok(serde_json::to_value(output).unwrap())
+    Ok(json!(output))
 }
