@@ -116,11 +116,13 @@ test-packages: tools
 	        PACKAGE=$(call package-folder,arm64) cargo test --package tests --test end_to_end -- "$$names" || exit 1; done; fi
 
 .PHONY: test-reproducible
-test-reproducible: package ## Make the packages in another folder, from the last commit: their checksums must be the same
+test-reproducible: package ## Make the packages in another folder, too, from the last commit: the files must be the same
+	@git diff --quiet HEAD || { echo "Commit first: the packages in dist/ are of what is here."; exit 1; }
 	@copy=$$(mktemp -d) && trap "rm -rf $$copy" EXIT && git clone --quiet . $$copy/source \
-	    && ln -s $(CURDIR)/$(TOOLS) $$copy/source/$(TOOLS) && $(MAKE) --no-print-directory -C $$copy/source package \
-	    && cd dist && for architecture in $(PACKAGES); do diff *-$$architecture.tar.gz.sha256 $$copy/source/dist || exit 1; done \
-	    && echo "The packages have the same checksums."
+	    && $(MAKE) --no-print-directory -C $$copy/source package \
+	    && for architecture in $(PACKAGES); do folder=$(call package-folder,$$architecture); \
+	        diff --recursive --brief $$folder $$copy/source/$$folder && cmp $$folder.tar.gz $$copy/source/$$folder.tar.gz || exit 1; \
+	    done && echo "The packages are the same."
 
 .PHONY: build
 build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
