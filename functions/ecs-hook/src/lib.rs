@@ -152,9 +152,8 @@ pub async fn handle(
             Response::SUCCEEDED
         }
         Some(stage) => {
-            tracing::error!(
+            tracing::warn!(
                 deployment_id,
-                execution_started = false,
                 "nothing to invalidate at {stage}: use the stages {STAGE} and {ROLLBACK_STAGE} in the service's lifecycle hook"
             );
             Response::SUCCEEDED
