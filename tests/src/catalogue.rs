@@ -60,14 +60,15 @@ pub fn layered<T: DeserializeOwned>(mut fields: Value, below: &[&Value]) -> T {
     parsed.unwrap_or_else(|error| panic!("{}: {error}", fields["name"]))
 }
 
-/// Fills in what an entry doesn't have, also of its stack, of what is expected, and of a call's errors.
+/// These are filled in field by field.
+const MERGED: [&str; 5] = ["stack", "parameters", "behavior", "expected", "errors"];
+
+/// Fills in what an entry doesn't have.
 fn fill_in(entry: &mut Value, defaults: &Value) {
     for (field, default) in defaults.as_object().into_iter().flatten() {
         match entry.get_mut(field) {
             None => entry[field] = default.clone(),
-            Some(own) if ["stack", "expected", "errors"].contains(&field.as_str()) => {
-                fill_in(own, default);
-            }
+            Some(own) if MERGED.contains(&field.as_str()) => fill_in(own, default),
             Some(_) => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Executions, as the Step Functions console shows them.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use aws_sdk_sfn::{
     Client,
@@ -7,6 +9,8 @@ use aws_sdk_sfn::{
     types::{ExecutionStatus, HistoryEvent},
 };
 use serde_json::Value;
+
+use crate::until::until;
 
 /// An execution, ended or not.
 #[derive(Debug, Clone)]
@@ -33,6 +37,23 @@ pub async fn find(sfn: &Client, execution_arn: &str) -> Result<Option<Ended>> {
         error: execution.error,
         cause: execution.cause,
     }))
+}
+
+/// The execution when it has ended, or as it is when patience does; none if there is none.
+pub async fn when_ended(
+    sfn: &Client,
+    execution_arn: &str,
+    patience: Duration,
+    longest_interval: Duration,
+) -> Result<Option<Ended>> {
+    let mut found = None;
+    let is_ended = async || {
+        found = find(sfn, execution_arn).await?;
+        let ended = found.as_ref();
+        Ok(ended.is_some_and(|execution| execution.status != ExecutionStatus::Running))
+    };
+    until(patience, longest_interval, is_ended).await?;
+    Ok(found)
 }
 
 /// What has happened in the execution until now, oldest first.

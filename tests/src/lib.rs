@@ -20,7 +20,6 @@ pub mod edge;
 pub mod environment;
 pub mod follow;
 pub mod guardian;
-pub mod handlers;
 pub mod interpreter;
 pub mod judge;
 pub mod local_aws;

@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use stand_in::StandIn;
 use tempfile::TempDir;
@@ -42,6 +42,10 @@ impl LocalAws {
     /// Starts both on free ports of 127.0.0.1: as they are, with IAM enforced, or so that waits take a share of their time and all
     /// calls to Step Functions, Lambda and SQS go through the stand-in.
     pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
+        ensure!(
+            !stack::is_foreign() || emulator().exists(),
+            "the package is for another processor, and there is no emulator: run make .tools/qemu/.installed"
+        );
         let stand_in = StandIn::start().await?;
         let stand_in_url = &stand_in.url();
         let folder = TempDir::with_prefix_in("local-aws-", target_folder())?;
@@ -60,8 +64,8 @@ impl LocalAws {
                 .env("IOT_MTLS_ENABLED", "0")
                 // The functions inherit these, so that the template needs no local edits.
                 .envs(endpoints(url, stand_in_url));
-            if let Some(emulator) = emulator() {
-                ministack.env("EMULATOR", emulator);
+            if stack::is_foreign() {
+                ministack.env("EMULATOR", emulator());
             }
             let Some(wait_scale) = wait_scale else {
                 // Functions may do what their roles allow, and nothing else.
@@ -136,8 +140,8 @@ fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 4] {
 }
 
 /// What runs the functions of a package for arm64 on another processor.
-fn emulator() -> Option<PathBuf> {
-    stack::is_foreign().then(|| repository().join(".tools/qemu/usr/bin/qemu-aarch64-static"))
+fn emulator() -> PathBuf {
+    repository().join(".tools/qemu/usr/bin/qemu-aarch64-static")
 }
 
 pub fn repository() -> &'static Path {

@@ -12,12 +12,17 @@ use crate::{
 };
 
 const SITUATIONS: &str = include_str!("../cases/situations.yaml");
-/// As in the files of cases. Their invalidations are searched for among the newest hundred of their distribution, so few cases may run at a time.
+/// As in the files of cases. Their invalidations are searched for among the newest hundred of their distribution, so few cases
+/// may run at a time.
 pub const SEARCHED: &str = "E3WEBSITE00003,E4IMAGES000004";
 
 /// Every case but the load.
 pub fn all() -> Vec<Case> {
     let cases = [calls::all(), catalogue::read(SITUATIONS)];
+    for cases in &cases {
+        let is_known = |case: &Case| case.stack.distributions == SEARCHED;
+        assert!(cases.iter().any(is_known), "{SEARCHED} has another name");
+    }
     let cases = cases.into_iter().flatten().enumerate();
     cases
         .flat_map(|(number, case)| with_failure_actions(number, &case))

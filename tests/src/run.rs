@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use aws_sdk_codedeploy::types::LifecycleEventStatus;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use aws_sdk_sfn::types::HistoryEvent;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use shared::codedeploy::HookStatus;
@@ -188,7 +188,8 @@ impl Run {
             _ => {}
         }
         if self.case.expected.execution != End::NotStarted {
-            self.until_ended().await?;
+            let (arn, patience) = (self.execution_arn(), self.patience_left());
+            follow::when_ended(self.sfn(), &arn, patience, LONGEST_POLL_INTERVAL).await?;
         }
         self.until_reported(self.patience_left()).await?;
         self.outcome.execution = follow::find(self.sfn(), &self.execution_arn()).await?;
@@ -334,15 +335,6 @@ impl Run {
             "{execution_arn} has not come to {state}"
         );
         Ok(())
-    }
-
-    async fn until_ended(&self) -> Result<bool> {
-        let execution_arn = self.execution_arn();
-        let is_ended = async || {
-            let found = follow::find(self.sfn(), &execution_arn).await?;
-            Ok(found.is_some_and(|execution| execution.status != ExecutionStatus::Running))
-        };
-        until(self.patience_left(), LONGEST_POLL_INTERVAL, is_ended).await
     }
 
     async fn stop_in(&self, state: &str) -> Result<()> {

@@ -113,7 +113,10 @@ pub fn build() -> PathBuf {
 
 /// Whether it is a package for another processor than this machine's.
 pub fn is_foreign() -> bool {
-    package().is_some_and(|folder| !folder.to_string_lossy().ends_with(ARCHITECTURE))
+    let name = |folder: PathBuf| folder.file_name().map(|name| name.display().to_string());
+    package()
+        .and_then(name)
+        .is_some_and(|name| !name.ends_with(ARCHITECTURE))
 }
 
 /// The program of a function in it.

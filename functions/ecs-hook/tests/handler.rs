@@ -92,7 +92,7 @@ async fn without_execution() -> StandIn {
 }
 
 fn input(aws: &StandIn) -> Value {
-    let request = &aws.documents(Operation::StartExecution)[0];
+    let request = &aws.requests(Operation::StartExecution)[0];
     serde_json::from_str(request["input"].as_str().unwrap()).unwrap()
 }
 
@@ -104,7 +104,7 @@ async fn the_first_call_starts_an_execution_and_asks_to_be_called_again() {
 
     let in_progress = json!({ "hookStatus": "IN_PROGRESS", "callBackDelay": 10 });
     assert_eq!(response, in_progress);
-    let request = &aws.documents(Operation::StartExecution)[0];
+    let request = &aws.requests(Operation::StartExecution)[0];
     let name = request["name"].as_str().unwrap();
     let readable = "NCWGC2ZR-taawPAYrIaU5-web-";
     assert!(name.starts_with(readable), "{name}");
@@ -128,7 +128,7 @@ async fn odd_execution_details_do_not_fail_a_deployment() {
             let response = invoke(&aws, &with_targets(""), event).await.unwrap();
 
             assert_eq!(response["hookStatus"], expected, "{stage} {details}");
-            assert_eq!(aws.documents(Operation::SendMessage), [Value::Null; 0]);
+            assert_eq!(aws.requests(Operation::SendMessage), [Value::Null; 0]);
         }
     }
 }
@@ -219,7 +219,7 @@ async fn what_cannot_be_invalidated_is_a_failure_and_no_error() {
         let response = invoke(&aws, &with_targets(targets), event).await.unwrap();
 
         assert_eq!(response, json!({ "hookStatus": "FAILED" }));
-        assert_eq!(aws.documents(Operation::StartExecution), [Value::Null; 0]);
+        assert_eq!(aws.requests(Operation::StartExecution), [Value::Null; 0]);
     }
 }
 
@@ -295,7 +295,7 @@ async fn only_a_rollback_is_left_to_the_queue_of_rollbacks() {
         let response = invoke(&aws, &with_targets(""), event).await.unwrap();
 
         assert_eq!(response, json!({ "hookStatus": "SUCCEEDED" }));
-        let messages = aws.documents(Operation::SendMessage);
+        let messages = aws.requests(Operation::SendMessage);
         assert_eq!(
             messages.len(),
             usize::from(is_rollback),
@@ -325,11 +325,11 @@ async fn all_calls_of_a_rollback_lead_to_the_same_execution_and_not_to_that_of_t
     for event in [invalidate(), rollback(), rollback()] {
         invoke(&aws, &with_targets(""), event).await.unwrap();
     }
-    let [first, second] = &aws.documents(Operation::SendMessage)[..] else {
+    let [first, second] = &aws.requests(Operation::SendMessage)[..] else {
         panic!("two messages");
     };
     assert_eq!(first["MessageBody"], second["MessageBody"]);
-    let started = aws.documents(Operation::StartExecution)[0]["name"].to_string();
+    let started = aws.requests(Operation::StartExecution)[0]["name"].to_string();
     assert!(
         !first["MessageBody"]
             .to_string()

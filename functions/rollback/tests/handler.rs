@@ -74,7 +74,7 @@ async fn a_rollback_of_codedeploy_starts_an_execution_and_another_deployment_doe
         let response = invoke(&aws, "", of_codedeploy()).await.unwrap();
 
         assert_eq!(response, done());
-        let requests = aws.documents(Operation::StartExecution);
+        let requests = aws.requests(Operation::StartExecution);
         assert_eq!(requests.len(), usize::from(is_rollback), "{creator}");
         for request in requests {
             let name = request["name"].as_str().unwrap();
@@ -121,7 +121,7 @@ async fn a_rollback_of_amazon_ecs_starts_an_execution_when_it_has_ended() {
         let response = invoke(&aws, "", of_ecs()).await.unwrap();
 
         assert_eq!(response, if has_ended { done() } else { again.clone() });
-        let requests = aws.documents(Operation::StartExecution);
+        let requests = aws.requests(Operation::StartExecution);
         assert_eq!(requests.len(), usize::from(has_ended), "{status}");
         for request in requests {
             assert_eq!(request["name"], "NCWGC2ZR-rollback-web-1");

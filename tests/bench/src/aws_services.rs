@@ -1,11 +1,12 @@
 //! The AWS services that the candidates call, and the environment in which Lambda would start them.
 
-use std::{path::Path, time::SystemTime};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use axum::{Json, Router, routing::post};
+use handlers::Handlers;
 use serde_json::json;
-use stand_in::{Behavior, StandIn};
+use stand_in::{Behavior, Clock};
 use tests::{
     local_aws::{ACCOUNT, REGION},
     server::{Certificate, Server},
@@ -19,14 +20,15 @@ const DEPLOYMENT: &str = "d-A1B2C3D4E";
 /// CloudFront, CodeDeploy and Step Functions over HTTPS. They stop when this is dropped.
 pub struct AwsServices {
     environment: String,
-    _stand_in: StandIn,
+    _handlers: Handlers,
     _servers: [Server; 3],
 }
 
 impl AwsServices {
     /// The certificate is kept in the folder.
     pub async fn start(folder: &Path) -> Result<Self> {
-        let stand_in = StandIn::start().await?;
+        let handlers = Handlers::start(Clock::default()).await?;
+        let stand_in = &handlers.aws;
         let behavior = Behavior {
             accepts_repeated_status: true,
             ..Behavior::default()
@@ -35,10 +37,8 @@ impl AwsServices {
         stand_in.invalidations_take("", None);
         // The first invalidation of the stand-in is the one that the event for check-invalidation names.
         let event = serde_json::from_str(&event("create-invalidation")?)?;
-        let cloudfront = aws_sdk_cloudfront::Client::new(&stand_in.client_config());
-        create_invalidation::handle(&cloudfront, event, SystemTime::now())
-            .await
-            .context("the stand-in rejects the invalidation")?;
+        let created = handlers.invoke("create-invalidation", event).await;
+        created.map_err(|error| anyhow!("the stand-in rejects the invalidation: {error:?}"))?;
         // For StartExecution and for DescribeExecution.
         let execution = json!({
             "executionArn": format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:bench"),
@@ -62,7 +62,7 @@ impl AwsServices {
                 stand_in => servers[0].address.to_string(),
                 step_functions => servers[1].address.to_string(),
             ),
-            _stand_in: stand_in,
+            _handlers: handlers,
             _servers: servers,
         })
     }

@@ -56,20 +56,21 @@ pub struct Usage {
     pub history_events: u32,
 }
 
-/// Runs all cases, those of a clock and a machine side by side: more at a time would be late for their status checks.
+/// Runs all cases, those of a clock, a machine and a number of distributions side by side: with more at a time, status checks
+/// are seconds late.
 pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Usage>> {
     let mut usage = BTreeMap::new();
     for machine in [PRODUCT, POLLER] {
         for (speed, times) in CLOCKS {
-            let cases = times.iter().flat_map(|&seconds| {
-                DISTRIBUTIONS.map(|distributions| Case {
+            for distributions in DISTRIBUTIONS {
+                let cases = times.iter().map(|&seconds| Case {
                     machine,
                     seconds,
                     distributions,
-                })
-            });
-            let cases = cases.filter(Case::is_possible).collect();
-            usage.extend(executions::run(machine, speed, cases, folder).await?);
+                });
+                let cases = cases.filter(Case::is_possible).collect();
+                usage.extend(executions::run(machine, speed, cases, folder).await?);
+            }
         }
     }
     Ok(usage)

@@ -34,7 +34,8 @@ impl Owner<'_> {
     /// A call of an operation that CloudFront has twice: for a distribution, and under a longer name for a tenant.
     fn call(self, of_distribution: Operation, request: &Request) -> Call {
         let operation = if self.is_tenant() {
-            let of_tenant = format!("{of_distribution:?}ForDistributionTenant");
+            let of_distribution: &str = of_distribution.into();
+            let of_tenant = format!("{of_distribution}ForDistributionTenant");
             of_tenant.parse().expect("the other is an operation, too")
         } else {
             of_distribution
@@ -52,9 +53,11 @@ impl Owner<'_> {
             let exists = id.starts_with('E') && id.bytes().all(is_valid);
             (exists, "NoSuchDistribution")
         };
+        if exists {
+            return Ok(());
+        }
         let message = format!("The specified {} does not exist.", kind.replace('-', " "));
-        let error = ServiceError::new(code, 404, &message);
-        if exists { Ok(()) } else { Err(error) }
+        Err(ServiceError::new(code, 404, &message))
     }
 }
 
@@ -146,30 +149,22 @@ pub async fn list_invalidations(shared: &Shared, request: &Request, owner: Owner
     .await
 }
 
-pub async fn get_distribution_config(
-    shared: &Shared,
-    request: &Request,
-    owner: Owner<'_>,
-) -> Response {
-    let call = Call::new(Operation::GetDistributionConfig, owner.id, request);
+/// The configuration of a distribution, or a tenant, which names its distribution.
+pub async fn get_configuration(shared: &Shared, request: &Request, owner: Owner<'_>) -> Response {
+    let operation = if owner.is_tenant() {
+        Operation::GetDistributionTenant
+    } else {
+        Operation::GetDistributionConfig
+    };
+    let call = Call::new(operation, owner.id, request);
     respond(shared, call, Protocol::RestXml, async |_| {
         owner.check()?;
+        if owner.is_tenant() {
+            return Ok(documents::distribution_tenant(owner.id, MULTI_TENANT));
+        }
         let behavior = latest(&shared.lock().behaviors, |about| about == owner.id);
         let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
         Ok(documents::distribution_config(has_cache_tags))
-    })
-    .await
-}
-
-pub async fn get_distribution_tenant(
-    shared: &Shared,
-    request: &Request,
-    owner: Owner<'_>,
-) -> Response {
-    let call = Call::new(Operation::GetDistributionTenant, owner.id, request);
-    respond(shared, call, Protocol::RestXml, async |_| {
-        owner.check()?;
-        Ok(documents::distribution_tenant(owner.id, MULTI_TENANT))
     })
     .await
 }

@@ -94,7 +94,7 @@ impl StandIn {
         self.address
     }
 
-    /// Its URL, for `AWS_ENDPOINT_URL_CLOUDFRONT` and `AWS_ENDPOINT_URL_CODEDEPLOY`.
+    /// Its URL, for `AWS_ENDPOINT_URL_CLOUDFRONT`, `AWS_ENDPOINT_URL_CODEDEPLOY` and `AWS_ENDPOINT_URL_ECS`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -159,7 +159,7 @@ impl StandIn {
     }
 
     /// The requests of all calls of an operation, oldest first. See [`Call::request`].
-    pub fn documents(&self, operation: Operation) -> Vec<Value> {
+    pub fn requests(&self, operation: Operation) -> Vec<Value> {
         let calls = self.calls().into_iter();
         let calls = calls.filter(|call| call.operation == operation);
         calls.map(|call| call.request).collect()

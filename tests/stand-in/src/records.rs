@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strum::EnumString;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::{Request, connection};
 
@@ -55,7 +55,9 @@ pub(crate) fn is_about(about: &str, subject: &str, caller_reference: Option<&str
 
 /// The operations that the stand-in has (CloudFront's, CodeDeploy's and Amazon ECS's) or forwards (the others), as AWS names
 /// them: `route` parses the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr,
+)]
 pub enum Operation {
     CreateInvalidation,
     GetInvalidation,

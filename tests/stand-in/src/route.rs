@@ -29,11 +29,8 @@ pub async fn route(shared: &Shared, request: Request) -> Response {
         ("GET", Some(owner), [_, _, "invalidation", id]) => {
             cloudfront::get_invalidation(shared, &request, owner, id).await
         }
-        ("GET", Some(owner), ["distribution", _, "config"]) => {
-            cloudfront::get_distribution_config(shared, &request, owner).await
-        }
-        ("GET", Some(owner), ["distribution-tenant", _]) => {
-            cloudfront::get_distribution_tenant(shared, &request, owner).await
+        ("GET", Some(owner), ["distribution", _, "config"] | ["distribution-tenant", _]) => {
+            cloudfront::get_configuration(shared, &request, owner).await
         }
         ("POST", _, ["functions", name, "invocations"]) => {
             forward::invoke(shared, request, name).await

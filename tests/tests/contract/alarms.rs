@@ -159,7 +159,7 @@ fn a_hook_without_an_execution_sets_off_an_alarm_at_once_whichever_function_repo
     let mut groups = Vec::new();
     for (name, mut filter) in of_type("AWS::Logs::MetricFilter") {
         let filter = &mut filter["Properties"];
-        // The end-to-end tests find this field, and false, in the functions' logs. The contract tests know the other pattern.
+        // The end-to-end tests find this field, and false, in the functions' logs. template.rs checks the other pattern.
         if name != "RollbackNotStartedFilter" {
             assert_eq!(filter["FilterPattern"], "{ $.execution_started IS FALSE }");
         }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use handlers::errors;
 use strum::VariantNames;
-use tests::{
-    case::Case, catalogue::scenarios, diagram, docs::check_generated, handlers::errors, matrix,
-};
+use tests::{case::Case, catalogue::scenarios, diagram, docs::check_generated, matrix};
 
 use crate::{definition, files::read, keys, strings, template};
 

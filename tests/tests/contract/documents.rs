@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, fs};
 
+use handlers::{FUNCTIONS, Handlers, documents};
 use stand_in::Clock;
-use tests::{
-    handlers::{FUNCTIONS, Handlers, documents},
-    local_aws::repository,
-};
+use tests::local_aws::repository;
 
 #[tokio::test]
 async fn every_event_is_one_that_its_function_accepts() {

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
+use handlers::{FUNCTIONS, Handlers, documents, errors};
 use proptest::{prelude::*, sample::Index};
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::hook::HookEvent;
 use stand_in::Clock;
-use tests::handlers::{FUNCTIONS, Handlers, documents, errors};
 use tokio::runtime::Runtime;
 
 /// Errors that the state machine or the queue retries, which an invalid document must not be. (`ExecutionUnreadable` is not

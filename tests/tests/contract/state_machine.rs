@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use handlers::{FUNCTIONS, errors};
 use regex::Regex;
 use serde_json::Value;
 use tests::{
     command,
-    handlers::{FUNCTIONS, errors},
     local_aws::{repository, tool},
 };
 use tokio::process::Command;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use execution::settings::{InvalidationSettings, VERIFIES_EDGE};
+use handlers::{FUNCTIONS, errors};
 use heck::ToUpperCamelCase;
 use regex::Regex;
 use serde_json::json;
@@ -16,10 +17,7 @@ use shared::{
     items::CacheTag,
     path::Path,
 };
-use tests::{
-    handlers::{FUNCTIONS, errors},
-    local_aws::repository,
-};
+use tests::local_aws::repository;
 use verify_edge::url::Url;
 
 use crate::{keys, properties, template};

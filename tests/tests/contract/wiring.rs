@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use handlers::Handlers;
 use serde_json::{Value, json};
+use stand_in::Clock;
 use tests::{
     command,
     local_aws::{repository, tool},
@@ -60,8 +62,7 @@ async fn the_functions_accept_the_input_of_the_pipeline_and_of_the_documentation
     let documented = page
         .lines()
         .find(|line| line.starts_with("{ \"invalidations\""));
-    let aws = stand_in::StandIn::start().await.unwrap();
-    let cloudfront = aws_sdk_cloudfront::Client::new(&aws.client_config());
+    let handlers = Handlers::start(Clock::default()).await.unwrap();
     for input in [input.as_str(), documented.unwrap()] {
         let input: Value = serde_json::from_str(input).unwrap();
         assert!(input.get("hook").is_none());
@@ -71,8 +72,7 @@ async fn the_functions_accept_the_input_of_the_pipeline_and_of_the_documentation
             "callerReference": "manual-0-0",
             "deadline": "2099-12-31T23:59:59.000Z",
         });
-        let now = std::time::SystemTime::now();
-        let result = create_invalidation::handle(&cloudfront, event, now).await;
+        let result = handlers.invoke("create-invalidation", event).await;
         assert!(result.is_ok(), "{input}: {result:?}");
     }
 }

@@ -123,7 +123,7 @@ async fn starts_one_execution_with_all_it_needs() {
     let started = json!({ "outcome": "Started", "executionName": name, "alreadyStarted": false });
     assert_eq!(output, started);
     assert_eq!(aws.operations(), [Operation::StartExecution]);
-    let mut requests = aws.documents(Operation::StartExecution);
+    let mut requests = aws.requests(Operation::StartExecution);
     let input = requests[0]["input"].take();
     let request = json!({ "stateMachineArn": STATE_MACHINE, "name": name, "input": null });
     assert_eq!(requests, [request]);
@@ -159,7 +159,7 @@ async fn the_urls_are_verified_only_if_all_deployments_invalidate_the_same() {
 
         invoke(&aws, &settings, event).await.unwrap();
 
-        let request = &aws.documents(Operation::StartExecution)[0];
+        let request = &aws.requests(Operation::StartExecution)[0];
         let input: Value = serde_json::from_str(request["input"].as_str().unwrap()).unwrap();
         assert_eq!(input["verifyEdge"] == true, is_verified, "{input}");
     }
@@ -249,7 +249,7 @@ async fn a_deployment_invalidates_the_targets_of_its_deployment_group_or_else_of
         invoke(&aws, &with_targets(targets), event()).await.unwrap();
 
         assert_eq!(aws.operations(), operations);
-        let request = &aws.documents(Operation::StartExecution)[0];
+        let request = &aws.requests(Operation::StartExecution)[0];
         let input: Value = serde_json::from_str(request["input"].as_str().unwrap()).unwrap();
         assert_eq!(&input["invalidations"], expected);
     }
@@ -309,7 +309,7 @@ async fn a_status_that_codedeploy_does_not_accept_is_left_to_the_queue_of_pendin
 
     assert_eq!(output["outcome"], "Queued");
     assert_contains(&output["reason"], &[STATE_MACHINE, "InternalFailure"]);
-    let [message] = &aws.documents(Operation::SendMessage)[..] else {
+    let [message] = &aws.requests(Operation::SendMessage)[..] else {
         panic!("{:?}", aws.calls());
     };
     assert_eq!(message["QueueUrl"], QUEUE);

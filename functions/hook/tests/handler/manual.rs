@@ -19,7 +19,7 @@ async fn a_manual_invocation_starts_an_execution_that_reports_to_nobody() {
     let name = format!("manual-{REQUEST}");
     let expected = json!({ "outcome": "Started", "executionName": name, "alreadyStarted": false });
     assert_eq!(output, expected);
-    let requests = aws.documents(Operation::StartExecution);
+    let requests = aws.requests(Operation::StartExecution);
     let input: Value = serde_json::from_str(requests[0]["input"].as_str().unwrap()).unwrap();
     let invalidations = json!([{ "distributionId": DISTRIBUTION, "paths": ["/*"] }]);
     assert_eq!(input, json!({ "invalidations": invalidations }));

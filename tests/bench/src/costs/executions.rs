@@ -8,19 +8,19 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{self, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
 };
+use handlers::Handlers;
 use serde_json::{Value, json};
 use stand_in::{Clock, StandIn};
 use tests::{
-    follow::find,
-    handlers::Handlers,
+    follow::when_ended,
     interpreter::Interpreter,
     local_aws::{ACCOUNT, REGION, repository},
     until::until,
 };
-use tokio::time::sleep;
 
 use super::{Case, POLL_SECONDS, Usage};
 use crate::server::http;
@@ -30,6 +30,8 @@ const MAX_WAIT_SECONDS: u64 = 100_000;
 /// The state machine creates an invalidation every two seconds.
 const CREATE_TIMEOUT: Duration = Duration::from_mins(3);
 const REFRESH_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest takes two and a half minutes, and this machine may be slow.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// What the deployment ids begin with.
 const DEPLOYMENTS: &str = "d-COST";
 
@@ -83,13 +85,8 @@ pub(super) async fn run(
 
 /// Waits until an execution has ended, and counts what it used.
 async fn usage(sfn: &Client, aws: &StandIn, deployment: &str, arn: &str) -> Result<Usage> {
-    let ended = loop {
-        let found = find(sfn, arn).await?.context("there is no execution")?;
-        if found.status != ExecutionStatus::Running {
-            break found;
-        }
-        sleep(REFRESH_INTERVAL).await;
-    };
+    let ended = when_ended(sfn, arn, PATIENCE, REFRESH_INTERVAL).await?;
+    let ended = ended.context("there is no execution")?;
     ensure!(ended.status == ExecutionStatus::Succeeded, "{ended:?}");
     let statuses = aws.statuses(deployment);
     ensure!(statuses == ["Succeeded"], "reported {statuses:?}");
@@ -161,10 +158,10 @@ async fn invoke(
     State(handlers): State<Arc<Handlers>>,
     extract::Path(arn): extract::Path<String>,
     event: Bytes,
-) -> Response {
-    let event = serde_json::from_slice(&event).unwrap_or_default();
-    match handlers.invoke(name(&arn), event).await {
+) -> Result<Response, StatusCode> {
+    let event = serde_json::from_slice(&event).map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(match handlers.invoke(name(&arn), event).await {
         Ok(output) => Json(output).into_response(),
         Err(error) => ([("x-amz-function-error", "Unhandled")], Json(error)).into_response(),
-    }
+    })
 }

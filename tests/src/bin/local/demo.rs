@@ -56,7 +56,7 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     let environment = Arc::new(timed("starting the local AWS", Environment::start(None)).await?);
     let parameters = environment.parameters(&case, "demo").await?;
     let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
-    let stack = timed("deploying sam/template.yaml (sam deploy)", deploy).await?;
+    let stack = timed("deploying the template (sam deploy)", deploy).await?;
     for (name, value) in &parameters {
         println!("    {name}={value}");
     }

@@ -8,7 +8,7 @@ use tests::{containers::Endpoints, local_aws::tool, stack::ARCHITECTURE};
 use crate::{DISTRIBUTION, deploy};
 
 pub async fn run() -> Result<ExitCode> {
-    println!("Starting the local AWS and deploying sam/template.yaml to it …");
+    println!("Starting the local AWS and deploying the template to it …");
     let stack = deploy(Some(Duration::from_secs(30))).await?;
     let exports = stack.aws.cli_environment().into_iter();
     let exports = exports.map(|(name, value)| format!("  export {name}={value}\n"));

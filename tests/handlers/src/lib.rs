@@ -1,6 +1,14 @@
 //! The handlers of all functions in this process, with the stand-in for CloudFront and CodeDeploy, and without Step Functions.
 
-use std::{fs, io};
+#![expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "its readers are the tests"
+)]
+
+use std::{fs, io, path::Path};
 
 use anyhow::Result;
 use aws_config::SdkConfig;
@@ -11,8 +19,6 @@ use serde_json::{Value, json};
 use shared::failure_action::{FailureAction, FailureActions};
 use stand_in::{Clock, Fault, Operation, StandIn};
 use strum::VariantNames;
-
-use crate::local_aws::repository;
 
 const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
 const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/1/q";
@@ -44,7 +50,8 @@ pub fn errors(function: &str) -> &'static [&'static str] {
 
 /// The documents in a folder of the repository, each with its function and its file's name.
 pub fn documents(folder: &str) -> Result<Vec<(String, String, Value)>> {
-    let files = fs::read_dir(repository().join(folder))?;
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let files = fs::read_dir(repository.join(folder))?;
     let documents = files.map(|file| {
         let file = file?;
         let name = file.file_name().display().to_string();
@@ -69,9 +76,17 @@ impl Handlers {
         aws.invalidations_take("E2QWRUHAPOMQZL", None);
         let missing = Fault::new("ExecutionDoesNotExist", 400, "Execution Does Not Exist");
         aws.inject(Operation::DescribeExecution, "", usize::MAX, missing);
+        // The deployments of the events for rollback have rolled back.
+        aws.set_deployment("d-A1B2C3D4E", "shop/web", "codeDeployRollback");
         let started = Fault::Response(json!({ "executionArn": "arn", "startDate": 0 }));
-        let rollback = "NCWGC2ZR-taawPAYrIaU5-rollback";
-        aws.inject(Operation::StartExecution, rollback, usize::MAX, started);
+        for rollback in ["NCWGC2ZR-taawPAYrIaU5-rollback", "d-A1B2C3D4E-rollback"] {
+            aws.inject(
+                Operation::StartExecution,
+                rollback,
+                usize::MAX,
+                started.clone(),
+            );
+        }
         Ok(Self {
             config: aws.client_config(),
             aws,
