@@ -119,6 +119,16 @@ def licenses(all_contents):
     return "\n\n".join(f"{'=' * 80}\n{', '.join(dict.fromkeys(names))}\n{'=' * 80}\n\n{text}" for text, names in by_text.items()) + "\n"
 
 
+def linked(file, folder, url):
+    """A page whose links to what is not in the folder go to the source code instead."""
+
+    def absolute(link):
+        path = (file.parent / link[1]).resolve()
+        return link[0] if path.exists() else f"]({url}/{path.relative_to(folder.resolve())}"
+
+    return re.sub(r"\]\((\.[^)#]*)", absolute, file.read_text())
+
+
 def files(folder):
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
@@ -158,10 +168,13 @@ def main(architecture, target, binaries, version, dist, url=""):
         shutil.copyfile(ROOT / source, folder / pathlib.Path(source).name)
     shutil.copytree(ROOT / "docs", folder / "docs")
     if url:
+        source = f"{url}/blob/v{version}"
         # Alarms and causes are read where no file is.
         for file in ("template.yaml", "invalidate.asl.json"):
             text = (folder / file).read_text()
-            (folder / file).write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{url}/blob/v{version}/docs/", text))
+            (folder / file).write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{source}/docs/", text))
+        for page in (folder / "docs").rglob("*.md"):
+            page.write_text(linked(page, folder, source))
     (folder / "SHA256SUMS").write_text(checksums(files(folder), folder))
     archive = folder.with_name(f"{folder.name}.tar.gz")
     archive.write_bytes(tar(folder))
