@@ -15,10 +15,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COPIED = ("statemachine/invalidate.asl.json", "sam/samconfig.toml", "sam/verify.py", "LICENSE", "CHANGELOG.md")
+COPIED = ("sam/samconfig.toml", "sam/verify.py", "LICENSE", "CHANGELOG.md")
 # The first that a zip can have.
 TIME = (1980, 1, 1, 0, 0, 0)
 # Each version of an application in the AWS Serverless Application Repository has one architecture.
@@ -87,7 +88,12 @@ def template(architecture, version, url):
     text = (ROOT / "sam/template.yaml").read_text()
     functions = re.findall(r"CodeUri: \.\./functions/(\S+)", text)
     text = re.sub(r"CodeUri: \.\./functions/(\S+)", r"CodeUri: \1.zip", text)
-    text = text.replace("../statemachine/invalidate.asl.json", "invalidate.asl.json")
+    # In the template: the AWS Serverless Application Repository leaves a file of it where other accounts cannot read it.
+    # https://github.com/aws/serverless-application-model/issues/2000
+    definition = textwrap.indent((ROOT / "statemachine/invalidate.asl.json").read_text(), " " * 8)
+    uri = "DefinitionUri: ../statemachine/invalidate.asl.json\n"
+    assert uri in text, "the template's DefinitionUri is not where it was"
+    text = text.replace(uri, f"Definition:\n{definition}")
     text = re.sub(r" +BuildMethod: .*\n", "", text)
     text, count = re.subn(r"( +)# `sam build`.*\n +Architectures: .*\n", rf"\g<1>Architectures: [{architecture}]\n", text)
     assert count == 1, "the template's Architectures are not where they were"
@@ -170,9 +176,7 @@ def main(architecture, target, binaries, version, dist, url=""):
     if url:
         source = f"{url}/blob/v{version}"
         # Alarms and causes are read where no file is.
-        for file in ("template.yaml", "invalidate.asl.json"):
-            text = (folder / file).read_text()
-            (folder / file).write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{source}/docs/", text))
+        (folder / "template.yaml").write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{source}/docs/", text))
         for page in (folder / "docs").rglob("*.md"):
             page.write_text(linked(page, folder, source))
     (folder / "SHA256SUMS").write_text(checksums(files(folder), folder))

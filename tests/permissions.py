@@ -286,11 +286,10 @@ def examine(stacks, calls, group):
                 used[role.who, action, kind(stack, granted)] = itself(role.who)
                 to_simulate.add((role.arn, action, resource, granted))
 
-    table = ["| role | action | resource | used by |", "| --- | --- | --- | --- |"]
-    for row in sorted(allowed | used.keys()):
+    rows = sorted(allowed | used.keys())
+    for row in rows:
         who, action, resource = row
         user = used.get(row, "nobody")
-        table.append(f"| {who} | `{action}` | `{resource}` | {user} |")
         if row not in allowed or row not in used:
             decision = "allowed" if row in allowed else "not allowed"
             problems.append(f"{who}: {action} on {resource}: {decision}, used by {user}")
@@ -298,7 +297,21 @@ def examine(stacks, calls, group):
         for target, expected in [(resource, True), (elsewhere(resource, granted), False)]:
             if is_allowed(role_arn, action, target) != expected:
                 problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {action} on {target}")
-    return {"table": "\n".join(table), "problems": problems}
+    return {"table": table(rows, used), "problems": problems}
+
+
+def table(rows, used):
+    """Roles with the same permission share a row, and so do actions with the same roles."""
+    roles_of, actions_of = {}, {}
+    for row in rows:
+        who, *permission = row
+        roles_of.setdefault((*permission, used.get(row, "nobody")), []).append(who)
+    for (action, resource, user), whos in roles_of.items():
+        others = [who for who in whos if who not in FUNCTIONS]
+        shared = ["all functions", *others] if len(whos) - len(others) == len(FUNCTIONS) else whos
+        actions_of.setdefault((", ".join(shared), resource, user), []).append(f"`{action}`")
+    lines = [f"| {whos} | {', '.join(actions)} | `{resource}` | {user} |" for (whos, resource, user), actions in actions_of.items()]
+    return "\n".join(["| role | actions | resource | used by |", "| --- | --- | --- | --- |", *sorted(lines)])
 
 
 def may_report(stack, group):

@@ -63,15 +63,10 @@ pub struct Case {
     pub expected: Expected,
     pub engines: Vec<Engine>,
     /// Whether `make test` runs it, too.
-    #[serde(default = "yes")]
     pub quick: bool,
     /// Whether it takes minutes, mostly waiting: many of these run at a time, and they start first.
     #[serde(default)]
     pub long: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What a stack is deployed with.
@@ -132,10 +127,10 @@ pub fn text_of(actions: FailureActions) -> String {
 
 fn texts(actions: FailureActions) -> [&'static str; 2] {
     let FailureActions {
-        on_invalidation_failure: failure,
-        on_invalidation_timeout: timeout,
+        on_invalidation_failure,
+        on_invalidation_timeout,
     } = actions;
-    [failure, timeout].map(FailureAction::as_str)
+    [on_invalidation_failure, on_invalidation_timeout].map(FailureAction::as_str)
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -256,15 +251,11 @@ pub enum DeadLetter {
 }
 
 impl Case {
-    /// How many invalidations an execution that succeeds has created.
-    pub fn batch_count(&self) -> usize {
-        let expected = self.expected.invalidations;
-        expected.unwrap_or(self.invalidations_take.len())
-    }
-
     /// How many invalidations the output of an execution that succeeds has.
     pub fn row_count(&self) -> usize {
-        self.batch_count() * (1 + usize::from(self.expected.again))
+        let expected = self.expected.invalidations;
+        let created = expected.unwrap_or(self.invalidations_take.len());
+        created * (1 + usize::from(self.expected.again))
     }
 
     /// The status that CodeDeploy must have accepted.

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 use crate::case::Case;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Catalogue {
     defaults: Value,
     #[serde(alias = "calls")]

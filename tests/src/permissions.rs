@@ -26,7 +26,7 @@ pub const DEPLOYMENT_GROUP: &str = "web";
 /// The comparison, whatever the stack.
 #[derive(Debug, Deserialize)]
 pub struct Table {
-    /// In Markdown: a row for each role, action and kind of resource.
+    /// In Markdown: roles, actions and kinds of resources.
     pub table: String,
     /// What is allowed and not used, used and not allowed, or allowed on other resources.
     pub problems: Vec<String>,

@@ -9,14 +9,12 @@ use std::{
 
 use anyhow::{Result, ensure};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
-use heck::ToKebabCase;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::{
     case::{Change, Invocation},
     command,
-    local_aws::{ACCOUNT, LocalAws, REGION, repository, tool},
+    local_aws::{ACCOUNT, LocalAws, REGION, repository},
 };
 
 /// This machine's architecture as Lambda names it: the functions run here.
@@ -119,19 +117,6 @@ pub fn is_foreign() -> bool {
         .is_some_and(|name| !name.ends_with(ARCHITECTURE))
 }
 
-/// The program of a function in it.
-pub async fn built(function: &str) -> Result<Vec<u8>> {
-    const UNZIP: &str = "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read('bootstrap'))";
-    if package().is_none() {
-        return Ok(fs::read(build().join(function).join("bootstrap"))?);
-    }
-    let name = function.trim_end_matches("Function").to_kebab_case();
-    let zip = build().join(name).with_extension("zip");
-    let mut python = Command::new(tool("ministack", "python"));
-    let output = command::run(python.args(["-c", UNZIP]).arg(zip)).await?;
-    Ok(output.stdout)
-}
-
 /// Deploys what was built. It is uploaded once for all stacks.
 pub async fn deploy(aws: &Arc<LocalAws>, name: &str, parameters: &Parameters) -> Result<Stack> {
     let packaged = aws.packaged.get_or_try_init(|| upload(aws)).await?;
@@ -162,8 +147,9 @@ pub async fn deploy_nested(aws: &Arc<LocalAws>, name: &str) -> Result<Stack> {
 }
 
 async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str) -> Result<Stack> {
+    // SAM parses a template several times, YAML slowly.
     let deploy = format!(
-        "deploy --stack-name {name} --no-confirm-changeset --template-file {} --config-file {} {more}",
+        "deploy --use-json --stack-name {name} --no-confirm-changeset --template-file {} --config-file {} {more}",
         quoted(template),
         quoted(&repository().join("sam/samconfig.toml"))
     );
@@ -182,9 +168,9 @@ async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str
 }
 
 async fn upload(aws: &LocalAws) -> Result<PathBuf> {
-    let packaged = aws.folder.path().join("packaged.yaml");
+    let packaged = aws.folder.path().join("packaged.json");
     let package = format!(
-        "package --resolve-s3 --template-file {} --output-template-file {}",
+        "package --use-json --resolve-s3 --template-file {} --output-template-file {}",
         quoted(&build().join("template.yaml")),
         quoted(&packaged)
     );

@@ -59,7 +59,7 @@ impl Failure {
         );
         match self {
             Self::InvalidationNotFound(failure) => format!(
-                "CloudFront does not find {which}: {failure}. If it was not deleted, start a new execution with the same input"
+                "CloudFront does not find {which}: {failure}. If the distribution still exists, start a new execution with the same input"
             ),
             Self::AccessDenied(failure) => format!(
                 "the check-invalidation function isn't authorized to get the status of {which}: {failure}. Its role covers what is in the stack's DistributionIds and DistributionTenantIds parameters; check that no permissions boundary or service control policy denies access"

@@ -27,7 +27,8 @@ use tokio::time::Instant;
 
 pub use failure::Failure;
 
-/// How long after its creation CloudFront may not find an invalidation (it is eventually consistent).
+/// How long after its creation CloudFront may not find an invalidation, or deny access to it: CloudFront and IAM are eventually
+/// consistent.
 const GRACE: Duration = Duration::from_mins(1);
 /// How many `GetInvalidation` calls are made at the same time.
 const CHECKS_AT_A_TIME: usize = 10;
@@ -177,7 +178,7 @@ async fn check(client: &Client, created: &Created, age: Duration) -> Found {
 /// Whether a later status check may succeed.
 fn may_pass(kind: Kind, age: Duration) -> bool {
     match kind {
-        Kind::InvalidationNotFound | Kind::TargetNotFound => age < GRACE,
+        Kind::InvalidationNotFound | Kind::TargetNotFound | Kind::AccessDenied => age < GRACE,
         Kind::Unavailable => true,
         _ => false,
     }

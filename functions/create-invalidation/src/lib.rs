@@ -162,7 +162,7 @@ pub enum Error {
     },
     /// The distribution has no `CacheTagConfig`, without which tags don't work.
     #[error(
-        "{target} has no cache tags: the distribution's configuration has no CacheTagConfig, so CloudFront would not find the objects. Nothing was invalidated in it, not even the paths. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags or Targets parameter or from the execution input"
+        "{target} has no cache tag header: its configuration has no CacheTagConfig, so CloudFront would not find the objects. Nothing was invalidated in it, not even the paths. Set the distribution's cache tag header, or remove the tags from the stack's CacheTags or Targets parameter or from the execution input"
     )]
     CacheTagsNotConfigured {
         /// The distribution or distribution tenant.

@@ -1,7 +1,7 @@
 //! The event of a lifecycle hook of an Amazon ECS service.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::document::{self, InvalidDocument};
 
 use crate::response::FAILED_CALLS;
@@ -66,10 +66,11 @@ impl LifecycleEvent {
         document::parse("the lifecycle hook event", event)
     }
 
-    /// The fields of `hookDetails`.
+    /// How many calls in a row have failed.
     #[must_use]
-    pub fn hook_details(&self) -> Map<String, Value> {
-        self.hook_details.as_object().cloned().unwrap_or_default()
+    pub fn failed_calls(&self) -> u64 {
+        let failed = self.hook_details.get(FAILED_CALLS);
+        failed.and_then(Value::as_u64).unwrap_or_default()
     }
 
     /// The batches that the service's hook is configured with, if there are any.

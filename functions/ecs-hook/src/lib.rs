@@ -1,7 +1,7 @@
 //! The lifecycle hook of Amazon ECS's own deployments: starts the execution, and describes it each time that ECS calls again.
 //!
-//! It never fails for an event of ECS, because ECS would roll the deployment back: whatever goes wrong becomes a response per
-//! `OnInvalidationFailure`. It invalidates at `POST_PRODUCTION_TRAFFIC_SHIFT`, when all production traffic has shifted. In a
+//! It never fails for an event of ECS, because ECS would roll the deployment back: whatever goes wrong becomes the response that
+//! `OnInvalidationFailure` selects. It invalidates at `POST_PRODUCTION_TRAFFIC_SHIFT`, when all production traffic has shifted. In a
 //! rollback, ECS calls only `PRODUCTION_TRAFFIC_SHIFT`, before traffic shifts back: the function then leaves the rest to the
 //! queue of rollbacks.
 
@@ -24,7 +24,7 @@ use execution::{
     targets::{NoTargets, parse_batches},
 };
 use lambda_runtime::Diagnostic;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::{
     aws::AwsFailure,
     document::InvalidDocument,
@@ -41,7 +41,7 @@ use crate::{event::LifecycleEvent, response::Response, settings::Settings};
 const STAGE: &str = "POST_PRODUCTION_TRAFFIC_SHIFT";
 /// The stage that ECS calls in a rollback, and before, at each step of a deployment.
 const ROLLBACK_STAGE: &str = "PRODUCTION_TRAFFIC_SHIFT";
-/// How many calls in a row may fail, half a minute apart, before the response is per `OnInvalidationFailure`.
+/// How many calls in a row may fail, half a minute apart, before `OnInvalidationFailure` selects the response.
 const MAX_FAILED_CALLS: u64 = 20;
 
 /// The AWS services this function calls.
@@ -85,7 +85,7 @@ enum Unknown {
     #[error("{0}. Amazon ECS sends resourceArn, the ARN of the service deployment")]
     Event(#[from] InvalidDocument),
     #[error(
-        "invalid settings of the function: {0}. Correct the stack's parameters and deploy it, then start an execution manually"
+        "invalid settings of the function: {0}. Correct the stack's parameters and redeploy the stack, then start an execution manually"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
@@ -170,16 +170,16 @@ pub async fn handle(
 }
 
 async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Response {
-    let (unknown, details) = match LifecycleEvent::parse(event) {
-        Ok(event) => match progress(clients, settings, &event).await {
+    let (unknown, failed_calls) = match LifecycleEvent::parse(event) {
+        Ok(event) => match start_or_describe(clients, settings, &event).await {
             Ok(response) => return response,
-            Err(unknown) => (unknown, event.hook_details()),
+            Err(unknown) => (unknown, event.failed_calls()),
         },
-        Err(invalid) => (invalid.into(), Map::new()),
+        Err(invalid) => (invalid.into(), 0),
     };
     let deployment_id = event["resourceArn"].as_str();
     if unknown.is_transient()
-        && let Some(response) = Response::again(MAX_FAILED_CALLS, details)
+        && let Some(response) = Response::again(MAX_FAILED_CALLS, failed_calls)
     {
         tracing::warn!(deployment_id, "Amazon ECS will call again: {unknown}");
         return response;
@@ -197,19 +197,19 @@ async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Respo
 }
 
 /// Starts the execution, or responds with how it has ended.
-async fn progress(
+async fn start_or_describe(
     clients: &Clients,
     settings: &Settings,
     event: &LifecycleEvent,
 ) -> Result<Response, Unknown> {
     let deployment = &event.service_deployment;
-    let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
     let execution_name = name::of_ecs(&deployment.arn, STAGE);
-    let machine = &invalidation.state_machine_arn;
+    let machine = &settings.state_machine_arn;
     let executions = machine.replacen(":stateMachine:", ":execution:", 1);
     let execution_arn = format!("{executions}:{execution_name}");
-    let details = event.hook_details();
     let Some(execution) = describe(&clients.sfn, &execution_arn).await? else {
+        // Not before: settings that have become invalid must not fail a deployment whose execution is running.
+        let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
         let batches = batches(invalidation, event)?;
         let is_of_all = invalidation.targets.of_all() == Some(&batches);
         let verify = settings.verifies_edge && is_of_all;
@@ -231,14 +231,14 @@ async fn progress(
             execution_started = true,
             "execution {execution_name} was started for the deployment",
         );
-        return Ok(in_progress(SystemTime::now().into(), details));
+        return Ok(in_progress(SystemTime::now().into()));
     };
     let result = match execution.status {
         ExecutionStatus::Succeeded => InvalidationResult::Completed,
         ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
             InvalidationResult::of_error(execution.error.as_deref())
         }
-        _ => return Ok(in_progress(execution.start_date, details)),
+        _ => return Ok(in_progress(execution.start_date)),
     };
     let (status, reason) = settings.actions.decide(result);
     let response = Response::from(status);
@@ -254,9 +254,9 @@ async fn progress(
 }
 
 /// ECS calls again soon after the next status check of the execution.
-fn in_progress(started: aws_smithy_types::DateTime, details: Map<String, Value>) -> Response {
+fn in_progress(started: aws_smithy_types::DateTime) -> Response {
     let age = timestamp::between(started, SystemTime::now());
-    Response::in_progress(whole_seconds(next_check(age)) + 1, details)
+    Response::in_progress(whole_seconds(next_check(age)) + 1)
 }
 
 /// The execution; none if it does not exist, or Step Functions does not find it yet.

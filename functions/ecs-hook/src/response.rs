@@ -1,7 +1,6 @@
 //! The response that Amazon ECS expects from a lifecycle hook's function. Anything else rolls the deployment back.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 use shared::codedeploy::HookStatus;
 
 /// How long ECS waits before it calls again after a call that failed, in seconds: its own default.
@@ -17,9 +16,17 @@ pub struct Response {
     /// After how many seconds ECS calls again.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_back_delay: Option<u64>,
-    /// What the next call gets.
+    /// What ECS adds to the `hookDetails` of the next call.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/lambda-lifecycle-hooks.html>
     #[serde(skip_serializing_if = "Option::is_none")]
-    hook_details: Option<Map<String, Value>>,
+    hook_details: Option<HookDetails>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HookDetails {
+    /// [`FAILED_CALLS`]
+    failed_calls: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
@@ -50,28 +57,23 @@ impl Response {
         self.hook_status.into()
     }
 
-    /// ECS calls again after so many seconds. `hook_details` is that of the event.
+    /// ECS calls again after so many seconds.
     #[must_use]
-    pub fn in_progress(call_back_delay: u64, mut hook_details: Map<String, Value>) -> Self {
-        // AWS does not document what becomes of a field that a response leaves out.
-        let has_failed = hook_details.insert(FAILED_CALLS.to_owned(), 0.into());
+    pub fn in_progress(call_back_delay: u64) -> Self {
         Self {
             hook_status: Status::InProgress,
             call_back_delay: Some(call_back_delay),
-            hook_details: has_failed.map(|_| hook_details),
+            hook_details: Some(HookDetails { failed_calls: 0 }),
         }
     }
 
-    /// ECS calls again, because this call failed; none if so many calls in a row have failed.
+    /// ECS calls again, because this call failed as so many before; none if that makes as many as the limit.
     #[must_use]
-    pub fn again(limit: u64, mut hook_details: Map<String, Value>) -> Option<Self> {
-        let failed = hook_details.get(FAILED_CALLS).and_then(Value::as_u64);
-        let failed = failed.unwrap_or_default().saturating_add(1);
-        hook_details.insert(FAILED_CALLS.to_owned(), failed.into());
-        (failed < limit).then_some(Self {
-            hook_status: Status::InProgress,
-            call_back_delay: Some(RETRY_DELAY_SECONDS),
-            hook_details: Some(hook_details),
+    pub fn again(limit: u64, failed_before: u64) -> Option<Self> {
+        let failed_calls = failed_before.saturating_add(1);
+        (failed_calls < limit).then_some(Self {
+            hook_details: Some(HookDetails { failed_calls }),
+            ..Self::in_progress(RETRY_DELAY_SECONDS)
         })
     }
 }

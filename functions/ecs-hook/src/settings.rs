@@ -5,12 +5,11 @@ use std::env;
 use execution::settings::{InvalidSettings, InvalidationSettings, verifies_edge};
 use shared::failure_action::FailureActions;
 
-/// The variable with the URL of the queue of rollbacks.
-pub const ROLLBACKS_QUEUE_URL: &str = "ROLLBACKS_QUEUE_URL";
-
 /// The settings of the function.
 #[derive(Debug)]
 pub struct Settings {
+    /// The state machine. Empty if the variable is missing; Step Functions then rejects the request.
+    pub state_machine_arn: String,
     /// What to invalidate, or why that is not known. The response to Amazon ECS must not depend on it.
     pub invalidation: Result<InvalidationSettings, InvalidSettings>,
     /// Whether executions verify what edge locations serve, if all deployments invalidate the same: `VerifyUrls` are for all of
@@ -23,14 +22,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings from the environment; see [`FailureActions::from_env`].
+    /// Reads the settings from the environment.
     #[must_use]
     pub fn from_env() -> Self {
+        Self::parse(|variable| env::var(variable).ok())
+    }
+
+    /// Parses the settings; `variable` returns the value of an environment variable.
+    #[must_use]
+    pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self {
-            invalidation: InvalidationSettings::from_env(),
-            verifies_edge: verifies_edge(),
-            rollbacks_queue_url: env::var(ROLLBACKS_QUEUE_URL).unwrap_or_default(),
-            actions: FailureActions::from_env(),
+            state_machine_arn: variable("STATE_MACHINE_ARN").unwrap_or_default(),
+            verifies_edge: verifies_edge(&variable),
+            rollbacks_queue_url: variable("ROLLBACKS_QUEUE_URL").unwrap_or_default(),
+            actions: FailureActions::parse(&variable),
+            invalidation: InvalidationSettings::parse(variable),
         }
     }
 }

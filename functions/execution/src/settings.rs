@@ -30,13 +30,10 @@ impl fmt::Display for InvalidSettings {
     }
 }
 
-/// The variable that says whether the stack has `VerifyUrls`.
-pub const VERIFIES_EDGE: &str = "VERIFIES_EDGE";
-
-/// Whether the executions of deployments verify what edge locations serve.
+/// Whether the executions of deployments verify what edge locations serve: whether the stack has `VerifyUrls`.
 #[must_use]
-pub fn verifies_edge() -> bool {
-    env::var(VERIFIES_EDGE).is_ok_and(|value| value == "true")
+pub fn verifies_edge(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("VERIFIES_EDGE").is_some_and(|value| value == "true")
 }
 
 impl InvalidationSettings {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
 use serde_json::Value;
@@ -20,7 +20,7 @@ const OTHERS: &str = "*";
 
 /// What each deployment invalidates: the batches of its key (`application/deploymentGroup` in CodeDeploy, `cluster/service` in
 /// Amazon ECS), or else those of `*`.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Targets(BTreeMap<String, Vec<InvalidationBatch>>);
 
 /// There is nothing to invalidate for a key.

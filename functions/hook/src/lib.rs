@@ -128,7 +128,7 @@ pub enum Error {
     InvalidHookEvent(#[from] InvalidEvent),
     /// Neither CodeDeploy accepted a status, nor SQS a message.
     #[error(
-        "no status could be reported for deployment {deployment_id}: {reason}. The event could not be sent to the queue of pending reports either: {source}. Lambda retries an asynchronous invocation; if the deployment still waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
+        "no status could be reported for deployment {deployment_id}: {reason}. The event could not be sent to the queue of pending reports either: {source}. Lambda retries an asynchronous invocation. If the deployment still waits after five minutes, stop it: `aws deploy stop-deployment --deployment-id {deployment_id}` (docs/TROUBLESHOOTING.md)"
     )]
     StatusNotReported {
         /// The deployment that waits.
@@ -150,7 +150,7 @@ impl From<Error> for Diagnostic {
 #[derive(Debug, thiserror::Error)]
 enum NotStarted {
     #[error(
-        "invalid settings of the hook function: {0}. Correct the stack's parameters and deploy it, then start an execution manually. If the parameters are right, somebody has changed the function's environment variables: restore them in the Lambda console, because deploying the same parameters does not"
+        "invalid settings of the hook function: {0}. Correct the stack's parameters and redeploy the stack, then start an execution manually. If the parameters are right, somebody has changed the function's environment variables: restore them in the Lambda console, because deploying the same parameters does not"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]

@@ -5,9 +5,6 @@ use std::env;
 use execution::settings::{InvalidSettings, InvalidationSettings, verifies_edge};
 use shared::failure_action::FailureAction;
 
-/// The variable with the URL of the queue of pending reports.
-pub const PENDING_REPORTS_QUEUE_URL: &str = "PENDING_REPORTS_QUEUE_URL";
-
 /// The settings of the hook function.
 #[derive(Debug)]
 pub struct Settings {
@@ -23,16 +20,23 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings from the environment; see [`FailureAction::from_env`].
+    /// Reads the settings from the environment.
     #[must_use]
     pub fn from_env() -> Self {
+        Self::parse(|variable| env::var(variable).ok())
+    }
+
+    /// Parses the settings; `variable` returns the value of an environment variable.
+    #[must_use]
+    pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self {
-            invalidation: InvalidationSettings::from_env(),
-            verifies_edge: verifies_edge(),
-            pending_reports_queue_url: env::var(PENDING_REPORTS_QUEUE_URL).unwrap_or_default(),
-            on_invalidation_failure: FailureAction::from_env(
+            verifies_edge: verifies_edge(&variable),
+            pending_reports_queue_url: variable("PENDING_REPORTS_QUEUE_URL").unwrap_or_default(),
+            on_invalidation_failure: FailureAction::or_default(
                 FailureAction::ON_INVALIDATION_FAILURE,
+                variable(FailureAction::ON_INVALIDATION_FAILURE),
             ),
+            invalidation: InvalidationSettings::parse(variable),
         }
     }
 }

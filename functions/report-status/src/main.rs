@@ -11,7 +11,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         FailureAction::ON_INVALIDATION_TIMEOUT,
     ]);
     let actions = FailureActions::from_env();
-    // If it is missing, no execution is found, and the status is per OnInvalidationFailure.
+    // If it is missing, no execution is found, and OnInvalidationFailure selects the status.
     let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();
     let clients = Clients::new(&shared::aws::config().await);
     shared::handler::run(async |event, _| {

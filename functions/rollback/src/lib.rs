@@ -76,7 +76,9 @@ pub enum Error {
     )]
     InvalidMessage(InvalidDocument),
     /// The settings are invalid.
-    #[error("invalid settings of the function: {0}. Correct the stack's parameters and deploy it")]
+    #[error(
+        "invalid settings of the function: {0}. Correct the stack's parameters and redeploy the stack"
+    )]
     InvalidSettings(#[from] InvalidSettings),
     /// AWS throttles, fails or does not respond.
     #[error("{0}")]
@@ -207,7 +209,7 @@ async fn of_codedeploy(
     if is_of_servers || !ROLLBACK_CREATORS.contains(&creator) {
         tracing::info!(
             deployment_id,
-            "deployment {deployment_id} is not a rollback of a deployment with Lambda hooks (creator: {creator})"
+            "deployment {deployment_id} is not a rollback of a deployment to Amazon ECS or Lambda (creator: {creator})"
         );
         return Ok(());
     }

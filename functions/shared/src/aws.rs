@@ -32,6 +32,8 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
 /// The timeout of each function but the hook (`Globals.Function.Timeout` in the template): longer than the longest sequence of
 /// calls that a function makes, each of which may take [`OPERATION_TIMEOUT`].
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(30);
+// To get the configuration, to create, and to find the invalidation of an earlier attempt.
+const _: () = assert!(3 * OPERATION_TIMEOUT.as_secs() < FUNCTION_TIMEOUT.as_secs());
 /// The SDK retries short faults; the state machine retries what lasts longer.
 const MAX_ATTEMPTS: u32 = 3;
 

@@ -2,12 +2,12 @@
 
 use std::env;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::codedeploy::HookStatus;
 
 /// What happens to the deployment when the invalidation did not complete.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum FailureAction {
     /// `Failed` is reported: the deployment fails, and may roll back.
     #[default]
@@ -50,11 +50,11 @@ impl FailureAction {
         }
     }
 
-    /// Reads a failure action from the environment. An invalid one must not keep CodeDeploy waiting, so
-    /// [`FailureAction::FailDeployment`] is used in its place; [`log_invalid`] logs it.
+    /// Parses a failure action. An invalid one must not keep CodeDeploy waiting, so [`FailureAction::FailDeployment`] is used in
+    /// its place; [`log_invalid`] logs it.
     #[must_use]
-    pub fn from_env(variable: &'static str) -> Self {
-        Self::parse(variable, env::var(variable).ok()).unwrap_or_default()
+    pub fn or_default(variable: &'static str, value: Option<String>) -> Self {
+        Self::parse(variable, value).unwrap_or_default()
     }
 
     /// The status that is reported to CodeDeploy.
@@ -77,7 +77,7 @@ impl FailureAction {
 }
 
 /// How the invalidations ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum InvalidationResult {
     /// CloudFront has said `Completed` for every one.
     Completed,
@@ -110,16 +110,19 @@ pub struct FailureActions {
 }
 
 impl FailureActions {
-    /// Reads both from the environment; see [`FailureAction::from_env`].
+    /// Reads both from the environment; see [`FailureAction::or_default`].
     #[must_use]
     pub fn from_env() -> Self {
+        Self::parse(|variable| env::var(variable).ok())
+    }
+
+    /// Parses both; `variable` returns the value of an environment variable.
+    #[must_use]
+    pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let action = |name| FailureAction::or_default(name, variable(name));
         Self {
-            on_invalidation_failure: FailureAction::from_env(
-                FailureAction::ON_INVALIDATION_FAILURE,
-            ),
-            on_invalidation_timeout: FailureAction::from_env(
-                FailureAction::ON_INVALIDATION_TIMEOUT,
-            ),
+            on_invalidation_failure: action(FailureAction::ON_INVALIDATION_FAILURE),
+            on_invalidation_timeout: action(FailureAction::ON_INVALIDATION_TIMEOUT),
         }
     }
 
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn a_missing_failure_action_fails_the_deployment() {
         assert_eq!(
-            FailureAction::from_env("NOT_A_VARIABLE"),
+            FailureAction::or_default(FailureAction::ON_INVALIDATION_FAILURE, None),
             FailureAction::FailDeployment
         );
     }

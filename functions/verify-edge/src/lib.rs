@@ -140,7 +140,7 @@ pub enum Error {
 
     /// The settings are invalid.
     #[error(
-        "invalid settings of the verify-edge function: {0}. Correct the stack's VerifyUrls and VerifyHeader parameters and deploy it"
+        "invalid settings of the verify-edge function: {0}. Correct the stack's VerifyUrls and VerifyHeader parameters and redeploy the stack"
     )]
     InvalidSettings(#[from] InvalidSettings),
 }
@@ -310,7 +310,7 @@ fn cause<'a>(stale: impl Iterator<Item = &'a Verified>, invalidated_again: bool)
         "The paths of these URLs could not be invalidated as well before the deadline"
     };
     let cause = format!(
-        "the invalidations are completed, but an edge location serves an old version: {}. {again}. Check that the stack's distributions serve these hosts, and under which path CloudFront caches the objects: a default root object, a function that rewrites the path or a custom error page can make it another",
+        "the invalidations are completed, but an edge location served an old version: {}. {again}. Check that the stack's distributions serve these hosts, and under which path CloudFront caches the objects: a default root object, a function that rewrites the path or a custom error page can change the path",
         stale.join("; ")
     );
     shorten(&cause, MAX_CAUSE_CHARACTERS)

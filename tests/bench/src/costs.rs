@@ -8,6 +8,7 @@ mod executions;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 /// The numbers of distributions that are invalidated.
@@ -56,22 +57,28 @@ pub struct Usage {
     pub history_events: u32,
 }
 
-/// Runs all cases, those of a clock, a machine and a number of distributions side by side: with more at a time, status checks
-/// are seconds late.
+/// Runs all cases. With many distributions, only those of a machine and a clock run side by side: with more at a time, status
+/// checks are seconds late.
 pub async fn count(folder: &Path) -> Result<BTreeMap<Case, Usage>> {
     let mut usage = BTreeMap::new();
-    for machine in [PRODUCT, POLLER] {
-        for (speed, times) in CLOCKS {
-            for distributions in DISTRIBUTIONS {
-                let cases = times.iter().map(|&seconds| Case {
-                    machine,
-                    seconds,
-                    distributions,
-                });
-                let cases = cases.filter(Case::is_possible).collect();
-                usage.extend(executions::run(machine, speed, cases, folder).await?);
-            }
-        }
+    for distributions in DISTRIBUTIONS {
+        let machines = [PRODUCT, POLLER].into_iter();
+        let groups = machines.flat_map(|machine| CLOCKS.map(|clock| (machine, clock)));
+        let runs = groups.map(|(machine, (speed, times))| {
+            let cases = times.iter().map(|&seconds| Case {
+                machine,
+                seconds,
+                distributions,
+            });
+            let cases = cases.filter(Case::is_possible).collect();
+            executions::run(machine, speed, cases, folder)
+        });
+        let at_a_time = if distributions > 5 { 1 } else { usize::MAX };
+        let counted: Vec<_> = stream::iter(runs)
+            .buffer_unordered(at_a_time)
+            .try_collect()
+            .await?;
+        usage.extend(counted.into_iter().flatten());
     }
     Ok(usage)
 }

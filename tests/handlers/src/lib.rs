@@ -16,7 +16,7 @@ use execution::settings::InvalidationSettings;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::failure_action::{FailureAction, FailureActions};
+use shared::failure_action::FailureActions;
 use stand_in::{Clock, Fault, Operation, StandIn};
 use strum::VariantNames;
 
@@ -99,42 +99,29 @@ impl Handlers {
         let config = &self.config;
         let cloudfront = aws_sdk_cloudfront::Client::new(config);
         let now = self.clock.now();
-        let actions = FailureActions {
-            on_invalidation_failure: FailureAction::FailDeployment,
-            on_invalidation_timeout: FailureAction::FailDeployment,
-        };
         let variable = |name: &str| match name {
             "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
             "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),
             "PATHS" => Some("/*".to_owned()),
+            "PENDING_REPORTS_QUEUE_URL" | "ROLLBACKS_QUEUE_URL" => Some(QUEUE_URL.to_owned()),
             "VERIFY_URLS" => Some("https://www.example.com/".to_owned()),
             _ => None,
         };
-        let invalidation = InvalidationSettings::parse(variable);
         match function {
             "hook" => {
-                let settings = hook::settings::Settings {
-                    invalidation,
-                    verifies_edge: false,
-                    pending_reports_queue_url: QUEUE_URL.to_owned(),
-                    on_invalidation_failure: actions.on_invalidation_failure,
-                };
+                let settings = hook::settings::Settings::parse(variable);
                 let clients = hook::Clients::new(config);
                 returned(hook::handle(&clients, &settings, event, "request".to_owned()).await)
             }
             "ecs-hook" => {
-                let settings = ecs_hook::settings::Settings {
-                    invalidation,
-                    verifies_edge: false,
-                    rollbacks_queue_url: QUEUE_URL.to_owned(),
-                    actions,
-                };
+                let settings = ecs_hook::settings::Settings::parse(variable);
                 let clients = ecs_hook::Clients::new(config);
                 returned(ecs_hook::handle(&clients, &settings, event).await)
             }
             "rollback" => {
+                let settings = InvalidationSettings::parse(variable);
                 let clients = rollback::Clients::new(config);
-                returned(rollback::handle(&clients, &invalidation, event).await)
+                returned(rollback::handle(&clients, &settings, event).await)
             }
             "create-invalidation" => {
                 returned(create_invalidation::handle(&cloudfront, event, now).await)
@@ -149,6 +136,7 @@ impl Handlers {
             }
             "report-status" => {
                 let clients = report_status::Clients::new(config);
+                let actions = FailureActions::parse(variable);
                 returned(report_status::handle(&clients, actions, "", event).await)
             }
             unknown => panic!("there is no function {unknown}"),

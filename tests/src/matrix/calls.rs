@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stand_in::{ConnectionFault, Fault, Operation};
-use strum::VariantArray;
+use stand_in::{Fault, Operation};
 
 use super::SITUATIONS;
 use crate::{
@@ -24,8 +23,8 @@ struct Call {
     /// Of the invalidation with this index in the Map.
     item: Option<usize>,
     caller: Caller,
-    /// The codes of its service's errors, each with its HTTP status.
-    errors: BTreeMap<FaultKind, (String, u16)>,
+    /// The codes of its service's errors, each with its HTTP status, by the names of the kinds of faults.
+    errors: BTreeMap<String, (String, u16)>,
     /// How often its faults are tried.
     times: Vec<Times>,
     /// The fields of a case in which the call is made at all.
@@ -73,24 +72,26 @@ struct OtherBehavior {
     run: Value,
 }
 
-/// The faults of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, VariantArray)]
-#[serde(rename_all = "snake_case")]
-enum FaultKind {
-    Throttled,
-    /// Only of invocations.
-    OutOfConcurrency,
-    InternalError,
-    Unavailable,
-    Denied,
-    NotFound,
-    Unparseable,
-    ConnectionClosed,
-    ResponseLost,
-    TooSlow,
-    CrashBefore,
-    CrashAfter,
-    TimesOut,
+/// A kind of fault.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kind {
+    /// As in the names of its cases.
+    name: String,
+    class: Class,
+    /// Whether calls, or invocations of functions, can meet it: both if there is nothing.
+    only: Option<Of>,
+    /// Whether it stands for its class in `make test`.
+    #[serde(default)]
+    typical: bool,
+    /// What happens. If there is nothing, the service responds with its error of this name.
+    fault: Option<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Of {
+    Calls,
+    Invocations,
 }
 
 /// What faults have in common.
@@ -106,33 +107,6 @@ enum Class {
     CallerDies,
     /// The function ends when the call has had its effect.
     CallerDiesAfter,
-}
-
-impl FaultKind {
-    /// One of each class.
-    const TYPICAL: [Self; 6] = [
-        Self::Unavailable,
-        Self::Denied,
-        Self::NotFound,
-        Self::ResponseLost,
-        Self::CrashBefore,
-        Self::CrashAfter,
-    ];
-
-    fn class(self) -> Class {
-        match self {
-            Self::Throttled
-            | Self::OutOfConcurrency
-            | Self::InternalError
-            | Self::Unavailable
-            | Self::ConnectionClosed => Class::Transient,
-            Self::Denied => Class::Denied,
-            Self::NotFound => Class::Missing,
-            Self::Unparseable | Self::ResponseLost | Self::TooSlow => Class::EffectWithoutResponse,
-            Self::CrashBefore | Self::TimesOut => Class::CallerDies,
-            Self::CrashAfter => Class::CallerDiesAfter,
-        }
-    }
 }
 
 /// How many calls meet the fault.
@@ -165,15 +139,18 @@ impl Rule {
 }
 
 pub(super) fn all() -> Vec<Case> {
+    const CALLS: &str = include_str!("../../cases/calls.yaml");
+    let file: Value = serde_yaml_ng::from_str(CALLS).expect("YAML");
+    let kinds: Vec<Kind> = serde_json::from_value(file["kinds"].clone()).expect("kinds of faults");
     let defaults = catalogue::defaults(SITUATIONS);
     let mut cases = Vec::new();
-    for call in catalogue::read::<Call>(include_str!("../../cases/calls.yaml")) {
+    for call in catalogue::read::<Call>(CALLS) {
         // A mistake in a rule that is for no fault of this call is one, too.
         for rule in &call.expect {
             let fields = json!({ "name": call.name });
             let _: Case = catalogue::layered(fields, &[&rule.then, &call.run, &defaults]);
         }
-        for &kind in FaultKind::VARIANTS {
+        for kind in &kinds {
             for &times in &call.times {
                 if !call.leaves_out(kind, times) {
                     cases.extend(call.cases(kind, times, &defaults));
@@ -186,22 +163,23 @@ pub(super) fn all() -> Vec<Case> {
 
 impl Call {
     /// Left out is what another case shows as well, and what takes half an hour: sixty timeouts, or one for each receipt of a message.
-    fn leaves_out(&self, kind: FaultKind, times: Times) -> bool {
-        use FaultKind::{
-            CrashAfter, CrashBefore, OutOfConcurrency, TimesOut, Unavailable, Unparseable,
+    fn leaves_out(&self, kind: &Kind, times: Times) -> bool {
+        let made_by = match self.caller {
+            Caller::StateMachine => Of::Invocations,
+            _ => Of::Calls,
         };
-        let is_invocation = self.caller == Caller::StateMachine;
-        match (kind, times) {
-            (OutOfConcurrency, _) => !is_invocation,
-            // Step Functions doesn't crash, and Lambda's responses can be parsed.
-            (Unparseable | CrashBefore | CrashAfter | TimesOut, _) if is_invocation => true,
+        if kind.only.is_some_and(|only| only != made_by) {
+            return true;
+        }
+        let dies = matches!(kind.class, Class::CallerDies | Class::CallerDiesAfter);
+        match (self.caller, times) {
             // A read has no effect: a crash after it is like one before it.
-            (CrashAfter, _) if self.is_a_read() => true,
-            (CrashBefore | CrashAfter | TimesOut, Times::Many) => true,
-            (TimesOut, Times::Always) if self.caller == Caller::ReportStatus => true,
+            _ if kind.class == Class::CallerDiesAfter && self.is_a_read() => true,
+            (_, Times::Many) => dies,
+            (Caller::ReportStatus, Times::Always) => kind.name == "TimesOut",
             // Each takes as many receipts of a message as three hours have minutes, whatever the error is.
-            (_, Times::Always) if self.caller == Caller::Rollback => {
-                !matches!(kind, Unavailable | CrashBefore)
+            (Caller::Rollback, Times::Always) => {
+                !["Unavailable", "CrashBefore"].contains(&&*kind.name)
             }
             _ => false,
         }
@@ -213,33 +191,19 @@ impl Call {
         verbs.iter().any(|verb| operation.starts_with(verb))
     }
 
-    fn fault(&self, kind: FaultKind) -> Fault {
-        match kind {
-            FaultKind::OutOfConcurrency => Fault::new(
-                "TooManyRequestsException",
-                429,
-                "Rate Exceeded: ReservedFunctionConcurrentInvocationLimitExceeded",
-            ),
-            FaultKind::Unparseable => Fault::After(ConnectionFault::Unparseable),
-            FaultKind::ConnectionClosed => Fault::Before(ConnectionFault::Closed),
-            FaultKind::ResponseLost => Fault::After(ConnectionFault::Closed),
-            FaultKind::TooSlow => Fault::After(ConnectionFault::NoResponse),
-            FaultKind::CrashBefore => Fault::Before(ConnectionFault::CallerKilled),
-            FaultKind::CrashAfter => Fault::After(ConnectionFault::CallerKilled),
-            FaultKind::TimesOut => Fault::Before(ConnectionFault::CallerFrozen),
-            rejected => {
-                let (code, status) = &self.errors[&rejected];
-                Fault::new(code, *status, "A fault of the matrix.")
-            }
-        }
+    fn fault(&self, kind: &Kind) -> Fault {
+        kind.fault.clone().unwrap_or_else(|| {
+            let (code, status) = &self.errors[&kind.name];
+            Fault::new(code, *status, "A fault of the matrix.")
+        })
     }
 
     /// The call meets a fault of this kind, and where it has its effect, also where AWS behaves in the other of two ways.
-    fn cases(&self, kind: FaultKind, times: Times, defaults: &Value) -> Vec<Case> {
-        let class = kind.class();
-        let name = format!("{}, {kind:?}, {times:?}", self.name);
+    fn cases(&self, kind: &Kind, times: Times, defaults: &Value) -> Vec<Case> {
+        let class = kind.class;
+        let name = format!("{}, {}, {times:?}", self.name, kind.name);
         // The state machine waits for a response until the task's timeout.
-        let is_slow = self.caller == Caller::StateMachine && kind == FaultKind::TooSlow;
+        let is_slow = self.caller == Caller::StateMachine && kind.name == "TooSlow";
         let long = times != Times::Once || is_slow;
         let rule = self.expect.iter().find(|rule| rule.applies(class, times));
         let expected = rule.map_or(&Value::Null, |rule| &rule.then);
@@ -253,7 +217,7 @@ impl Call {
                 fault: self.fault(kind),
             });
             let has_codedeploy_hook = !matches!(self.caller, Caller::EcsHook | Caller::Rollback);
-            case.quick &= !long && (has_codedeploy_hook || FaultKind::TYPICAL.contains(&kind));
+            case.quick &= !long && (has_codedeploy_hook || kind.typical);
             case
         };
         let mut cases = vec![case(json!({ "name": name }))];

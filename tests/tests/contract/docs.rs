@@ -1,10 +1,15 @@
 //! The documentation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use handlers::errors;
 use strum::VariantNames;
-use tests::{case::Case, catalogue::scenarios, diagram, docs::check_generated, matrix};
+use tests::{
+    case::Case, catalogue::scenarios, diagram, docs::check_generated, local_aws::repository, matrix,
+};
 
 use crate::{definition, files::read, keys, strings, template};
 
@@ -25,22 +30,12 @@ fn every_error_of_an_invalidation_is_documented() {
 /// The columns of causes and log entries quote the texts of the code, with `…` for what varies.
 #[test]
 fn every_quoted_cause_is_in_the_code() {
-    let sources = [
-        "functions/check-invalidation/src/failure.rs",
-        "functions/check-invalidation/src/summary.rs",
-        "functions/create-invalidation/src/lib.rs",
-        "functions/ecs-hook/src/lib.rs",
-        "functions/execution/src/start.rs",
-        "functions/execution/src/targets.rs",
-        "functions/hook/src/event.rs",
-        "functions/hook/src/lib.rs",
-        "functions/rollback/src/lib.rs",
-        "functions/report-status/src/lib.rs",
-        "functions/shared/src/document.rs",
-        "functions/verify-edge/src/lib.rs",
-        "statemachine/invalidate.asl.json",
-    ];
-    let code = sources.map(read).concat();
+    let mut code = read("statemachine/invalidate.asl.json");
+    for function in fs::read_dir(repository().join("functions")).unwrap() {
+        for source in fs::read_dir(function.unwrap().path().join("src")).unwrap() {
+            code += &fs::read_to_string(source.unwrap().path()).unwrap_or_default();
+        }
+    }
     let page = read("docs/TROUBLESHOOTING.md");
     let tables = page.split("\n\n");
     let tables: Vec<_> = tables.filter(|part| part.contains(" contains |")).collect();

@@ -3,10 +3,8 @@
 use std::sync::LazyLock;
 
 use handlers::{FUNCTIONS, Handlers, documents, errors};
-use proptest::{prelude::*, sample::Index};
-use regex::Regex;
+use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::hook::HookEvent;
 use stand_in::Clock;
 use tokio::runtime::Runtime;
 
@@ -116,12 +114,6 @@ fn invoke(function: &str, event: Value) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn execution_name(deployment_id: &str, hook_id: &str) -> Option<String> {
-    let event = json!({ "DeploymentId": deployment_id, "LifecycleEventHookExecutionId": hook_id });
-    let event: HookEvent = serde_json::from_value(event).ok()?;
-    Some(execution::name::of_hook(&event.into()))
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -138,40 +130,5 @@ proptest! {
         event in hostile_value(),
     ) {
         invoke(function, event)?;
-    }
-
-    /// Two hooks share no caller reference either: it is the execution's name, the index in the Map and the start in
-    /// milliseconds, with hyphens between them.
-    #[test]
-    fn every_hook_has_one_execution_name_and_shares_it_with_no_other(
-        deployment_id in hostile_text(),
-        hook_id in hostile_text(),
-        other_deployment_id in hostile_text(),
-        other_hook_id in hostile_text(),
-        cut in any::<Index>(),
-    ) {
-        let allowed = Regex::new("^[A-Za-z0-9_-]{1,80}$").unwrap();
-        let Some(ours) = execution_name(&deployment_id, &hook_id) else {
-            return Ok(());
-        };
-        prop_assert!(allowed.is_match(&ours), "{ours}");
-        let again = execution_name(&deployment_id, &hook_id);
-        prop_assert_eq!(Some(&ours), again.as_ref());
-        // The same letters, divided elsewhere into the two ids, are another hook.
-        let letters: Vec<_> = deployment_id.chars().chain(hook_id.chars()).collect();
-        let (front, back) = letters.split_at(cut.index(letters.len()));
-        let (front, back): (String, String) = (front.iter().collect(), back.iter().collect());
-        for (deployment, hook) in [
-            (&front, &back),
-            (&other_deployment_id, &hook_id),
-            (&deployment_id, &other_hook_id),
-            (&other_deployment_id, &other_hook_id),
-            (&hook_id, &deployment_id),
-        ] {
-            if (deployment, hook) != (&deployment_id, &hook_id) {
-                let theirs = execution_name(deployment, hook);
-                prop_assert_ne!(Some(&ours), theirs.as_ref());
-            }
-        }
     }
 }

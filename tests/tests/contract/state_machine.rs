@@ -3,37 +3,16 @@
 use std::collections::BTreeSet;
 
 use handlers::{FUNCTIONS, errors};
-use regex::Regex;
-use serde_json::Value;
 use tests::{
     command,
     local_aws::{repository, tool},
 };
 use tokio::process::Command;
 
-use crate::{definition, files::read, keys, properties, states, strings};
+use crate::{states, strings};
 
 /// `report-status` describes an execution only for the queue of pending reports.
 const NOT_IN_THE_STATE_MACHINE: &str = "ExecutionUnreadable";
-
-#[test]
-fn every_next_state_exists_and_every_state_is_the_next_of_one() {
-    fn check(machine: &Value) {
-        let mut targets = BTreeSet::from([machine["StartAt"].as_str().unwrap().to_owned()]);
-        for state in machine["States"].as_object().unwrap().values() {
-            let rules = ["Catch", "Choices"].map(|field| state[field].as_array());
-            let rules = rules.into_iter().flatten().flatten();
-            let next = rules.map(|rule| &rule["Next"]);
-            let next = next.chain([&state["Next"], &state["Default"]]);
-            targets.extend(next.filter_map(Value::as_str).map(str::to_owned));
-            if state["Type"] == "Map" {
-                check(&state["ItemProcessor"]);
-            }
-        }
-        assert_eq!(targets, keys(&machine["States"]));
-    }
-    check(&definition());
-}
 
 #[test]
 fn retry_and_catch_of_every_task_name_exactly_the_errors_of_its_function() {
@@ -59,16 +38,6 @@ fn retry_and_catch_of_every_task_name_exactly_the_errors_of_its_function() {
         }
     }
     assert!(states.is_empty(), "tasks of no function: {states:?}");
-}
-
-#[test]
-fn every_placeholder_in_the_definition_has_a_substitution_that_is_used() {
-    let placeholder = Regex::new(r"\$\{([A-Za-z]+)\}").unwrap();
-    let text = read("statemachine/invalidate.asl.json");
-    let used = placeholder.captures_iter(&text);
-    let used: BTreeSet<_> = used.map(|found| found[1].to_owned()).collect();
-    let machine = properties("InvalidateStateMachine");
-    assert_eq!(used, keys(&machine["DefinitionSubstitutions"]));
 }
 
 /// The local AWS evaluates an expression only in an execution that enters its state.

@@ -1,9 +1,7 @@
 //! Timeouts: all of them have to fit into the hour that CodeDeploy waits.
 
-use std::time::Duration;
-
 use serde_json::Value;
-use shared::aws::{FUNCTION_TIMEOUT, OPERATION_TIMEOUT};
+use shared::aws::FUNCTION_TIMEOUT;
 
 use crate::{definition, properties, states, template};
 
@@ -36,19 +34,6 @@ fn every_way_to_a_report_fits_into_the_hour() {
             assert!(task > function, "{name} times out before its function");
         }
     }
-}
-
-/// Each call for as long as its timeout allows.
-#[test]
-fn the_longest_sequence_of_calls_fits_into_the_timeout_of_its_function() {
-    let start = hook::START_TIMEOUT;
-    // Start, report, send to the queue.
-    let hook = start + 2 * OPERATION_TIMEOUT;
-    assert!(hook < hook::HOOK_TIMEOUT, "{hook:?}");
-    // Get the configuration, create, and find the invalidation of an earlier attempt. (report-status makes two calls.)
-    assert!(3 * OPERATION_TIMEOUT < FUNCTION_TIMEOUT);
-    // A shorter disturbance must not leave a deployment without its execution.
-    assert!(start > Duration::from_secs(20), "{start:?}");
 }
 
 #[test]

@@ -330,7 +330,7 @@ async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries()
     let message = &error.error_message;
     assert_contains(message, &[DEPLOYMENT, STATE_MACHINE]);
     assert_contains(message, &["InternalFailure", "AccessDenied"]);
-    assert_contains(message, &["put-lifecycle-event-hook"]);
+    assert_contains(message, &["aws deploy stop-deployment"]);
 }
 
 #[tokio::test]

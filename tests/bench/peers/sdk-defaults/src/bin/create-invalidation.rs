@@ -1,16 +1,9 @@
 use std::time::SystemTime;
 
-use create_invalidation::handle;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use sdk_defaults::{Error, run, start};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let cloudfront = aws_sdk_cloudfront::Client::new(
-        &aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await,
-    );
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&cloudfront, event.payload, SystemTime::now())
-    }))
-    .await
+    let client = aws_sdk_cloudfront::Client::new(&start().await);
+    run(async |event, _| create_invalidation::handle(&client, event, SystemTime::now()).await).await
 }

@@ -1,14 +1,8 @@
 use hook::{Clients, handle, settings::Settings};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use sdk_defaults::{Error, run, start};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let settings = Settings::from_env();
-    let clients =
-        Clients::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, &settings, event.payload, event.context.request_id)
-    }))
-    .await
+    let (clients, settings) = (Clients::new(&start().await), Settings::from_env());
+    run(async |event, id| handle(&clients, &settings, event, id).await).await
 }

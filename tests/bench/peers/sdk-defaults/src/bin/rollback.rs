@@ -1,15 +1,12 @@
 use execution::settings::InvalidationSettings;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use rollback::{Clients, handle};
+use sdk_defaults::{Error, run, start};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let settings = InvalidationSettings::from_env();
-    let clients =
-        Clients::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&clients, &settings, event.payload)
-    }))
-    .await
+    let (clients, settings) = (
+        Clients::new(&start().await),
+        InvalidationSettings::from_env(),
+    );
+    run(async |event, _| handle(&clients, &settings, event).await).await
 }

@@ -1,0 +1,11 @@
+//! What the functions have in common.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+pub use lambda_runtime::Error;
+pub use shared::handler::run;
+
+/// As in the examples of lambda_runtime.
+pub async fn start() -> SdkConfig {
+    lambda_runtime::tracing::init_default_subscriber();
+    aws_config::load_defaults(BehaviorVersion::latest()).await
+}
