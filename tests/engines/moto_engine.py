@@ -13,6 +13,7 @@ fails with an error of the States Language's own, as `States.Timeout`, fails the
 
 import functools
 import json
+import re
 import sys
 import threading
 import time
@@ -20,6 +21,8 @@ import types
 
 import jsonata
 from botocore.exceptions import BotoCoreError, ClientError
+from jsonata.utils import Utils
+from moto import backends
 from moto.core.config import default_user_config
 from moto.server import main
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
@@ -41,11 +44,16 @@ from skipped_time import shorten
 # The event leaves out an input of more than 248 KiB.
 EVENT_INPUT_LIMIT = 248 * 1024
 
-# Most of its work would be to parse a definition for each execution, and to make a parser of expressions for each thread.
+# Most of its work would be to parse a definition for each execution and an expression for each evaluation, to make a parser of
+# expressions for each thread, and to list its own modules for each request.
 AmazonStateLanguageParser.parse = functools.cache(AmazonStateLanguageParser.parse)
+backends.list_of_moto_modules = functools.cache(lambda list_all=backends.list_of_moto_modules: set(list_all()))
 evaluating = threading.Lock()
 parser = jsonata.Jsonata.get_parser()
 jsonata.Jsonata.get_parser = lambda: parser
+parse = functools.cache(jsonata.Jsonata)
+# A variable in the text of an expression.
+VARIABLE = re.compile("\x02[$](.*?)=(.*?)\x03", re.DOTALL)
 
 evaluate_retrier = retrier_decl.RetrierDecl._eval_body
 retrying = threading.local()
@@ -68,15 +76,25 @@ class Lambda:
 
 def evaluate(expression):
     try:
+        variables = {name: with_nulls(json.loads(value)) for name, value in VARIABLE.findall(expression)}
         # Evaluated under the lock as well: $parse parses, too.
         with evaluating:
-            return jsonata.Jsonata(expression).evaluate(None)
+            return parse(VARIABLE.sub("", expression)).evaluate(None, variables)
     except Exception as error:
         raise evaluator.JSONataException("UNKNOWN", str(error)) from error
 
 
+def with_nulls(value):
+    """The evaluator takes Python's None for JSONata's undefined."""
+    if isinstance(value, dict):
+        return {name: with_nulls(field) for name, field in value.items()}
+    if isinstance(value, list):
+        return [with_nulls(item) for item in value]
+    return Utils.NULL_VALUE if value is None else value
+
+
 def declare(bindings):
-    return "".join(f"{name}:={to_json_str(value)};" for name, value in bindings.items())
+    return "".join(f"\x02{name}={to_json_str(value)}\x03" for name, value in bindings.items())
 
 
 def wait(state, env, wait_seconds):
