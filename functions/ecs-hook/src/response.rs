@@ -25,7 +25,7 @@ pub struct Response {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HookDetails {
-    /// [`FAILED_CALLS`]
+    /// How many calls in a row have failed: the field [`FAILED_CALLS`].
     failed_calls: u64,
 }
 
