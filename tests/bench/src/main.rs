@@ -15,7 +15,6 @@ mod report;
 mod runtime_api;
 mod schedule;
 mod server;
-mod targets;
 
 use std::{fs, path::Path};
 

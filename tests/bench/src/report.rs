@@ -13,7 +13,6 @@ use crate::{
     measure::{Measured, median, quartiles},
     prices,
     schedule::{Model, SCENARIOS},
-    targets::targets,
 };
 
 const TEMPLATES: [(&str, &str); 3] = [
@@ -30,21 +29,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// Writes the documents to a folder. Returns the last, which is text, and after it a line for each ratio among the
-    /// targets, `bench: <figure> <ratio>`.
+    /// Writes the documents to a folder. Returns the last, which is text, and after it a line for each ratio in its last table,
+    /// the targets: `bench: <figure> <ratio>`.
     pub fn write(&self, folder: &Path) -> Result<String> {
         let environment = environment()?;
         let context = self.context();
-        let targets = targets(&environment, &context)?;
-        let ratios = targets.iter().filter(|target| target.figure.contains('/'));
-        let lines = ratios.map(|t| format!("bench: {} {:.2}\n", t.figure, t.measured));
-        let lines: String = lines.collect();
-        let context = context! { targets => Serde(targets), ..context };
         let mut document = String::new();
         for (name, template) in TEMPLATES {
             document = environment.render_named_str(name, template, context.clone())?;
             fs::write(folder.join(name), &document)?;
         }
+        let (_, targets) = document.rsplit_once("\n\n").unwrap_or_default();
+        let lines = targets.lines().filter_map(|row| {
+            let mut cells = row.trim_start_matches("| ").split(" | ");
+            let (figure, measured) = (cells.next()?, cells.next()?);
+            let is_ratio = figure.contains('/');
+            is_ratio.then(|| format!("bench: {figure} {measured}\n"))
+        });
+        let lines: String = lines.collect();
         Ok(document + "\n" + &lines)
     }
 

@@ -18,38 +18,34 @@ const FUNCTION: &str = "CodeDeployHook_invalidate";
 
 /// <https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html>
 #[test]
-fn the_appspecs_name_the_function_at_an_event_that_their_platform_has() {
-    let lambda = "BeforeAllowTraffic AfterAllowTraffic";
-    let ecs = format!("BeforeInstall AfterInstall AfterAllowTestTraffic {lambda}");
-    for (file, kind, known) in [
-        ("docs/wiring/ecs-appspec.yaml", "AWS::ECS::Service", &*ecs),
+fn the_examples_name_the_function_at_the_last_hook_of_their_platform() {
+    const HOOK: &str = "/Hooks/0/AfterAllowTraffic";
+    const PREFERENCE: &str = "/Resources/RenderPages/Properties/DeploymentPreference";
+    for (file, pointer, expected) in [
+        ("ecs-appspec", "/version", json!(0.0)),
         (
-            "docs/wiring/lambda-appspec.yaml",
-            "AWS::Lambda::Function",
-            lambda,
+            "ecs-appspec",
+            "/Resources/0/TargetService/Type",
+            json!("AWS::ECS::Service"),
+        ),
+        ("ecs-appspec", HOOK, json!(FUNCTION)),
+        ("lambda-appspec", "/version", json!(0.0)),
+        (
+            "lambda-appspec",
+            "/Resources/0/renderPages/Type",
+            json!("AWS::Lambda::Function"),
+        ),
+        ("lambda-appspec", HOOK, json!(FUNCTION)),
+        (
+            "sam-template",
+            &format!("{PREFERENCE}/Hooks/PostTraffic"),
+            json!(FUNCTION),
         ),
     ] {
-        let appspec = yaml(file);
-        assert_eq!(appspec["version"].to_string(), "0.0", "{file}");
-        let resource = appspec["Resources"][0].as_object().unwrap();
-        assert_eq!(resource.values().next().unwrap()["Type"], kind, "{file}");
-        assert_eq!(appspec["Hooks"][0]["AfterAllowTraffic"], FUNCTION, "{file}");
-        for hook in appspec["Hooks"].as_array().unwrap() {
-            let (event, function) = hook.as_object().unwrap().iter().next().unwrap();
-            assert!(
-                known.split(' ').any(|known| known == event),
-                "{file}: {event}"
-            );
-            assert_eq!(function, FUNCTION, "{file}");
-        }
+        let document = yaml(&format!("docs/wiring/{file}.yaml"));
+        let found = document.pointer(pointer);
+        assert_eq!(found, Some(&expected), "{file}: {pointer}");
     }
-}
-
-#[test]
-fn sam_s_deployment_preference_names_the_function() {
-    let template = yaml("docs/wiring/sam-template.yaml");
-    let preference = &template["Resources"]["RenderPages"]["Properties"]["DeploymentPreference"];
-    assert_eq!(preference["Hooks"]["PostTraffic"], FUNCTION);
 }
 
 #[tokio::test]
