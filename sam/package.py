@@ -47,13 +47,15 @@ the SAM CLI and AWS credentials, and no compiler.
 
 ```console
 $ sha256sum --check SHA256SUMS
-$ sam deploy --stack-name invalidate --region eu-central-1 --parameter-overrides DistributionIds=E2QWRUHAPOMQZL \\
+$ sam deploy --stack-name invalidate --region eu-central-1 --parameter-overrides DistributionIds=E2QWRUHAPOMQZL 'Paths=/*' \\
+      OnInvalidationFailure=ContinueDeployment OnInvalidationTimeout=ContinueDeployment \\
       CodeDeployApplication=shop AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:on-call
 $ AWS_REGION=eu-central-1 python3 verify.py invalidate
 ```
 
 Leave out what you don't have; without CodeDeploy, write `CodeDeployApplication=none`: without a name, the rollbacks of every application
-in the account and region start an invalidation. `verify.py` checks the stack, and needs boto3. To update a stack, deploy a newer package
+in the account and region start an invalidation. `verify.py` checks the stack, and needs boto3; it invalidates an unused path and stops
+one execution, so `ExecutionsAbortedAlarm` fires. To update a stack, deploy a newer package
 with the same name and region; what a release changes is in [CHANGELOG.md](CHANGELOG.md). Without the SAM CLI:
 
 ```console
@@ -126,13 +128,17 @@ def licenses(all_contents):
 
 
 def linked(file, folder, url):
-    """A page whose links to what is not in the folder go to the source code instead."""
+    """A page whose links to what is not in the folder go to the source code instead, or are plain text without its URL."""
 
     def absolute(link):
-        path = (file.parent / link[1]).resolve()
-        return link[0] if path.exists() else f"]({url}/{path.relative_to(folder.resolve())}"
+        text, target, anchor = link.groups("")
+        path = (file.parent / target).resolve()
+        # The folder's README is another.
+        if path.exists() and path.name != "README.md" or path.is_relative_to(folder.resolve() / "docs"):
+            return link[0]
+        return f"[{text}]({url}/{path.relative_to(folder.resolve())}{anchor})" if url else text
 
-    return re.sub(r"\]\((\.[^)#]*)", absolute, file.read_text())
+    return re.sub(r"\[([^\]]+)\]\((\.[^)#]*)(#[^)]*)?\)", absolute, file.read_text())
 
 
 def files(folder):
@@ -168,17 +174,17 @@ def main(architecture, target, binaries, version, dist, url=""):
     (folder / "THIRD-PARTY.txt").write_text(licenses(all_contents.values()))
     rust = pathlib.Path(output_of("rustc", "--print", "sysroot").strip()) / "share/doc/rust/COPYRIGHT-library.html"
     shutil.copyfile(rust, folder / "COPYRIGHT-rust.html")
-    where = f" is at {url}" if url else " is where you have made this"
+    where = f" is at {url}" if url else " is in the clone that this was made from"
     (folder / "README.md").write_text(README.format(version=version, architecture=architecture, where=where))
     for source in COPIED:
         shutil.copyfile(ROOT / source, folder / pathlib.Path(source).name)
     shutil.copytree(ROOT / "docs", folder / "docs")
+    source = f"{url}/blob/v{version}" if url else ""
+    for page in (folder / "docs").rglob("*.md"):
+        page.write_text(linked(page, folder, source))
     if url:
-        source = f"{url}/blob/v{version}"
         # Alarms and causes are read where no file is.
         (folder / "template.yaml").write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{source}/docs/", text))
-        for page in (folder / "docs").rglob("*.md"):
-            page.write_text(linked(page, folder, source))
     (folder / "SHA256SUMS").write_text(checksums(files(folder), folder))
     archive = folder.with_name(f"{folder.name}.tar.gz")
     archive.write_bytes(tar(folder))

@@ -1,13 +1,20 @@
 //! Reads the files of `tests/cases`.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Map, Value};
 
 use crate::case::Case;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Catalogue {
     defaults: Value,
+    /// Of faults: see `matrix::calls`.
+    #[serde(default, rename = "kinds")]
+    _kinds: IgnoredAny,
     #[serde(alias = "calls")]
     cases: Vec<Entry>,
 }
@@ -32,7 +39,9 @@ pub fn scenarios() -> Vec<Case> {
 
 /// All entries in the text of such a file. A mistake in it is for whoever has just edited it.
 pub fn read<T: DeserializeOwned>(text: &str) -> Vec<T> {
-    let Catalogue { defaults, cases } = parse(text);
+    let Catalogue {
+        defaults, cases, ..
+    } = parse(text);
     let expanded = cases.iter().flat_map(|Entry { for_each, fields }| {
         for_each.iter().map(|values| replaced(fields, values))
     });

@@ -67,7 +67,7 @@ impl Response {
         }
     }
 
-    /// ECS calls again, because this call failed as so many before; none if that makes as many as the limit.
+    /// ECS calls again, because this call failed, and so many before it did; none if `limit` calls in a row have failed.
     #[must_use]
     pub fn again(limit: u64, failed_before: u64) -> Option<Self> {
         let failed_calls = failed_before.saturating_add(1);

@@ -43,6 +43,8 @@ pub const START_TIMEOUT: Duration = HOOK_TIMEOUT
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(OPERATION_TIMEOUT)
     .saturating_sub(Duration::from_secs(1));
+// A shorter disturbance must not leave a deployment without its execution.
+const _: () = assert!(START_TIMEOUT.as_secs() > 20);
 
 /// The AWS services this function calls.
 pub struct Clients {

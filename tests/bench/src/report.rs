@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use minijinja::{
     Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
 };
@@ -39,7 +39,8 @@ impl Report {
             document = environment.render_named_str(name, template, context.clone())?;
             fs::write(folder.join(name), &document)?;
         }
-        let (_, targets) = document.rsplit_once("\n\n").unwrap_or_default();
+        let targets = document.rsplit_once("\n\n");
+        let (_, targets) = targets.context("the targets are the last table")?;
         let lines = targets.lines().filter_map(|row| {
             let mut cells = row.trim_start_matches("| ").split(" | ");
             let (figure, measured) = (cells.next()?, cells.next()?);

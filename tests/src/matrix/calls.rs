@@ -142,6 +142,10 @@ pub(super) fn all() -> Vec<Case> {
     const CALLS: &str = include_str!("../../cases/calls.yaml");
     let file: Value = serde_yaml_ng::from_str(CALLS).expect("YAML");
     let kinds: Vec<Kind> = serde_json::from_value(file["kinds"].clone()).expect("kinds of faults");
+    // What is left out depends on them.
+    for name in ["CrashBefore", "TimesOut", "TooSlow", "Unavailable"] {
+        assert!(kinds.iter().any(|kind| kind.name == name), "{name}");
+    }
     let defaults = catalogue::defaults(SITUATIONS);
     let mut cases = Vec::new();
     for call in catalogue::read::<Call>(CALLS) {
@@ -193,7 +197,8 @@ impl Call {
 
     fn fault(&self, kind: &Kind) -> Fault {
         kind.fault.clone().unwrap_or_else(|| {
-            let (code, status) = &self.errors[&kind.name];
+            let error = self.errors.get(&kind.name);
+            let (code, status) = error.unwrap_or_else(|| panic!("{}: {}", self.name, kind.name));
             Fault::new(code, *status, "A fault of the matrix.")
         })
     }

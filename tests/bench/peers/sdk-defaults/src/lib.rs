@@ -4,7 +4,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 pub use lambda_runtime::Error;
 pub use shared::handler::run;
 
-/// As in the examples of lambda_runtime.
+/// Logs and settings as in the examples of the crates.
 pub async fn start() -> SdkConfig {
     lambda_runtime::tracing::init_default_subscriber();
     aws_config::load_defaults(BehaviorVersion::latest()).await
