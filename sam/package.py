@@ -55,8 +55,8 @@ $ AWS_REGION=eu-central-1 python3 verify.py invalidate
 
 Leave out what you don't have; without CodeDeploy, write `CodeDeployApplication=none`: without a name, the rollbacks of every application
 in the account and region start an invalidation. `verify.py` checks the stack, and needs boto3; it invalidates an unused path and stops
-one execution, so `ExecutionsAbortedAlarm` fires. To update a stack, deploy a newer package
-with the same name and region; what a release changes is in [CHANGELOG.md](CHANGELOG.md). Without the SAM CLI:
+one execution, so `ExecutionsAbortedAlarm` fires. To update a stack, deploy a newer package with the same name and region; what a release
+changes is in [CHANGELOG.md](CHANGELOG.md). Without the SAM CLI:
 
 ```console
 $ aws cloudformation package --template-file template.yaml --s3-bucket <bucket> --output-template-file packaged.yaml
@@ -133,8 +133,8 @@ def linked(file, folder, url):
     def absolute(link):
         text, target, anchor = link.groups("")
         path = (file.parent / target).resolve()
-        # The folder's README is another.
-        if path.exists() and path.name != "README.md" or path.is_relative_to(folder.resolve() / "docs"):
+        # The folder has another README.
+        if path.exists() and path != folder.resolve() / "README.md":
             return link[0]
         return f"[{text}]({url}/{path.relative_to(folder.resolve())}{anchor})" if url else text
 

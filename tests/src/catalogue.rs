@@ -1,9 +1,6 @@
 //! Reads the files of `tests/cases`.
 
-use serde::{
-    Deserialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::case::Case;
@@ -12,9 +9,9 @@ use crate::case::Case;
 #[serde(deny_unknown_fields)]
 struct Catalogue {
     defaults: Value,
-    /// Of faults: see `matrix::calls`.
-    #[serde(default, rename = "kinds")]
-    _kinds: IgnoredAny,
+    /// Of faults.
+    #[serde(default)]
+    kinds: Value,
     #[serde(alias = "calls")]
     cases: Vec<Entry>,
 }
@@ -48,6 +45,11 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Vec<T> {
     expanded
         .map(|fields| layered(fields, &[&defaults]))
         .collect()
+}
+
+/// The kinds of faults in such a file.
+pub fn kinds<T: DeserializeOwned>(text: &str) -> Vec<T> {
+    serde_json::from_value(parse(text).kinds).expect("kinds of faults")
 }
 
 /// What an entry of the file has if it doesn't say otherwise.

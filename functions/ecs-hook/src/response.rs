@@ -1,6 +1,7 @@
 //! The response that Amazon ECS expects from a lifecycle hook's function. Anything else rolls the deployment back.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use shared::codedeploy::HookStatus;
 
 /// How long ECS waits before it calls again after a call that failed, in seconds: its own default.
@@ -19,14 +20,7 @@ pub struct Response {
     /// What ECS adds to the `hookDetails` of the next call.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/lambda-lifecycle-hooks.html>
     #[serde(skip_serializing_if = "Option::is_none")]
-    hook_details: Option<HookDetails>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HookDetails {
-    /// How many calls in a row have failed: the field [`FAILED_CALLS`].
-    failed_calls: u64,
+    hook_details: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
@@ -63,7 +57,7 @@ impl Response {
         Self {
             hook_status: Status::InProgress,
             call_back_delay: Some(call_back_delay),
-            hook_details: Some(HookDetails { failed_calls: 0 }),
+            hook_details: Some(json!({ FAILED_CALLS: 0 })),
         }
     }
 
@@ -72,7 +66,7 @@ impl Response {
     pub fn again(limit: u64, failed_before: u64) -> Option<Self> {
         let failed_calls = failed_before.saturating_add(1);
         (failed_calls < limit).then_some(Self {
-            hook_details: Some(HookDetails { failed_calls }),
+            hook_details: Some(json!({ FAILED_CALLS: failed_calls })),
             ..Self::in_progress(RETRY_DELAY_SECONDS)
         })
     }

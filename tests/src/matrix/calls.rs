@@ -140,8 +140,7 @@ impl Rule {
 
 pub(super) fn all() -> Vec<Case> {
     const CALLS: &str = include_str!("../../cases/calls.yaml");
-    let file: Value = serde_yaml_ng::from_str(CALLS).expect("YAML");
-    let kinds: Vec<Kind> = serde_json::from_value(file["kinds"].clone()).expect("kinds of faults");
+    let kinds: Vec<Kind> = catalogue::kinds(CALLS);
     // What is left out depends on them.
     for name in ["CrashBefore", "TimesOut", "TooSlow", "Unavailable"] {
         assert!(kinds.iter().any(|kind| kind.name == name), "{name}");

@@ -6,6 +6,7 @@ use stand_in::{Behavior, StandIn};
 
 /// It has no `CacheTagConfig`.
 const UNTAGGED: &str = "EUNTAGGED00001";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_parses_every_response_and_its_models_have_every_error() {
     let aws = StandIn::start().await.unwrap();

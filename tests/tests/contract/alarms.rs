@@ -38,8 +38,13 @@ fn of_type(kind: &str) -> BTreeMap<String, Value> {
     all
 }
 
-/// The minute in which an alarm fires.
+/// The minute in which an alarm fires, if each metric is published at once.
 fn fires(alarm: &str, published: Published) -> Option<usize> {
+    fires_with_lag(alarm, published, 0)
+}
+
+/// The minute in which an alarm fires, if each metric is published so many minutes late.
+fn fires_with_lag(alarm: &str, published: Published, lag: usize) -> Option<usize> {
     let alarm = &properties(alarm);
     // With `ignore`, the state stays as it is: that has no effect on when it fires first.
     assert!(["notBreaching", "ignore"].contains(&alarm["TreatMissingData"].as_str().unwrap()));
@@ -50,7 +55,10 @@ fn fires(alarm: &str, published: Published) -> Option<usize> {
     let needed = count("DatapointsToAlarm").unwrap_or(periods);
     (0..MINUTES).find(|&now| {
         let window = (now + 1).saturating_sub(periods)..=now;
-        let values = window.filter_map(|minute| value(alarm, published, minute));
+        let known: Published = &|metric, resource, minute| {
+            published(metric, resource, minute).filter(|_| minute + lag <= now)
+        };
+        let values = window.filter_map(|minute| value(alarm, known, minute));
         values.filter(|value| *value > threshold).count() >= needed
     })
 }
@@ -71,17 +79,15 @@ fn value(alarm: &Value, published: Published, minute: usize) -> Option<f64> {
     let returned = queries.iter().filter(|query| query["ReturnData"] != false);
     let returned: Vec<_> = returned.collect();
     assert_eq!(returned.len(), 1, "{queries:?}");
-    let mut terms = Vec::new();
-    for term in returned[0]["Expression"].as_str().unwrap().split(" + ") {
-        // If all are missing, 0 and no value come to the same.
+    let terms = returned[0]["Expression"].as_str().unwrap().split(" + ");
+    let values = terms.map(|term| {
         let id = term.strip_prefix("FILL(").unwrap();
         let id = id.strip_suffix(", 0)").unwrap();
         let query = queries.iter().find(|query| query["Id"] == id);
         let stat = &query.unwrap()["MetricStat"];
-        terms.push(of(&stat["Metric"], &stat["Period"]));
-    }
-    let values: Vec<_> = terms.into_iter().flatten().collect();
-    (!values.is_empty()).then(|| values.iter().sum())
+        of(&stat["Metric"], &stat["Period"]).unwrap_or(0.0)
+    });
+    Some(values.sum())
 }
 
 /// The queue of pending reports, with as many messages in flight.
@@ -125,6 +131,18 @@ fn a_minute_without_data_does_not_silence_the_alarm_for_pending_reports() {
     for published in [&with_gaps as Published, &visible] {
         let minute = fires("PendingReportsAlarm", published);
         assert!(minute.is_some_and(|minute| minute <= 10), "{minute:?}");
+    }
+}
+
+/// FILL makes zeros of what is not yet published.
+#[test]
+fn metrics_that_come_late_do_not_silence_the_alarm_for_pending_reports() {
+    for lag in [1, 2, 3, 4] {
+        let minute = fires_with_lag("PendingReportsAlarm", &stuck_report(), lag);
+        assert!(
+            minute.is_some_and(|minute| minute <= 10),
+            "{lag}: {minute:?}"
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use heck::ToUpperCamelCase;
 use regex::Regex;
 use serde_json::json;
 use shared::{
-    failure_action::FailureActions,
+    failure_action::{FailureAction, FailureActions},
     invalidation::{DistributionId, DistributionTenantId},
     items::CacheTag,
     path::Path,
@@ -21,6 +21,13 @@ use tests::local_aws::repository;
 use verify_edge::url::Url;
 
 use crate::{keys, properties, template};
+
+#[test]
+fn the_execution_ended_rule_is_for_every_end_but_success() {
+    let pattern = &properties("ExecutionEndedRule")["EventPattern"];
+    let ends = json!(["FAILED", "TIMED_OUT", "ABORTED"]);
+    assert_eq!(pattern["detail"]["status"], ends);
+}
 
 #[test]
 fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be_set() {
@@ -96,7 +103,7 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
 }
 
 #[test]
-fn the_patterns_of_the_template_accept_what_the_code_accepts() {
+fn the_template_accepts_what_the_code_accepts() {
     const IDS: &str = "E2QWRUHAPOMQZL EDFDVBD6EXAMPLE E2 e2qwruhapomqzl E2QWRUHAPOM-ZL * \
         arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL";
     const TENANTS: &str = "dt_2wjDZi3hD1ivOXf6rpZJO1AB dt_1 dt_ DT_1 dt_a-b E2QWRUHAPOMQZL";
@@ -135,6 +142,17 @@ fn the_patterns_of_the_template_accept_what_the_code_accepts() {
     assert!(!tags.is_match("#a"));
     // Empty lists.
     assert!(paths.is_match("") && tags.is_match(""));
+    let names = ["CodeDeployHook_web", "", "invalidate-hook"].map(str::to_owned);
+    let is_allowed = |name: &str| name.is_empty() || name.starts_with("CodeDeployHook_");
+    agreed("HookFunctionName", is_allowed, names.into_iter());
+    for parameter in ["OnInvalidationFailure", "OnInvalidationTimeout"] {
+        let values = &template()["Parameters"][parameter]["AllowedValues"];
+        let actions = [
+            FailureAction::FailDeployment,
+            FailureAction::ContinueDeployment,
+        ];
+        assert_eq!(*values, json!(actions.map(FailureAction::as_str)));
+    }
 }
 
 /// The pattern of a parameter, which accepts the same of these texts as the code.
