@@ -9,10 +9,11 @@ export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //
 export SAM_CLI_TELEMETRY := 0
 
 TOOLS := .tools
-# cargo finds its subcommand `cargo lambda` on the path.
-SAM := PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" sam
+# cargo finds its subcommands `lambda` and `zigbuild` on the path.
+ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/zig/lib/python3*/site-packages/ziglang/zig)" \
+    PATH="$(CURDIR)/$(TOOLS)/zig/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH"
+SAM := $(ZIG) sam
 NODE := PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH"
-ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/sam/lib/python3*/site-packages/ziglang/zig)"
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
 # Built last: `cargo lambda build` moves the binaries that it finds.
 LOCAL := cargo build --package tests --bin local && $(BINARIES)/local
@@ -91,15 +92,14 @@ version: ## Print the version of the next release
 	@echo $(VERSION)
 
 .PHONY: package
-package: $(TOOLS)/sam/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
+package: $(TOOLS)/zig/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
 	$(if $(filter-out x86_64 arm64,$(PACKAGES)),$(error PACKAGES can be x86_64, arm64 or both))
-	$(if $(filter x86_64,$(PACKAGES)),$(call package-for,x86_64,x86_64-unknown-linux-musl))
-	$(if $(filter arm64,$(PACKAGES)),$(call package-for,arm64,aarch64-unknown-linux-musl))
+	$(call build-static,$(addprefix --target ,$(foreach architecture,$(PACKAGES),$(call static,$(architecture)))))
+	@$(foreach architecture,$(PACKAGES),$(call pack,$(architecture),$(call static,$(architecture))) &&) true
 
 .PHONY: package-here
 package-here:
 	@$(MAKE) --no-print-directory package PACKAGES=$(LOCAL_ARCHITECTURE)
-	@ln -sfn $(LOCAL_ARCHITECTURE) target/package/here
 
 .PHONY: test-package
 test-package: package ## Run the end-to-end tests on the package for this machine, and some scenarios on that for arm64, in an emulator
@@ -141,17 +141,24 @@ clean: ## Remove all that these targets have made
 	rm -rf target $(TOOLS) sam/.aws-sam dist
 	@! command -v docker >/dev/null || docker image rm --force cloudfront-deploy-hook/debian:bookworm >/dev/null 2>&1 || true
 
-# Static, so that the C library starts faster and comes from no distribution. The paths of this machine are not in it: the same
-# commit gives the same bytes.
+# Static, so that the C library starts faster and comes from no distribution. All architectures at once, which leaves no processor
+# idle.
+static = $(patsubst arm64%,aarch64%,$(1)-unknown-linux-musl)
+define build-static
+unset CARGO_BUILD_TARGET && export $(ZIG) \
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="$(REMAPPED) -C target-cpu=haswell" \
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="$(REMAPPED) -C target-cpu=neoverse-n1" \
+    && rustup target add $(filter %-musl,$(1)) && cargo zigbuild --release --locked $(1)
+endef
+# The paths of this machine are not in it: the same commit gives the same bytes.
 REMAPPED := --remap-path-prefix=$(CURDIR)=/source --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
-define package-for
-unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" RUSTFLAGS="$(REMAPPED)" \
-    && rustup target add $(2) && cargo lambda build --release --locked --target $(2) --lambda-dir target/package/$(1)
-@# cargo-cyclonedx prefers CARGO_BUILD_TARGET to --target.
-@unset CARGO_BUILD_TARGET && trap "find functions tests -name '*_bin.cdx.json' -delete" EXIT \
+
+# cargo-cyclonedx prefers CARGO_BUILD_TARGET to --target.
+define pack
+(unset CARGO_BUILD_TARGET && trap "find functions tests -name '*_bin.cdx.json' -delete" EXIT \
     && SOURCE_DATE_EPOCH=0 $(TOOLS)/package/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
         --describe binaries --no-build-deps --target $(2) \
-    && python3 sam/package.py $(1) $(2) target/package/$(1) $(VERSION) dist $(SOURCE_URL)
+    && python3 sam/package.py $(1) $(2) $(or $(CARGO_TARGET_DIR),target)/$(2)/release $(VERSION) dist $(SOURCE_URL))
 endef
 
 # The functions as they are deployed, for this machine's architecture: what sam-local and bench run.
@@ -162,7 +169,7 @@ lambda-build: tools
 # sam builds one function after the other, and linking takes most of the time; so cargo links as many at once as there are
 # processors, before sam finds all built.
 define build-for-lambda
-unset CARGO_BUILD_TARGET && export $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" \
+unset CARGO_BUILD_TARGET && export $(ZIG) \
     && cargo lambda build --release $(if $(filter arm64,$(1)),--arm64) \
     && $(call template-for,$(1)) && cd sam && sam build --template-file ../target/template.$(1).yaml $(2)
 endef
@@ -175,10 +182,10 @@ template-for = mkdir -p target && sed 's/Architectures: \[arm64\]/Architectures:
 PEERS := tests/bench/peers
 .PHONY: peers
 peers: tools $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
-	@unset CARGO_BUILD_TARGET && $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" cargo lambda build --quiet --release \
+	@unset CARGO_BUILD_TARGET && $(ZIG) cargo lambda build --quiet --release \
 	    --package hello-world --target $(CARGO_BUILD_TARGET) --lambda-dir target/bench
-	@unset CARGO_BUILD_TARGET && $(ZIG) PATH="$(CURDIR)/$(TOOLS)/sam/bin:$$PATH" cargo lambda build --quiet --release \
-	    --package hello-world --target $(subst gnu,musl,$(CARGO_BUILD_TARGET)) --lambda-dir target/package/hello-world
+	@$(call build-static,--quiet --package hello-world --target $(call static,$(LOCAL_ARCHITECTURE)))
+	@ln -sfn $(call static,$(LOCAL_ARCHITECTURE))/release target/packaged
 	@unset CARGO_BUILD_TARGET && cargo build --release --locked --manifest-path $(PEERS)/sdk-defaults/Cargo.toml \
 	    --target-dir target/sdk-defaults
 	@NODE_PATH=$(TOOLS)/node-peer/node_modules $(NODE) $(TOOLS)/node-peer/node_modules/.bin/esbuild \
@@ -199,15 +206,16 @@ local-build: tools ## Build the functions for this machine, which demo, local, t
 	    || { cat ../target/sam-local.log; exit 1; }
 
 .PHONY: tools
-tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
+tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/zig/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
 
 .PHONY: lint-tools
 lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed $(TOOLS)/zizmor/.installed $(TOOLS)/actionlint/.installed
 
 $(TOOLS)/cargo/.installed $(TOOLS)/package/.installed: $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* tools into $(@D) (a few minutes) …"
+	@# In the dev profile: compiling them takes longer than all that they do.
 	@unset CARGO_BUILD_TARGET; grep -v '^#' $< | while read -r crate version; do \
-	    cargo install --quiet --locked --root $(@D) "$$crate@$$version" || exit 1; done
+	    cargo install --quiet --locked --debug --root $(@D) "$$crate@$$version" || exit 1; done
 	@touch $@
 
 $(TOOLS)/asl-validator/.installed: tests/tools/asl-validator/package-lock.json $(TOOLS)/node/.installed

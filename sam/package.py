@@ -1,4 +1,4 @@
-"""Packs what `cargo lambda build` has built for an architecture into a folder that `sam deploy` needs nothing but itself for.
+"""Packs what `cargo zigbuild` has built for an architecture into a folder that `sam deploy` needs nothing but itself for.
 
     package.py <arm64|x86_64> <target> <folder with the binaries> <version> <dist folder> [<URL of the source code>]
 
@@ -168,7 +168,7 @@ def main(architecture, target, binaries, version, dist, url=""):
     (folder / "template.yaml").write_text(text)
     all_contents = {function: contents(function, target) for function in functions}
     for function in functions:
-        binary = pathlib.Path(binaries) / function / "bootstrap"
+        binary = pathlib.Path(binaries) / function
         (folder / f"{function}.zip").write_bytes(zipped(binary.read_bytes()))
         (folder / f"{function}.cdx.json").write_text(all_contents[function])
     (folder / "THIRD-PARTY.txt").write_text(licenses(all_contents.values()))
