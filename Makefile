@@ -214,7 +214,7 @@ lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)
 $(TOOLS)/cargo/.installed $(TOOLS)/package/.installed: $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* tools into $(@D) (a few minutes) …"
 	@# In the dev profile: compiling them takes longer than all that they do.
-	@unset CARGO_BUILD_TARGET; grep -v '^#' $< | while read -r crate version; do \
+	@unset CARGO_BUILD_TARGET; export CARGO_PROFILE_DEV_DEBUG=0; grep -v '^#' $< | while read -r crate version; do \
 	    cargo install --quiet --locked --debug --root $(@D) "$$crate@$$version" || exit 1; done
 	@touch $@
 

@@ -12,10 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     codedeploy::HookStatus,
-    failure_action::{
-        FailureAction::{self, ContinueDeployment, FailDeployment},
-        FailureActions,
-    },
+    failure_action::{FailureAction, FailureActions},
     hook::HookEvent,
 };
 use stand_in::{Behavior, Fault, Operation};
@@ -110,12 +107,12 @@ impl StackConfig {
 /// Each action both ways. The two actions differ, so that a status shows which one decided.
 pub const EACH_WAY: [FailureActions; 2] = [
     FailureActions {
-        on_invalidation_failure: FailDeployment,
-        on_invalidation_timeout: ContinueDeployment,
+        on_invalidation_failure: FailureAction::FailDeployment,
+        on_invalidation_timeout: FailureAction::ContinueDeployment,
     },
     FailureActions {
-        on_invalidation_failure: ContinueDeployment,
-        on_invalidation_timeout: FailDeployment,
+        on_invalidation_failure: FailureAction::ContinueDeployment,
+        on_invalidation_timeout: FailureAction::FailDeployment,
     },
 ];
 
@@ -192,9 +189,9 @@ pub struct Expected {
     pub execution: End,
     /// What decides the status that CodeDeploy accepts.
     pub status: StatusFrom,
-    /// Whether the report ends up in the dead-letter queue.
-    #[serde(default)]
-    pub dead_letter: DeadLetter,
+    /// Whether the report ends up in the dead-letter queue. Either if there is nothing: CodeDeploy has the status, but its
+    /// responses may never arrive.
+    pub dead_letter: Option<bool>,
     /// Of an execution that fails: the indexes of the invalidations that are completed all the same.
     #[serde(default)]
     pub completed: Vec<usize>,
@@ -240,16 +237,6 @@ pub enum StatusFrom {
     Nothing,
 }
 
-/// Whether a report ends up in the dead-letter queue.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum DeadLetter {
-    #[default]
-    No,
-    Yes,
-    /// CodeDeploy has the status, but its responses may never arrive.
-    Either,
-}
-
 impl Case {
     /// How many invalidations the output of an execution that succeeds has.
     pub fn row_count(&self) -> usize {
@@ -286,7 +273,7 @@ impl Deployment {
     pub fn of_its_own() -> Self {
         let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let second = second.as_secs() & 0xF_FFFF;
-        Self::hook_of(format!("d-{second:05X}{:04X}", next()))
+        Self::hook_of(format!("d-{second:05X}{:04X}", next_number()))
     }
 
     /// One more hook of the deployment with this id.
@@ -294,7 +281,7 @@ impl Deployment {
     pub fn hook_of(id: String) -> Self {
         let hook_execution_id = format!(
             "eyJlbmNyeXB0ZWREYXRhIjoi{id}{}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9",
-            next()
+            next_number()
         );
         let event = json!({
             "DeploymentId": id,
@@ -345,7 +332,7 @@ impl Deployment {
 }
 
 /// Another number at each call.
-fn next() -> u64 {
+pub(crate) fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -19,14 +19,9 @@ struct Catalogue {
 #[derive(Deserialize)]
 struct Entry {
     /// The entry is one for each of these, with their values in place of `$NAME`.
-    #[serde(default = "once")]
-    for_each: Vec<Map<String, Value>>,
+    for_each: Option<Vec<Map<String, Value>>>,
     #[serde(flatten)]
     fields: Value,
-}
-
-fn once() -> Vec<Map<String, Value>> {
-    vec![Map::new()]
 }
 
 /// The scenarios of `make demo`.
@@ -39,8 +34,9 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Vec<T> {
     let Catalogue {
         defaults, cases, ..
     } = parse(text);
-    let expanded = cases.iter().flat_map(|Entry { for_each, fields }| {
-        for_each.iter().map(|values| replaced(fields, values))
+    let expanded = cases.into_iter().flat_map(|Entry { for_each, fields }| {
+        let each = for_each.unwrap_or_else(|| vec![Map::new()]).into_iter();
+        each.map(move |values| replaced(&fields, &values))
     });
     expanded
         .map(|fields| layered(fields, &[&defaults]))
@@ -84,23 +80,14 @@ fn fill_in(entry: &mut Value, defaults: &Value) {
     }
 }
 
-fn replaced(value: &Value, by: &Map<String, Value>) -> Value {
-    let name = |text: &str| text.strip_prefix('$').and_then(|name| by.get(name));
-    match value {
-        Value::String(text) => name(text).cloned().unwrap_or_else(|| {
-            let text = by.iter().fold(text.clone(), |text, (name, value)| {
-                let value = value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned);
-                text.replace(&format!("${name}"), &value)
-            });
-            text.into()
-        }),
-        Value::Array(items) => items.iter().map(|item| replaced(item, by)).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.clone(), replaced(value, by)))
-            .collect(),
-        other => other.clone(),
-    }
+/// Replaces each `$NAME`: by the value as it is, or by its text where it is a part of a text.
+fn replaced(fields: &Value, by: &Map<String, Value>) -> Value {
+    let json = by.iter().fold(fields.to_string(), |json, (name, value)| {
+        let own = value.to_string();
+        // Without its quotes.
+        let part = value.as_str().map_or(&*own, |_| &own[1..own.len() - 1]);
+        let json = json.replace(&format!("\"${name}\""), &own);
+        json.replace(&format!("${name}"), part)
+    });
+    serde_json::from_str(&json).expect("a part of a text is a text or a number")
 }

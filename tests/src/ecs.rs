@@ -49,25 +49,19 @@ impl EcsDeployment {
 
     /// The stages that ECS calls, each with the percentage of the production traffic that the new service revision gets.
     fn stages(self) -> Vec<(&'static str, Option<f64>)> {
-        let shift = |from, to| {
-            [
-                ("PRE_PRODUCTION_TRAFFIC_SHIFT", Some(from)),
-                ("PRODUCTION_TRAFFIC_SHIFT", Some(to)),
-            ]
+        let (steps, last): (&[_], _) = match self {
+            Self::BlueGreen => (&[0.0, 100.0], (STAGE, None)),
+            Self::Linear => (&[0.0, 33.3, 66.6, 100.0], (STAGE, None)),
+            Self::RolledBack => (&[0.0, 10.0], ("PRODUCTION_TRAFFIC_SHIFT", Some(0.0))),
         };
-        let back = [("PRODUCTION_TRAFFIC_SHIFT", Some(0.0))];
-        match self {
-            Self::BlueGreen => [&shift(0.0, 100.0)[..], &[(STAGE, None)]].concat(),
-            Self::Linear => [
-                &[("POST_TEST_TRAFFIC_SHIFT", None)],
-                &shift(0.0, 33.3)[..],
-                &shift(33.3, 66.6),
-                &shift(66.6, 100.0),
-                &[(STAGE, None)],
-            ]
-            .concat(),
-            Self::RolledBack => [&shift(0.0, 10.0)[..], &back].concat(),
+        let first = (self == Self::Linear).then_some(("POST_TEST_TRAFFIC_SHIFT", None));
+        let mut stages = Vec::from_iter(first);
+        for step in steps.windows(2) {
+            stages.push(("PRE_PRODUCTION_TRAFFIC_SHIFT", Some(step[0])));
+            stages.push(("PRODUCTION_TRAFFIC_SHIFT", Some(step[1])));
         }
+        stages.push(last);
+        stages
     }
 
     /// Plays it. `invoke` returns the function's response; `hook_details` is what the service is configured with.
@@ -114,11 +108,8 @@ impl StageResult {
 
     /// What it means for the deployment. Whatever is no valid response rolls it back.
     pub fn status(&self, deployment_id: &str, hook_execution_id: &str) -> AcceptedStatus {
-        let status = if self.last == "SUCCEEDED" {
-            "Succeeded"
-        } else {
-            "Failed"
-        };
+        let continues = self.last == "SUCCEEDED";
+        let status = if continues { "Succeeded" } else { "Failed" };
         AcceptedStatus {
             deployment_id: deployment_id.to_owned(),
             hook_execution_id: hook_execution_id.to_owned(),

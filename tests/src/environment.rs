@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -17,7 +14,7 @@ use strum::{Display, VariantArray};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::{
-    case::{Case, Change, StackConfig, text_of},
+    case::{Case, Change, StackConfig, next_number, text_of},
     edge::{self, Edge},
     interpreter::{Interpreter, SKIPPED_TIME_LOG},
     local_aws::LocalAws,
@@ -56,8 +53,6 @@ pub struct Environment {
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
     /// What share of their time waits take, if they are accelerated.
     pub wait_scale: Option<f64>,
-    /// How many names of stacks are used.
-    names: AtomicUsize,
     deployments: Semaphore,
 }
 
@@ -103,7 +98,6 @@ impl Environment {
             edge: OnceCell::new(),
             stacks: Mutex::default(),
             wait_scale,
-            names: AtomicUsize::new(0),
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
         })
     }
@@ -120,7 +114,7 @@ impl Environment {
         let key = (case.stack.clone(), text_of(case.actions));
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
-            let name = format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed));
+            let name = format!("test-{}", next_number());
             let mut parameters = self.parameters(case, &name).await?;
             parameters.extend(permissions::deployment_group(&name));
             let change = case.stack.change.clone();

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use shared::codedeploy::HookStatus;
@@ -14,7 +13,7 @@ use stand_in::{AcceptedStatus, Call, Fault, Invalidation, Operation};
 use strum::Display;
 
 use crate::{
-    case::{Case, Change, DeadLetter, End, StatusFrom, Trigger},
+    case::{Case, Change, End, StatusFrom, Trigger},
     ecs::{self, StageResult},
     environment::SkippedTime,
     follow::Ended,
@@ -67,17 +66,15 @@ pub struct Violation {
     pub what: String,
 }
 
-type Guarantee = fn(&Case, &Outcome) -> Result<()>;
+/// What happened instead, if it does not hold.
+type Guarantee = fn(&Case, &Outcome) -> Option<String>;
 
 const GUARANTEES: [(Kind, Guarantee); 17] = [
     (Kind::NoStatus, a_status),
     (Kind::Wrong, the_right_one_and_no_other),
     (Kind::NoStatus, within_the_hour),
     (Kind::Wrong, never_succeeded_too_early),
-    (
-        Kind::InvalidatedTwice,
-        one_invalidation_for_each_distribution,
-    ),
+    (Kind::InvalidatedTwice, one_invalidation_for_each_target),
     (Kind::Wrong, as_many_invalidations),
     (Kind::Wrong, the_batches),
     (Kind::Wrong, the_others_are_completed),
@@ -93,42 +90,36 @@ const GUARANTEES: [(Kind, Guarantee); 17] = [
 ];
 
 pub fn judge(case: &Case, outcome: &Outcome) -> Vec<Violation> {
-    let judged = GUARANTEES.map(|(kind, guarantee)| {
-        let what = guarantee(case, outcome).err()?.to_string();
-        Some(Violation { kind, what })
-    });
+    let judged = GUARANTEES
+        .map(|(kind, guarantee)| guarantee(case, outcome).map(|what| Violation { kind, what }));
     judged.into_iter().flatten().collect()
 }
 
-/// What was found is what is expected, if something is.
-fn same<T: Debug + PartialEq>(what: &str, found: &T, expected: Option<T>) -> Result<()> {
-    if let Some(expected) = expected {
-        ensure!(
-            *found == expected,
-            "{what}: {found:?} instead of {expected:?}"
-        );
-    }
-    Ok(())
+/// What happened, unless that is right.
+fn unless(is_right: bool, what: impl FnOnce() -> String) -> Option<String> {
+    (!is_right).then(what)
 }
 
-fn a_status(case: &Case, outcome: &Outcome) -> Result<()> {
-    let due = case.expected_status();
-    let is_missing = due.is_some() && outcome.statuses.is_empty();
-    ensure!(!is_missing, "{due:?} was due");
-    Ok(())
+/// What was found, if something else is expected.
+fn other<T: Debug + PartialEq>(what: &str, found: &T, expected: Option<T>) -> Option<String> {
+    let expected = expected.filter(|expected| expected != found)?;
+    Some(format!("{what}: {found:?} instead of {expected:?}"))
 }
 
-fn the_right_one_and_no_other(case: &Case, outcome: &Outcome) -> Result<()> {
+fn a_status(case: &Case, outcome: &Outcome) -> Option<String> {
+    let due = case.expected_status()?;
+    unless(!outcome.statuses.is_empty(), || format!("{due} was due"))
+}
+
+fn the_right_one_and_no_other(case: &Case, outcome: &Outcome) -> Option<String> {
     let found: Vec<_> = outcome.statuses.iter().map(|s| s.status.as_str()).collect();
     let expected = Vec::from_iter(case.expected_status().map(HookStatus::as_str));
     let expected = (!found.is_empty()).then_some(expected);
-    same("CodeDeploy's statuses", &found, expected)
+    other("CodeDeploy's statuses", &found, expected)
 }
 
-fn within_the_hour(case: &Case, outcome: &Outcome) -> Result<()> {
-    let Some(AcceptedStatus { at: accepted, .. }) = outcome.statuses.first() else {
-        return Ok(());
-    };
+fn within_the_hour(case: &Case, outcome: &Outcome) -> Option<String> {
+    let accepted = outcome.statuses.first()?.at;
     // A limit that is shorter than deployed stands for its full length. What the engines skip before it is over, they skip
     // within it.
     let max_wait = case.stack.parameters.get("MaxWaitSeconds");
@@ -143,11 +134,10 @@ fn within_the_hour(case: &Case, outcome: &Outcome) -> Result<()> {
     let shortened = Duration::from_secs(shortened);
     let passed = accepted.duration_since(outcome.began).unwrap_or_default();
     let skipped = outcome.skipped.iter();
-    let skipped = skipped.filter(|s| s.is_between(outcome.began + shortened, *accepted));
+    let skipped = skipped.filter(|s| s.is_between(outcome.began + shortened, accepted));
     let skipped: Duration = skipped.map(SkippedTime::duration).sum();
     let took = limit + passed.saturating_sub(shortened) + skipped;
-    ensure!(took < HOUR, "only after {} s", took.as_secs());
-    Ok(())
+    unless(took < HOUR, || format!("only after {} s", took.as_secs()))
 }
 
 fn machine_timeout() -> Duration {
@@ -157,18 +147,15 @@ fn machine_timeout() -> Duration {
     Duration::from_secs(seconds.expect("the definition has a TimeoutSeconds"))
 }
 
-fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Result<()> {
-    let Some(AcceptedStatus { at: accepted, .. }) = outcome.statuses.first() else {
-        return Ok(());
-    };
+fn never_succeeded_too_early(case: &Case, outcome: &Outcome) -> Option<String> {
+    let accepted = outcome.statuses.first()?.at;
     let completed = outcome.invalidations.iter();
-    let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= *accepted));
+    let completed = completed.filter(|i| i.shown_completed.is_some_and(|at| at <= accepted));
     let is_due = case.row_count() == completed.count();
-    ensure!(
+    unless(
         is_due || case.expected.status != StatusFrom::Completion,
-        "Succeeded before CloudFront had said Completed for all invalidations"
-    );
-    Ok(())
+        || "Succeeded before CloudFront had said Completed for all invalidations".to_owned(),
+    )
 }
 
 fn count_by_target(outcome: &Outcome) -> BTreeMap<&str, usize> {
@@ -179,71 +166,62 @@ fn count_by_target(outcome: &Outcome) -> BTreeMap<&str, usize> {
     counts
 }
 
-fn one_invalidation_for_each_distribution(case: &Case, outcome: &Outcome) -> Result<()> {
+fn one_invalidation_for_each_target(case: &Case, outcome: &Outcome) -> Option<String> {
     let counts = count_by_target(outcome);
     let expected = 1 + usize::from(case.expected.again);
     let is_right = counts.values().all(|count| *count == expected);
-    ensure!(is_right, "{counts:?}");
-    Ok(())
+    unless(is_right, || format!("{counts:?}"))
 }
 
-fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Result<()> {
+fn as_many_invalidations(case: &Case, outcome: &Outcome) -> Option<String> {
     let counts = count_by_target(outcome);
     let what = format!("the number of invalidations in {counts:?}");
-    same(&what, &counts.len(), case.expected.invalidations)
+    other(&what, &counts.len(), case.expected.invalidations)
 }
 
-fn the_batches(case: &Case, outcome: &Outcome) -> Result<()> {
+fn the_batches(case: &Case, outcome: &Outcome) -> Option<String> {
     let found = outcome.invalidations.iter();
     let found = found.map(|i| (i.target_id.clone(), i.paths.clone()));
     let expected = case.expected.batches.clone();
-    same("the batches", &found.collect(), expected)
+    other("the batches", &found.collect(), expected)
 }
 
-fn the_others_are_completed(case: &Case, outcome: &Outcome) -> Result<()> {
-    let End::Failed(_) = case.expected.execution else {
-        return Ok(());
-    };
+fn the_others_are_completed(case: &Case, outcome: &Outcome) -> Option<String> {
     let is_completed = |item: &usize| {
         let mut invalidations = outcome.invalidations.iter();
         invalidations.any(|i| i.item() == Some(*item) && i.shown_completed.is_some())
     };
+    let fails = matches!(case.expected.execution, End::Failed(_));
     let (expected, found) = (&case.expected.completed, &outcome.invalidations);
-    ensure!(
-        expected.iter().all(is_completed),
-        "not watched until completed: one of the items {expected:?} of {found:?}"
-    );
-    Ok(())
+    unless(!fails || expected.iter().all(is_completed), || {
+        format!("not watched until completed: one of the items {expected:?} of {found:?}")
+    })
 }
 
-fn the_documented_end(case: &Case, outcome: &Outcome) -> Result<()> {
+fn the_documented_end(case: &Case, outcome: &Outcome) -> Option<String> {
     let found = outcome.execution.as_ref();
     let error = found.and_then(|ended| ended.error.as_deref());
-    let expected = match &case.expected.execution {
-        End::NotStarted => None,
-        End::Succeeded => Some(ExecutionStatus::Succeeded),
-        End::Failed(_) => Some(ExecutionStatus::Failed),
-        End::TimedOut => Some(ExecutionStatus::TimedOut),
+    let (status, is_documented) = match &case.expected.execution {
+        End::NotStarted => (None, true),
+        End::Succeeded => (Some(ExecutionStatus::Succeeded), true),
+        End::Failed(errors) => {
+            let is_documented = errors.iter().any(|expected| Some(&**expected) == error);
+            (Some(ExecutionStatus::Failed), is_documented)
+        }
+        End::TimedOut => (Some(ExecutionStatus::TimedOut), true),
         // moto does not keep the error that StopExecution was given.
-        End::Aborted => Some(ExecutionStatus::Aborted),
+        End::Aborted => (Some(ExecutionStatus::Aborted), true),
     };
-    let is_documented = match &case.expected.execution {
-        End::Failed(errors) => errors.iter().any(|expected| Some(&**expected) == error),
-        _ => true,
-    };
-    ensure!(
-        found.map(|ended| ended.status.clone()) == expected && is_documented,
-        "the execution: {found:?} instead of {:?}",
-        case.expected.execution
-    );
-    Ok(())
+    let is_right = is_documented && found.map(|ended| &ended.status) == status.as_ref();
+    let expected = &case.expected.execution;
+    unless(is_right, || {
+        format!("the execution: {found:?} instead of {expected:?}")
+    })
 }
 
 /// The output or the cause sums up what happened.
-fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
-    let Some(ended) = &outcome.execution else {
-        return Ok(());
-    };
+fn what_engineers_read(case: &Case, outcome: &Outcome) -> Option<String> {
+    let ended = outcome.execution.as_ref()?;
     let status = case.expected_status().map(HookStatus::as_str);
     if ended.status == ExecutionStatus::Succeeded {
         let rows = ended.output["invalidations"].as_array().map(Vec::len);
@@ -251,10 +229,12 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
         let is_summed_up = rows == Some(case.row_count())
             // Where faults meet the report, the output says what became of it.
             && (case.expected.reports.is_none() || !outcome.ecs.is_empty() || reported == status);
-        ensure!(is_summed_up, "the output is {}", ended.output);
+        if !is_summed_up {
+            return Some(format!("the output is {}", ended.output));
+        }
     }
     let End::Failed(_) = case.expected.execution else {
-        return Ok(());
+        return None;
     };
     let text = ended.cause.as_deref().unwrap_or_default();
     let said = match status {
@@ -265,104 +245,86 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Result<()> {
         Some(status) => vec![
             format!("Reported {status} to CodeDeploy for deployment"),
             // Where an earlier attempt's report was accepted.
-            format!("was already completed; {status} was not recorded"),
+            format!(
+                "was already completed, perhaps by an earlier attempt of this report ({status}: "
+            ),
             // Where report-status succeeds later, from the queue of pending reports.
             format!("Also, CodeDeploy rejected status {status} for deployment"),
         ],
         None => vec![String::new()],
     };
-    let expected = case
-        .expected
-        .cause
-        .replace("{status}", status.unwrap_or_default());
+    let expected = &case.expected.cause;
+    let expected = expected.replace("{status}", status.unwrap_or_default());
     let says_it = said.iter().any(|words| text.contains(words))
         && expected.split(" … ").all(|words| text.contains(words));
-    ensure!(
-        says_it,
-        "the cause has to say {expected:?} and one of {said:?}: {text:?}"
-    );
-    Ok(())
+    unless(says_it, || {
+        format!("the cause has to say {expected:?} and one of {said:?}: {text:?}")
+    })
 }
 
-fn the_dead_letter_queue(case: &Case, outcome: &Outcome) -> Result<()> {
-    let Some(found) = outcome.dead_letter else {
-        return Ok(());
-    };
-    let expected = match case.expected.dead_letter {
-        DeadLetter::No => Some(false),
-        DeadLetter::Yes => Some(true),
-        DeadLetter::Either => None,
-    };
-    same("a message in the dead-letter queue", &found, expected)
+fn the_dead_letter_queue(case: &Case, outcome: &Outcome) -> Option<String> {
+    let (found, expected) = (outcome.dead_letter?, case.expected.dead_letter);
+    other("a message in the dead-letter queue", &found, expected)
 }
 
-fn the_expected_calls(case: &Case, outcome: &Outcome) -> Result<()> {
+fn the_expected_calls(case: &Case, outcome: &Outcome) -> Option<String> {
     let made: Vec<_> = outcome.calls.iter().map(|call| call.operation).collect();
     let report = Operation::PutLifecycleEventHookExecutionStatus;
     let reports = made.iter().filter(|operation| **operation == report);
-    same("reports", &reports.count(), case.expected.reports)?;
-    let call = case.expected.call;
-    let is_made = call.is_none_or(|call| made.contains(&call));
-    ensure!(is_made, "{call:?} was never called");
-    Ok(())
+    other("reports", &reports.count(), case.expected.reports).or_else(|| {
+        let call = case.expected.call?;
+        unless(made.contains(&call), || {
+            format!("{call:?} was never called")
+        })
+    })
 }
 
 /// In particular none for a rollback that has not happened.
-fn no_other_execution(case: &Case, outcome: &Outcome) -> Result<()> {
-    // Each hook of a deployment has an execution of its own.
-    if case.deployment.is_some() {
-        return Ok(());
-    }
+fn no_other_execution(case: &Case, outcome: &Outcome) -> Option<String> {
     let starts = outcome.calls.iter();
     let starts = starts.filter(|call| call.operation == Operation::StartExecution);
     let names: BTreeSet<_> = starts.map(|call| &call.subject).collect();
-    ensure!(names.len() <= 1, "several were started: {names:?}");
-    Ok(())
+    // Each hook of a deployment has an execution of its own.
+    unless(case.deployment.is_some() || names.len() <= 1, || {
+        format!("several were started: {names:?}")
+    })
 }
 
-fn what_the_edge_serves(case: &Case, outcome: &Outcome) -> Result<()> {
+fn what_the_edge_serves(case: &Case, outcome: &Outcome) -> Option<String> {
     let ended = outcome.execution.as_ref();
     let edge = ended.map(|ended| &ended.output["edge"]);
     let found = edge.and_then(|edge| edge[0]["outcome"].as_str());
     let expected = case.expected.edge.as_deref().map(Some);
-    same(&format!("the first of {edge:?}"), &found, expected)
+    other(&format!("the first of {edge:?}"), &found, expected)
 }
 
-fn what_a_manual_invocation_returns(case: &Case, outcome: &Outcome) -> Result<()> {
+fn what_a_manual_invocation_returns(case: &Case, outcome: &Outcome) -> Option<String> {
     let Trigger::Manual(event) = &case.trigger else {
-        return Ok(());
+        return None;
     };
-    let expected = if event["dryRun"] == true {
-        "DryRun"
-    } else {
-        "Started"
-    };
+    let is_dry_run = event["dryRun"] == true;
+    let expected = if is_dry_run { "DryRun" } else { "Started" };
     let response = &outcome.hook_response;
     let found: Value = serde_json::from_str(response).unwrap_or_default();
-    ensure!(
-        found["outcome"] == expected,
-        "the hook function returned {response}"
-    );
-    Ok(())
+    unless(found["outcome"] == expected, || {
+        format!("the hook function returned {response}")
+    })
 }
 
 /// ECS gets a valid response from each call, at once if there is nothing to wait for.
-fn amazon_ecs_never_waits_for_nothing(case: &Case, outcome: &Outcome) -> Result<()> {
+fn amazon_ecs_never_waits_for_nothing(case: &Case, outcome: &Outcome) -> Option<String> {
     let is_right = |result: &StageResult| match result.stage {
         ecs::STAGE => result.is_valid(),
         _ => result.last == "SUCCEEDED" && result.calls == 1,
     };
-    let crashes = case.expected.status == StatusFrom::Crash;
-    ensure!(
-        crashes || outcome.ecs.iter().all(is_right),
-        "the function responded {:?} to Amazon ECS",
-        outcome.ecs
-    );
-    Ok(())
+    let (stages, crashes) = (&outcome.ecs, case.expected.status == StatusFrom::Crash);
+    unless(crashes || stages.iter().all(is_right), || {
+        format!("the function responded {stages:?} to Amazon ECS")
+    })
 }
 
 /// Amazon ECS says so often that the rollback has not ended.
-fn never_before_the_end_of_the_rollback(case: &Case, outcome: &Outcome) -> Result<()> {
+fn never_before_the_end_of_the_rollback(case: &Case, outcome: &Outcome) -> Option<String> {
     let describe = Operation::DescribeServiceDeployments;
     let not_ended = case.faults.iter();
     let not_ended =
@@ -371,9 +333,10 @@ fn never_before_the_end_of_the_rollback(case: &Case, outcome: &Outcome) -> Resul
     let calls = outcome.calls.iter();
     let before = calls.take_while(|call| call.operation != Operation::StartExecution);
     let described = before.filter(|call| call.operation == describe).count();
-    ensure!(
-        outcome.execution.is_none() || not_ended == 0 || described > not_ended,
-        "started after {described} of {not_ended} responses that the rollback had not ended"
-    );
-    Ok(())
+    let has_ended = not_ended == 0 || described > not_ended;
+    unless(outcome.execution.is_none() || has_ended, || {
+        format!(
+            "started after {described} of {not_ended} responses that the rollback had not ended"
+        )
+    })
 }

@@ -18,7 +18,6 @@ use crate::{
     ecs::{self, EcsDeployment},
     environment::{Engine, Environment},
     follow,
-    interpreter::config_at,
     judge::{Outcome, Violation, judge},
     local_aws::REGION,
     permissions::DEPLOYMENT_GROUP,
@@ -59,9 +58,9 @@ impl Run {
         let stand_in = &environment.aws.stand_in;
         let interpreter = environment.interpreter(engine);
         stand_in.forward_executions_to(&deployment.id, &interpreter.url);
-        stand_in.set_behavior(&deployment.id, case.behavior);
+        stand_in.set_behavior(&deployment.id, |behavior| *behavior = case.behavior);
         if case.behavior.lacks_cache_tags {
-            stand_in.set_behavior(&case.stack.distributions, case.behavior);
+            stand_in.set_behavior(&case.stack.distributions, |b| b.lacks_cache_tags = true);
         }
         let group = case.deployment_group.as_deref().unwrap_or("shop/web");
         let creator = match &case.trigger {
@@ -244,11 +243,8 @@ impl Run {
     }
 
     fn patience_left(&self) -> Duration {
-        let patience = if self.case.long {
-            LONG_PATIENCE
-        } else {
-            PATIENCE
-        };
+        let is_long = self.case.long;
+        let patience = if is_long { LONG_PATIENCE } else { PATIENCE };
         patience.saturating_sub(self.outcome.began.elapsed().unwrap_or_default())
     }
 
@@ -274,7 +270,7 @@ impl Run {
     }
 
     async fn report(&self, status: HookStatus) -> Result<()> {
-        let codedeploy = aws_sdk_codedeploy::Client::new(&config_at(&self.stand_in().url()));
+        let codedeploy = aws_sdk_codedeploy::Client::new(&self.stand_in().client_config());
         let put = codedeploy.put_lifecycle_event_hook_execution_status();
         let put = put.deployment_id(&self.deployment.id);
         let put = put.lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id);

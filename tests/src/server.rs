@@ -19,12 +19,6 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer},
 };
 
-/// Where Linux distributions keep the authorities that they trust.
-const TRUSTED: [&str; 2] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-];
-
 /// A running server. It stops when it is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -78,10 +72,8 @@ impl Certificate {
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key.into())?;
-        let trusted = TRUSTED
-            .iter()
-            .find_map(|file| fs::read_to_string(file).ok())
-            .with_context(|| format!("none of {TRUSTED:?} exists: install ca-certificates"))?;
+        let trusted = openssl_probe::probe().cert_file;
+        let trusted = fs::read_to_string(trusted.context("install ca-certificates")?)?;
         fs::write(folder.join("certificate.pem"), cert.pem())?;
         fs::write(folder.join("bundle.pem"), trusted + &cert.pem())?;
         Ok(Self(Arc::new(config).into()))

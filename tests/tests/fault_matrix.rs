@@ -13,12 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_sqs::{
-    Client,
-    types::QueueAttributeName::{
-        ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
-    },
-};
+use aws_sdk_sqs::{Client, types::QueueAttributeName as Attribute};
 use libtest_mimic::{Arguments, Conclusion, Trial};
 use strum::VariantArray;
 use suite::{Suite, none_of};
@@ -221,8 +216,8 @@ async fn dead_letters(environment: &Environment) -> Result<String> {
 
 async fn is_empty(sqs: &Client, queue_url: &str) -> Result<bool> {
     let counts = [
-        ApproximateNumberOfMessages,
-        ApproximateNumberOfMessagesNotVisible,
+        Attribute::ApproximateNumberOfMessages,
+        Attribute::ApproximateNumberOfMessagesNotVisible,
     ];
     let get = sqs.get_queue_attributes().queue_url(queue_url);
     let get = get.set_attribute_names(Some(counts.to_vec()));

@@ -11,7 +11,6 @@ use std::{fmt, time::SystemTime};
 
 use aws_sdk_cloudfront::{
     Client,
-    error::BuildError,
     types::{Invalidation as CloudFrontInvalidation, InvalidationBatch as CloudFrontBatch, Paths},
 };
 use aws_smithy_types::DateTime;
@@ -32,6 +31,8 @@ use tokio::time::timeout;
 const LOOK_UP: &str = "Look the error up in the CloudFront API reference";
 /// What to do if access to the target is denied.
 const AUTHORIZE: &str = "Check that it is in this account and in the stack's DistributionIds or DistributionTenantIds parameter, and that no permissions boundary or service control policy denies access";
+/// What to do if an invalidation that exists can't be found.
+const AUTHORIZE_SEARCH: &str = "The invalidation exists already; to find it, the function needs cloudfront:ListInvalidations and cloudfront:GetInvalidation. Check that no permissions boundary or service control policy denies them";
 /// What to do if the function may not read the configuration.
 const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, and for a distribution tenant cloudfront:GetDistributionTenant. It has them only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
 
@@ -193,7 +194,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}, usually because too many invalidations are in progress. If SettleSeconds is nearly as long as MaxWaitSeconds, make MaxWaitSeconds longer. If something else invalidates the same distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}, usually because too many invalidations are in progress. The execution waits for SettleSeconds and then creates one invalidation every two seconds: if that takes most of MaxWaitSeconds, make MaxWaitSeconds longer. If something else invalidates the same distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.
@@ -276,14 +277,12 @@ async fn check_cache_tags(client: &Client, batch: &InvalidationBatch) -> Result<
 
 async fn create(client: &Client, input: &Input) -> Result<CloudFrontInvalidation, Error> {
     let batch = &input.batch;
-    let request = request(input)
-        .map_err(|error| explain(Failure::unusable(error.to_string()), batch, AUTHORIZE))?;
-    match cloudfront::create_invalidation(client, &batch.target, request).await {
+    match cloudfront::create_invalidation(client, &batch.target, request(input)).await {
         Ok(accepted) => Ok(accepted),
         Err(failure) if failure.kind == Kind::CallerReferenceUsed => {
             let found = earlier::find(client, input).await;
             found
-                .map_err(|failure| explain(failure, batch, AUTHORIZE))?
+                .map_err(|failure| explain(failure, batch, AUTHORIZE_SEARCH))?
                 .ok_or_else(|| Error::CallerReferenceUsed {
                     target: batch.target.clone(),
                     caller_reference: input.caller_reference.clone(),
@@ -294,16 +293,18 @@ async fn create(client: &Client, input: &Input) -> Result<CloudFrontInvalidation
     }
 }
 
-fn request(input: &Input) -> Result<CloudFrontBatch, BuildError> {
+fn request(input: &Input) -> CloudFrontBatch {
     let paths = &input.batch.paths;
     let paths = Paths::builder()
         .quantity(i32::try_from(paths.count()).unwrap_or(i32::MAX))
         .set_items(Some(paths.iter().collect()))
-        .build()?;
+        .build()
+        .expect("it has a quantity");
     CloudFrontBatch::builder()
         .paths(paths)
         .caller_reference(&input.caller_reference)
         .build()
+        .expect("it has paths and a caller reference")
 }
 
 /// The error that the state machine sees; `authorize` is what to do if access was denied.

@@ -9,7 +9,7 @@ use create_invalidation::handle;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 use stand_in::{
-    Behavior, ConnectionFault, Fault,
+    ConnectionFault, Fault,
     Operation::{
         CreateInvalidation, CreateInvalidationForDistributionTenant, GetDistributionConfig,
         GetDistributionTenant, GetInvalidationForDistributionTenant, ListInvalidations,
@@ -97,11 +97,7 @@ async fn tags_are_invalidated_only_if_the_distribution_has_a_cache_tag_header() 
     assert_eq!(created.paths, ["/a", "#product-42"]);
 
     let aws = StandIn::start().await.unwrap();
-    let behavior = Behavior {
-        lacks_cache_tags: true,
-        ..Behavior::default()
-    };
-    aws.set_behavior(DISTRIBUTION, behavior);
+    aws.set_behavior(DISTRIBUTION, |b| b.lacks_cache_tags = true);
 
     let error = create(&aws, input).await.unwrap_err();
 
@@ -113,11 +109,7 @@ async fn tags_are_invalidated_only_if_the_distribution_has_a_cache_tag_header() 
 async fn a_tenant_is_invalidated_by_operations_of_its_own() {
     const TENANT: &str = "dt_2wjDZi3hD1ivOXf6rpZJO1AB";
     let aws = StandIn::start().await.unwrap();
-    let behavior = Behavior {
-        rejects_known_caller_reference: true,
-        ..Behavior::default()
-    };
-    aws.set_behavior(TENANT, behavior);
+    aws.set_behavior(TENANT, |b| b.rejects_known_caller_reference = true);
     let batch = json!({ "distributionTenantId": TENANT, "paths": ["/*", "#blog"] });
     let input = input_with("batch", batch);
 
@@ -184,11 +176,9 @@ async fn a_denied_look_at_the_configuration_names_the_parameter() {
 async fn a_repeated_request_gets_the_first_invalidation_even_if_cloudfront_rejects_it() {
     for rejects_known_caller_reference in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        let behavior = Behavior {
-            rejects_known_caller_reference,
-            ..Behavior::default()
-        };
-        aws.set_behavior(DISTRIBUTION, behavior);
+        aws.set_behavior(DISTRIBUTION, |b| {
+            b.rejects_known_caller_reference = rejects_known_caller_reference;
+        });
         // Ours is not the newest.
         let first = create(&aws, input()).await.unwrap();
         let other = input_with("callerReference", json!("manually"));
@@ -205,11 +195,7 @@ async fn a_repeated_request_gets_the_first_invalidation_even_if_cloudfront_rejec
 #[tokio::test]
 async fn only_invalidations_created_since_the_execution_began_are_searched() {
     let aws = StandIn::start().await.unwrap();
-    let behavior = Behavior {
-        rejects_known_caller_reference: true,
-        ..Behavior::default()
-    };
-    aws.set_behavior(DISTRIBUTION, behavior);
+    aws.set_behavior(DISTRIBUTION, |b| b.rejects_known_caller_reference = true);
     create(&aws, input()).await.unwrap();
     let mut later = input_with("executionStartTime", json!("2099-01-01T00:00:00.000Z"));
     later["deadline"] = json!("2099-01-01T00:50:00.000Z");

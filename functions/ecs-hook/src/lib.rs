@@ -106,7 +106,7 @@ enum Unknown {
         "Step Functions says that {execution_arn} exists, and does not find it. See the execution in the Step Functions console"
     )]
     NotFound { execution_arn: String },
-    #[error(transparent)]
+    #[error("{0}. {advice}", advice = .0.advice())]
     Start(#[from] StartError),
 }
 

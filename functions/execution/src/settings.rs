@@ -56,8 +56,8 @@ impl InvalidationSettings {
             problems.push("STATE_MACHINE_ARN is missing or empty".to_owned());
         }
         let allowed = allowed(&variable, &mut problems);
-        let by_deployment_group = variable("TARGETS").filter(|text| !text.trim().is_empty());
-        let targets = match by_deployment_group {
+        let text = variable("TARGETS").filter(|text| !text.trim().is_empty());
+        let targets = match text {
             Some(text) => Targets::parse(&text, &allowed, &mut problems),
             None => items(&variable, &mut problems).map(|paths| {
                 let batches = allowed.iter().map(|target| InvalidationBatch {

@@ -26,22 +26,11 @@ pub enum Start {
 
 /// Step Functions did not start the execution.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "Step Functions did not start execution {name} of {state_machine_arn}: {source}. {}",
-    advice(source)
-)]
+#[error("Step Functions did not start execution {name} of {state_machine_arn}: {source}")]
 pub struct StartError {
     name: String,
     state_machine_arn: String,
     source: AwsFailure,
-}
-
-fn advice(failure: &AwsFailure) -> &'static str {
-    failure.remedy().unwrap_or(if failure.is_transient() {
-        "See the AWS Health Dashboard. If the execution does not exist, start one manually"
-    } else {
-        "Check that the state machine exists and that the function's role is authorized to start it; then start an execution manually, or repeat the deployment"
-    })
 }
 
 impl StartError {
@@ -49,6 +38,16 @@ impl StartError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.source.is_transient()
+    }
+
+    /// What to do if nothing repeats the request.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        self.source.remedy().unwrap_or(if self.is_transient() {
+            "See the AWS Health Dashboard. If the execution does not exist, start one manually"
+        } else {
+            "Check that the state machine exists and that the function's role is authorized to start it; then start an execution manually, or repeat the deployment"
+        })
     }
 }
 

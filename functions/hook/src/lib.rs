@@ -30,7 +30,7 @@ use shared::{
 
 use crate::{
     event::{Event, InvalidEvent},
-    retries::{UnparsableResponse, patient},
+    retries::{UnparsableResponse, patient, unlimited},
     settings::Settings,
 };
 
@@ -60,6 +60,7 @@ impl Clients {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let sfn = aws_sdk_sfn::config::Builder::from(&patient(config, START_TIMEOUT))
+            .retry_partition(unlimited())
             .retry_classifier(UnparsableResponse);
         Self {
             sfn: aws_sdk_sfn::Client::from_conf(sfn.build()),
@@ -73,8 +74,9 @@ impl Clients {
 
     fn patient_codedeploy(&self) -> aws_sdk_codedeploy::Client {
         let config = patient(&self.config, OPERATION_TIMEOUT);
-        let config =
-            aws_sdk_codedeploy::config::Builder::from(&config).retry_classifier(UnparsableResponse);
+        let config = aws_sdk_codedeploy::config::Builder::from(&config)
+            .retry_partition(unlimited())
+            .retry_classifier(UnparsableResponse);
         aws_sdk_codedeploy::Client::from_conf(config.build())
     }
 
@@ -162,7 +164,7 @@ enum NotStarted {
         advice = advice(.0)
     )]
     DeploymentNotRead(AwsFailure),
-    #[error(transparent)]
+    #[error("{0}. {advice}", advice = .0.advice())]
     Start(#[from] StartError),
 }
 
@@ -206,14 +208,14 @@ async fn start_for(
 ) -> Result<Outcome, NotStarted> {
     let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
     let targets = &invalidation.targets;
-    let verify = settings.verifies_edge && targets.of_all().is_some();
-    let batches = if let Some(batches) = targets.of_all() {
-        batches
+    let (batches, verify) = if let Some(batches) = targets.of_all() {
+        (batches, settings.verifies_edge)
     } else {
         // It makes a difference whose deployment it is.
         let codedeploy = clients.patient_codedeploy();
         let deployment = codedeploy::deployment(&codedeploy, &hook.deployment_id).await;
-        targets.of(&deployment.map_err(NotStarted::DeploymentNotRead)?.group)?
+        let deployment = deployment.map_err(NotStarted::DeploymentNotRead)?;
+        (targets.of(&deployment.group)?, false)
     };
     let execution_name = name::of_hook(hook);
     let machine = &invalidation.state_machine_arn;

@@ -1,12 +1,10 @@
 //! The Lambda function `CodeDeployHook_<stack>`, which the `Hooks` section of an AppSpec file names.
 
 use hook::{Clients, handle, settings::Settings};
-use shared::failure_action::{FailureAction, log_invalid};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::logs::init();
-    log_invalid(&[FailureAction::ON_INVALIDATION_FAILURE]);
     let settings = Settings::from_env();
     let clients = Clients::new(&shared::aws::config().await);
     shared::handler::run(async |event, request_id| {

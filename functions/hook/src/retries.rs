@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sfn::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::{
     interceptors::context::InterceptorContext,
     retries::classifiers::{ClassifyRetry, RetryAction},
 };
 
-/// As many attempts as fit, up to half a second, one, two and then three seconds apart.
-const ATTEMPTS: u32 = 15;
+use crate::START_TIMEOUT;
+
+/// More than fit: the timeout ends them. The SDK waits for a random part of half a second, one, two and then three seconds.
+const ATTEMPTS: u32 = 30;
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
+// Half of these waits, which they take on average.
+const _: () = assert!((ATTEMPTS - 4) as u64 * MAX_BACKOFF.as_secs() / 2 > START_TIMEOUT.as_secs());
 
 /// A configuration for clients whose calls are retried until this timeout.
 #[must_use]
@@ -27,6 +32,14 @@ pub fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
         .with_max_backoff(MAX_BACKOFF);
     let builder = config.to_builder().timeout_config(timeouts);
     builder.retry_config(retries).build()
+}
+
+/// Retries of one call must not depend on earlier ones: by default, all calls of a process share a budget of some fifty retries, which
+/// an outage uses up in three invocations.
+#[must_use]
+pub fn unlimited() -> RetryPartition {
+    let partition = RetryPartition::custom("unlimited");
+    partition.token_bucket(TokenBucket::unlimited()).build()
 }
 
 /// Retries a successful response that can't be parsed, which the SDK does not. A second request does no harm: it starts an

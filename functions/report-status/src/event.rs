@@ -41,7 +41,7 @@ pub enum Event {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateInput {
-    /// The execution. Missing in the input from the first definition, and in an event that was written manually.
+    /// The execution. Missing in an event that was written manually.
     pub execution_name: Option<String>,
     /// The hook that waits; none if a deployment did not start the execution.
     pub hook: Option<Hook>,

@@ -7,7 +7,7 @@ use report_status::{Clients, handle};
 use serde_json::{Value, json};
 use shared::failure_action::{FailureAction, FailureActions};
 use stand_in::{
-    Behavior, Fault,
+    Fault,
     Operation::{self, DescribeExecution},
     StandIn,
 };
@@ -152,11 +152,9 @@ async fn nothing_is_reported_if_no_deployment_waits() {
 async fn a_second_report_is_no_error_even_if_codedeploy_rejects_it() {
     for accepts_repeated_status in [false, true] {
         let aws = StandIn::start().await.unwrap();
-        let behavior = Behavior {
-            accepts_repeated_status,
-            ..Behavior::default()
-        };
-        aws.set_behavior(DEPLOYMENT, behavior);
+        aws.set_behavior(DEPLOYMENT, |b| {
+            b.accepts_repeated_status = accepts_repeated_status;
+        });
         for _ in 0..2 {
             invoke(&aws, report("Completed")).await.unwrap();
         }

@@ -31,6 +31,9 @@ const ROLLBACK_CREATORS: [&str; 2] = ["codeDeployRollback", "CloudFormationRollb
 /// The platform whose deployments have no Lambda hooks.
 const SERVERS: &str = "Server";
 
+/// What happens after an error.
+const QUEUE: &str = "The queue delivers the message again each minute, for three hours: start an execution manually only if RollbacksDeadLetterAlarm fires";
+
 /// The AWS services this function calls.
 pub struct Clients {
     /// CodeDeploy, which most invocations call.
@@ -81,10 +84,13 @@ pub enum Error {
     )]
     InvalidSettings(#[from] InvalidSettings),
     /// AWS throttles, fails or does not respond.
-    #[error("{0}")]
+    #[error("{0}. See the AWS Health Dashboard. {QUEUE}", QUEUE = QUEUE)]
     Unavailable(Cause),
     /// AWS rejects a request.
-    #[error("{0}")]
+    #[error(
+        "{0}. Check that it exists and that the function's role is authorized. {QUEUE}",
+        QUEUE = QUEUE
+    )]
     Rejected(Cause),
 }
 
@@ -92,9 +98,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// CodeDeploy's `GetDeployment`.
-    #[error(
-        "CodeDeploy did not return deployment {deployment_id}: {source}. If it rolled back, start an execution manually"
-    )]
+    #[error("CodeDeploy did not return deployment {deployment_id}: {source}")]
     GetDeployment {
         /// The deployment.
         deployment_id: String,
@@ -102,9 +106,7 @@ pub enum Cause {
         source: AwsFailure,
     },
     /// Amazon ECS's `DescribeServiceDeployments`.
-    #[error(
-        "Amazon ECS did not return the status of the rollback: {0}. If the rollback has ended, start an execution manually"
-    )]
+    #[error("Amazon ECS did not return the status of the rollback: {0}")]
     DescribeServiceDeployments(AwsFailure),
     /// Step Functions' `StartExecution`.
     #[error(transparent)]

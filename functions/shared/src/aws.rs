@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::errors::shorten;
+use crate::errors::{causes, shorten};
 
 /// For TCP and TLS. CloudFront's API is in us-east-1 only: from Sydney a round trip takes 200 to 250 ms and a connection
 /// three round trips, and a 128 MB function has a fourteenth of a vCPU for the cryptography.
@@ -133,7 +133,9 @@ where
                     THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code)
                 });
                 (
-                    throttled_or_transient || !status.is_client_error(),
+                    throttled_or_transient
+                        || matches!(status.as_u16(), 408 | 429)
+                        || !status.is_client_error(),
                     format!(
                         "{}: {} (HTTP {status})",
                         code.unwrap_or("no error code"),
@@ -148,6 +150,11 @@ where
             SdkError::ResponseError(_) => (
                 true,
                 format!("the response can't be parsed: {}", causes(error)),
+            ),
+            // The SDK says no more about the attempts before it.
+            SdkError::TimeoutError(_) => (
+                true,
+                format!("no successful response in time: {}", causes(error)),
             ),
             _ => (true, format!("no response: {}", causes(error))),
         };
@@ -176,12 +183,4 @@ fn remedy(code: &str, message: &str) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-/// The error and its sources. Not with `Debug`, which shows whole responses.
-fn causes(error: &dyn Error) -> String {
-    std::iter::successors(Some(error), |error| (*error).source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

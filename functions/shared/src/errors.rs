@@ -1,5 +1,7 @@
 //! Errors as the state machine and the Step Functions console see them.
 
+use std::error::Error;
+
 use lambda_runtime::Diagnostic;
 
 /// The longest error message, in characters. Step Functions cuts a task's cause at 32,768 characters, and a Catch could not
@@ -10,7 +12,7 @@ pub const MAX_MESSAGE_CHARACTERS: usize = 2_000;
 /// `statemachine/invalidate.asl.json` match, and the message, which becomes the cause.
 pub fn diagnostic<E>(error: &E) -> Diagnostic
 where
-    E: std::error::Error,
+    E: Error,
     for<'a> &'a E: Into<&'static str>,
 {
     let name: &'static str = error.into();
@@ -27,6 +29,15 @@ pub fn shorten(text: &str, characters: usize) -> String {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }
+}
+
+/// The error and its sources. Not with `Debug`, which shows whole responses.
+#[must_use]
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 #[cfg(test)]

@@ -50,11 +50,14 @@ impl FailureAction {
         }
     }
 
-    /// Parses a failure action. An invalid one must not keep CodeDeploy waiting, so [`FailureAction::FailDeployment`] is used in
-    /// its place; [`log_invalid`] logs it.
+    /// Parses a failure action. An invalid one must not keep CodeDeploy waiting, so it is logged, and
+    /// [`FailureAction::FailDeployment`] is used in its place.
     #[must_use]
     pub fn or_default(variable: &'static str, value: Option<String>) -> Self {
-        Self::parse(variable, value).unwrap_or_default()
+        Self::parse(variable, value).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            Self::default()
+        })
     }
 
     /// The status that is reported to CodeDeploy.
@@ -148,15 +151,6 @@ impl FailureActions {
                     self.on_invalidation_timeout.as_str()
                 ),
             ),
-        }
-    }
-}
-
-/// Logs each of these environment variables whose value is not a failure action.
-pub fn log_invalid(variables: &[&'static str]) {
-    for variable in variables {
-        if let Err(error) = FailureAction::parse(variable, env::var(variable).ok()) {
-            tracing::error!("{error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Requests a URL as a viewer does.
 
-use std::{error::Error, io, iter, time::Duration};
+use std::{io, time::Duration};
 
 use http::{HeaderMap, HeaderName, Request, header};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -9,7 +9,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde::{Deserialize, Serialize};
-use shared::errors::shorten;
+use shared::errors::{causes, shorten};
 use tokio::time::timeout;
 
 use crate::url::Url;
@@ -105,14 +105,8 @@ impl Client {
         let Ok(response) = timeout(TIMEOUT, self.0.request(request)).await else {
             return Err(format!("no response within {} s", TIMEOUT.as_secs()));
         };
-        let response = response.map_err(|error| with_causes(&error))?;
+        let response = response.map_err(|error| shorten(&causes(&error), SHOWN_CHARACTERS))?;
         let status = response.status().as_u16();
         Ok(Response::new(status, response.headers(), header))
     }
-}
-
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let errors = iter::successors(Some(error), |&error| error.source());
-    let texts: Vec<_> = errors.map(ToString::to_string).collect();
-    shorten(&texts.join(": "), SHOWN_CHARACTERS)
 }

@@ -171,10 +171,6 @@ pub async fn handle(
         invalidated_again,
         urls: earlier,
     } = input.earlier;
-    let criterion = Criterion {
-        header: header.as_ref().map(HeaderName::as_str),
-        path_was_invalidated: invalidated_again,
-    };
     let began = Instant::now();
     let verifying = urls.iter().enumerate().map(async |(index, url)| {
         let name = url.to_string();
@@ -189,6 +185,10 @@ pub async fn handle(
             let response = get(url, header.as_ref()).await;
             responses.push((response, invalidation_age + began.elapsed()));
         }
+        let criterion = Criterion {
+            header: header.as_ref().map(HeaderName::as_str),
+            path_was_invalidated: invalidated_again && !url.items().is_empty(),
+        };
         Verified::new(name, responses, criterion, earlier)
     });
     let verified = join_all(verifying).await;
@@ -219,7 +219,7 @@ pub async fn handle(
         sentences.join("; ")
     );
     let is_stale = status == Status::Stale;
-    let cause = is_stale.then(|| cause(stale.iter().map(|(_, v)| *v), invalidated_again));
+    let cause = is_stale.then(|| cause(&stale, invalidated_again));
     let repeats = status == Status::InvalidateAgain;
     Ok(Output {
         status,
@@ -302,16 +302,26 @@ fn describe(verified: &Verified) -> String {
     }
 }
 
-fn cause<'a>(stale: impl Iterator<Item = &'a Verified>, invalidated_again: bool) -> String {
-    let stale: Vec<_> = stale.map(describe).collect();
+fn cause(stale: &[(&Url, &Verified)], invalidated_again: bool) -> String {
     let again = if invalidated_again {
-        "The paths of these URLs were then invalidated as well, without effect"
+        "was then invalidated as well, without effect"
     } else {
-        "The paths of these URLs could not be invalidated as well before the deadline"
+        "could not be invalidated as well before the deadline"
     };
+    let stale: Vec<_> = stale
+        .iter()
+        .map(|(url, verified)| {
+            let again = if url.items().is_empty() {
+                "can't be invalidated without invalidating everything: CloudFront accepts no ~ and no needless encoding in it"
+            } else {
+                again
+            };
+            format!("{}; its path {again}", describe(verified))
+        })
+        .collect();
     let cause = format!(
-        "the invalidations are completed, but an edge location served an old version: {}. {again}. Check that the stack's distributions serve these hosts, and under which path CloudFront caches the objects: a default root object, a function that rewrites the path or a custom error page can change the path",
-        stale.join("; ")
+        "the invalidations are completed, but an edge location served an old version: {}. Check that the stack's distributions serve these hosts, and under which path CloudFront caches the objects: a default root object, a function that rewrites the path or a custom error page can change the path",
+        stale.join(". ")
     );
     shorten(&cause, MAX_CAUSE_CHARACTERS)
 }

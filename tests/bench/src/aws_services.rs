@@ -6,13 +6,13 @@ use anyhow::{Result, anyhow};
 use axum::{Json, Router, routing::post};
 use handlers::Handlers;
 use serde_json::json;
-use stand_in::{Behavior, Clock};
+use stand_in::Clock;
 use tests::{
     local_aws::{ACCOUNT, REGION},
     server::{Certificate, Server},
 };
 
-use crate::{candidate::event, server::http};
+use crate::{candidate::event, runtime_api::http};
 
 /// The deployment of the events.
 const DEPLOYMENT: &str = "d-A1B2C3D4E";
@@ -29,11 +29,7 @@ impl AwsServices {
     pub async fn start(folder: &Path) -> Result<Self> {
         let handlers = Handlers::start(Clock::default()).await?;
         let stand_in = &handlers.aws;
-        let behavior = Behavior {
-            accepts_repeated_status: true,
-            ..Behavior::default()
-        };
-        stand_in.set_behavior(DEPLOYMENT, behavior);
+        stand_in.set_behavior(DEPLOYMENT, |b| b.accepts_repeated_status = true);
         stand_in.invalidations_take("", None);
         // The first invalidation of the stand-in is the one that the event for check-invalidation names.
         let event = serde_json::from_str(&event("create-invalidation")?)?;
@@ -49,7 +45,7 @@ impl AwsServices {
         let http = http(Router::new().route("/", post(async || Json(execution)))).await?;
         let certificate = Certificate::new(folder)?;
         let servers = [
-            Server::https(stand_in.address(), &certificate).await?,
+            Server::https(stand_in.address, &certificate).await?,
             Server::https(http.address, &certificate).await?,
             http,
         ];

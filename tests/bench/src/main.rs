@@ -14,7 +14,6 @@ mod prices;
 mod report;
 mod runtime_api;
 mod schedule;
-mod server;
 
 use std::{fs, path::Path};
 

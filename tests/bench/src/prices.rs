@@ -114,11 +114,8 @@ impl Report {
         let measured = candidates.find(|measured| measured.candidate.name == name);
         let Measured { full, limited, .. } = measured.expect("all candidates are measured");
         let limited = &limited[&DEPLOYED];
-        if limited.cold.is_empty() {
-            full
-        } else {
-            limited
-        }
+        let is_measured = !limited.cold.is_empty();
+        if is_measured { limited } else { full }
     }
 
     fn sleeping_lambda(&self, checks: u32, distributions: u32) -> Result<Used, &'static str> {

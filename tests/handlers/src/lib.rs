@@ -78,14 +78,10 @@ impl Handlers {
         aws.inject(Operation::DescribeExecution, "", usize::MAX, missing);
         // The deployments of the events for rollback have rolled back.
         aws.set_deployment("d-A1B2C3D4E", "shop/web", "codeDeployRollback");
+        let start = Operation::StartExecution;
         let started = Fault::Response(json!({ "executionArn": "arn", "startDate": 0 }));
         for rollback in ["NCWGC2ZR-taawPAYrIaU5-rollback", "d-A1B2C3D4E-rollback"] {
-            aws.inject(
-                Operation::StartExecution,
-                rollback,
-                usize::MAX,
-                started.clone(),
-            );
+            aws.inject(start, rollback, usize::MAX, started.clone());
         }
         Ok(Self {
             config: aws.client_config(),

@@ -59,114 +59,110 @@ impl Owner<'_> {
         let message = format!("The specified {} does not exist.", kind.replace('-', " "));
         Err(ServiceError::new(code, 404, &message))
     }
-}
 
-pub async fn create_invalidation(shared: &Shared, request: &Request, owner: Owner<'_>) -> Response {
-    let mut call = owner.call(Operation::CreateInvalidation, request);
-    let batch = documents::read_batch(request.body());
-    if let Ok((caller_reference, paths)) = &batch {
-        call.caller_reference = Some(caller_reference.clone());
-        call.request = json!({ "paths": paths });
-        if let Some(process) = process(request.headers()) {
-            let references = &mut shared.lock().last_caller_references;
-            references.insert(process, caller_reference.clone());
-        }
-    }
-    respond(shared, call, Protocol::RestXml, async |fault| {
-        owner.check()?;
-        let (caller_reference, paths) = batch?;
-        let state = &mut *shared.lock();
-        let known = state.find(owner.id, |i| i.caller_reference == caller_reference);
-        let (invalidation, status) = if let Some(known) = known {
-            check_repeated(state, &known, &paths)?;
-            let status = state.invalidation_status(&known);
-            (known, status)
-        } else {
-            let new = Invalidation {
-                target_id: owner.id.to_owned(),
-                id: format!("I{:013}", state.invalidations.len() + 1),
-                caller_reference,
-                paths,
-                created: state.clock.now(),
-                shown_completed: None,
-            };
-            if let Some(edge) = &state.edge {
-                // If nobody receives it any more, there is no cache either.
-                let _ = edge.send(new.clone());
+    pub async fn create(self, shared: &Shared, request: &Request) -> Response {
+        let mut call = self.call(Operation::CreateInvalidation, request);
+        let batch = documents::read_batch(request.body());
+        if let Ok((caller_reference, paths)) = &batch {
+            call.caller_reference = Some(caller_reference.clone());
+            call.request = json!({ "paths": paths });
+            if let Some(process) = process(request.headers()) {
+                let references = &mut shared.lock().last_caller_references;
+                references.insert(process, caller_reference.clone());
             }
-            state.invalidations.push(new.clone());
-            // A new invalidation is in progress, even if it takes no time.
-            (new, "InProgress")
-        };
-        let Owner { kind, id } = owner;
-        let location = format!(
-            "https://cloudfront.amazonaws.com/2020-05-31/{kind}/{id}/invalidation/{}",
-            invalidation.id
-        );
-        let body = show(state, &invalidation, status, fault);
-        Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
-    })
-    .await
-}
-
-pub async fn get_invalidation(
-    shared: &Shared,
-    request: &Request,
-    owner: Owner<'_>,
-    id: &str,
-) -> Response {
-    let known = shared.lock().find(owner.id, |i| i.id == id);
-    let mut call = owner.call(Operation::GetInvalidation, request);
-    call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
-    call.request = json!({ "invalidationId": id });
-    respond(shared, call, Protocol::RestXml, async |fault| {
-        owner.check()?;
-        let message = "The specified invalidation does not exist.";
-        let known = known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
-        let state = &mut *shared.lock();
-        let status = state.invalidation_status(&known);
-        Ok(show(state, &known, status, fault))
-    })
-    .await
-}
-
-pub async fn list_invalidations(shared: &Shared, request: &Request, owner: Owner<'_>) -> Response {
-    let mut call = owner.call(Operation::ListInvalidations, request);
-    if let Some(process) = process(request.headers()) {
-        let references = &shared.lock().last_caller_references;
-        call.caller_reference = references.get(&process).cloned();
-    }
-    respond(shared, call, Protocol::RestXml, async |_| {
-        owner.check()?;
-        let state = shared.lock();
-        let newest_first = state.invalidations.iter().rev();
-        let summaries: Vec<_> = newest_first
-            .filter(|i| i.target_id == owner.id)
-            .map(|i| documents::summary(i, state.invalidation_status(i)))
-            .collect();
-        Ok(documents::invalidation_list(&summaries))
-    })
-    .await
-}
-
-/// The configuration of a distribution, or a tenant, which names its distribution.
-pub async fn get_configuration(shared: &Shared, request: &Request, owner: Owner<'_>) -> Response {
-    let operation = if owner.is_tenant() {
-        Operation::GetDistributionTenant
-    } else {
-        Operation::GetDistributionConfig
-    };
-    let call = Call::new(operation, owner.id, request);
-    respond(shared, call, Protocol::RestXml, async |_| {
-        owner.check()?;
-        if owner.is_tenant() {
-            return Ok(documents::distribution_tenant(owner.id, MULTI_TENANT));
         }
-        let behavior = latest(&shared.lock().behaviors, |about| about == owner.id);
-        let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
-        Ok(documents::distribution_config(has_cache_tags))
-    })
-    .await
+        respond(shared, call, Protocol::RestXml, async |fault| {
+            self.check()?;
+            let (caller_reference, paths) = batch?;
+            let state = &mut *shared.lock();
+            let known = state.find(self.id, |i| i.caller_reference == caller_reference);
+            let (invalidation, status) = if let Some(known) = known {
+                check_repeated(state, &known, &paths)?;
+                let status = state.invalidation_status(&known);
+                (known, status)
+            } else {
+                let new = Invalidation {
+                    target_id: self.id.to_owned(),
+                    id: format!("I{:013}", state.invalidations.len() + 1),
+                    caller_reference,
+                    paths,
+                    created: state.clock.now(),
+                    shown_completed: None,
+                };
+                if let Some(edge) = &state.edge {
+                    // If nobody receives it any more, there is no cache either.
+                    let _ = edge.send(new.clone());
+                }
+                state.invalidations.push(new.clone());
+                // A new invalidation is in progress, even if it takes no time.
+                (new, "InProgress")
+            };
+            let Owner { kind, id } = self;
+            let location = format!(
+                "https://cloudfront.amazonaws.com/2020-05-31/{kind}/{id}/invalidation/{}",
+                invalidation.id
+            );
+            let body = show(state, &invalidation, status, fault);
+            Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
+        })
+        .await
+    }
+
+    pub async fn get(self, shared: &Shared, request: &Request, id: &str) -> Response {
+        let known = shared.lock().find(self.id, |i| i.id == id);
+        let mut call = self.call(Operation::GetInvalidation, request);
+        call.caller_reference = known.as_ref().map(|i| i.caller_reference.clone());
+        call.request = json!({ "invalidationId": id });
+        respond(shared, call, Protocol::RestXml, async |fault| {
+            self.check()?;
+            let message = "The specified invalidation does not exist.";
+            let known =
+                known.ok_or_else(|| ServiceError::new("NoSuchInvalidation", 404, message))?;
+            let state = &mut *shared.lock();
+            let status = state.invalidation_status(&known);
+            Ok(show(state, &known, status, fault))
+        })
+        .await
+    }
+
+    pub async fn list(self, shared: &Shared, request: &Request) -> Response {
+        let mut call = self.call(Operation::ListInvalidations, request);
+        if let Some(process) = process(request.headers()) {
+            let references = &shared.lock().last_caller_references;
+            call.caller_reference = references.get(&process).cloned();
+        }
+        respond(shared, call, Protocol::RestXml, async |_| {
+            self.check()?;
+            let state = shared.lock();
+            let newest_first = state.invalidations.iter().rev();
+            let summaries: Vec<_> = newest_first
+                .filter(|i| i.target_id == self.id)
+                .map(|i| documents::summary(i, state.invalidation_status(i)))
+                .collect();
+            Ok(documents::invalidation_list(&summaries))
+        })
+        .await
+    }
+
+    /// The configuration of a distribution, or a tenant, which names its distribution.
+    pub async fn configuration(self, shared: &Shared, request: &Request) -> Response {
+        let operation = if self.is_tenant() {
+            Operation::GetDistributionTenant
+        } else {
+            Operation::GetDistributionConfig
+        };
+        let call = Call::new(operation, self.id, request);
+        respond(shared, call, Protocol::RestXml, async |_| {
+            self.check()?;
+            if self.is_tenant() {
+                return Ok(documents::distribution_tenant(self.id, MULTI_TENANT));
+            }
+            let behavior = latest(&shared.lock().behaviors, |about| about == self.id);
+            let has_cache_tags = !behavior.unwrap_or_default().lacks_cache_tags;
+            Ok(documents::distribution_config(has_cache_tags))
+        })
+        .await
+    }
 }
 
 /// What CloudFront does with a batch whose caller reference it knows.

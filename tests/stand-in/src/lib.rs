@@ -63,7 +63,7 @@ pub use state::Clock;
 
 /// The running stand-in. Dropping it stops it.
 pub struct StandIn {
-    address: SocketAddr,
+    pub address: SocketAddr,
     state: Shared,
     /// Aborted when it is dropped.
     _server: JoinSet<Infallible>,
@@ -88,10 +88,6 @@ impl StandIn {
             state,
             _server: server,
         })
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Its URL, for `AWS_ENDPOINT_URL_CLOUDFRONT`, `AWS_ENDPOINT_URL_CODEDEPLOY` and `AWS_ENDPOINT_URL_ECS`.
@@ -135,7 +131,9 @@ impl StandIn {
     }
 
     /// Sets what the services do where nobody knows for sure. For `about` see [`Call::is_about`].
-    pub fn set_behavior(&self, about: &str, behavior: Behavior) {
+    pub fn set_behavior(&self, about: &str, set: impl FnOnce(&mut Behavior)) {
+        let mut behavior = Behavior::default();
+        set(&mut behavior);
         let behaviors = &mut self.state.lock().behaviors;
         behaviors.push((about.to_owned(), behavior));
     }

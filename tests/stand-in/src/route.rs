@@ -3,11 +3,7 @@
 use axum::{body::Bytes, http, response::Response};
 use serde_json::Value;
 
-use crate::{
-    Operation, Protocol, ServiceError, Shared,
-    cloudfront::{self, Owner},
-    deployments, forward,
-};
+use crate::{Operation, Protocol, ServiceError, Shared, cloudfront::Owner, deployments, forward};
 
 pub type Request = http::Request<Bytes>;
 
@@ -20,17 +16,11 @@ pub async fn route(shared: &Shared, request: Request) -> Response {
         _ => None,
     };
     match (request.method().as_str(), owner, &path[..]) {
-        ("POST", Some(owner), [_, _, "invalidation"]) => {
-            cloudfront::create_invalidation(shared, &request, owner).await
-        }
-        ("GET", Some(owner), [_, _, "invalidation"]) => {
-            cloudfront::list_invalidations(shared, &request, owner).await
-        }
-        ("GET", Some(owner), [_, _, "invalidation", id]) => {
-            cloudfront::get_invalidation(shared, &request, owner, id).await
-        }
+        ("POST", Some(owner), [_, _, "invalidation"]) => owner.create(shared, &request).await,
+        ("GET", Some(owner), [_, _, "invalidation"]) => owner.list(shared, &request).await,
+        ("GET", Some(owner), [_, _, "invalidation", id]) => owner.get(shared, &request, id).await,
         ("GET", Some(owner), ["distribution", _, "config"] | ["distribution-tenant", _]) => {
-            cloudfront::get_configuration(shared, &request, owner).await
+            owner.configuration(shared, &request).await
         }
         ("POST", _, ["functions", name, "invocations"]) => {
             forward::invoke(shared, request, name).await
@@ -52,7 +42,7 @@ async fn route_by_target(shared: &Shared, request: Request) -> Response {
             deployments::get_deployment(shared, &request, &body).await
         }
         Some(Operation::DescribeServiceDeployments) => {
-            deployments::describe_service_deployments(shared, &request, &body).await
+            deployments::describe(shared, &request, &body).await
         }
         Some(operation @ (Operation::StartExecution | Operation::DescribeExecution)) => {
             forward::execution(shared, request, operation, body).await

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
-use stand_in::{Behavior, StandIn};
+use stand_in::StandIn;
 
 /// It has no `CacheTagConfig`.
 const UNTAGGED: &str = "EUNTAGGED00001";
@@ -10,11 +10,7 @@ const UNTAGGED: &str = "EUNTAGGED00001";
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_parses_every_response_and_its_models_have_every_error() {
     let aws = StandIn::start().await.unwrap();
-    let behavior = Behavior {
-        lacks_cache_tags: true,
-        ..Behavior::default()
-    };
-    aws.set_behavior(UNTAGGED, behavior);
+    aws.set_behavior(UNTAGGED, |behavior| behavior.lacks_cache_tags = true);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = here.join("../../.tools/ministack/bin/python");
     let output = tokio::process::Command::new(&python)

@@ -11,7 +11,7 @@ use tests::{
     case::Case, catalogue::scenarios, diagram, docs::check_generated, local_aws::repository, matrix,
 };
 
-use crate::{definition, files::read, keys, strings, template};
+use crate::{definition, keys, read, strings, template};
 
 #[test]
 fn every_error_of_an_invalidation_is_documented() {

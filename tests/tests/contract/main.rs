@@ -5,7 +5,6 @@
 mod alarms;
 mod docs;
 mod documents;
-mod files;
 mod hostile_documents;
 mod state_machine;
 mod template;
@@ -15,9 +14,21 @@ mod wiring;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tests::local_aws::repository;
+
+/// A file of the repository.
+fn read(file: &str) -> String {
+    std::fs::read_to_string(repository().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+/// A YAML document as JSON. A tag becomes an object: `!Ref Paths` is `{"!Ref": "Paths"}`.
+fn yaml(file: &str) -> Value {
+    let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&read(file)).unwrap();
+    serde_json::to_value(yaml).unwrap()
+}
 
 fn definition() -> Value {
-    serde_json::from_str(&files::read("statemachine/invalidate.asl.json")).unwrap()
+    serde_json::from_str(&read("statemachine/invalidate.asl.json")).unwrap()
 }
 
 /// All states by name, those inside of Maps too, each with the Catch that applies to its errors.
@@ -38,7 +49,7 @@ fn states() -> BTreeMap<String, (Value, Value)> {
 }
 
 fn template() -> Value {
-    files::yaml("sam/template.yaml")
+    yaml("sam/template.yaml")
 }
 
 /// The properties of a resource of the template.
