@@ -145,7 +145,7 @@ clean: ## Remove all that these targets have made
 # idle.
 static = $(patsubst arm64%,aarch64%,$(1)-unknown-linux-musl)
 define build-static
-unset CARGO_BUILD_TARGET && export $(ZIG) \
+unset CARGO_BUILD_TARGET RUSTFLAGS CARGO_ENCODED_RUSTFLAGS && export $(ZIG) \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="$(REMAPPED) -C target-cpu=haswell" \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="$(REMAPPED) -C target-cpu=neoverse-n1" \
     && rustup target add $(filter %-musl,$(1)) && cargo zigbuild --release --locked $(1)
@@ -185,7 +185,7 @@ peers: tools $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
 	@unset CARGO_BUILD_TARGET && $(ZIG) cargo lambda build --quiet --release \
 	    --package hello-world --target $(CARGO_BUILD_TARGET) --lambda-dir target/bench
 	@$(call build-static,--quiet --package hello-world --target $(call static,$(LOCAL_ARCHITECTURE)))
-	@ln -sfn $(call static,$(LOCAL_ARCHITECTURE))/release target/packaged
+	@ln -sfn $(abspath $(or $(CARGO_TARGET_DIR),target))/$(call static,$(LOCAL_ARCHITECTURE))/release target/packaged
 	@unset CARGO_BUILD_TARGET && cargo build --release --locked --manifest-path $(PEERS)/sdk-defaults/Cargo.toml \
 	    --target-dir target/sdk-defaults
 	@NODE_PATH=$(TOOLS)/node-peer/node_modules $(NODE) $(TOOLS)/node-peer/node_modules/.bin/esbuild \

@@ -189,8 +189,8 @@ pub struct Expected {
     pub execution: End,
     /// What decides the status that CodeDeploy accepts.
     pub status: StatusFrom,
-    /// Whether the report ends up in the dead-letter queue. Either if there is nothing: CodeDeploy has the status, but its
-    /// responses may never arrive.
+    /// Whether the report ends up in the dead-letter queue. Missing if either is right: CodeDeploy has the status,
+    /// but its responses may never arrive.
     pub dead_letter: Option<bool>,
     /// Of an execution that fails: the indexes of the invalidations that are completed all the same.
     #[serde(default)]

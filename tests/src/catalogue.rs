@@ -80,7 +80,7 @@ fn fill_in(entry: &mut Value, defaults: &Value) {
     }
 }
 
-/// Replaces each `$NAME`: by the value as it is, or by its text where it is a part of a text.
+/// Replaces each `$NAME`: by the value as it is, or by its text where it is a part of a text. No name is the beginning of another.
 fn replaced(fields: &Value, by: &Map<String, Value>) -> Value {
     let json = by.iter().fold(fields.to_string(), |json, (name, value)| {
         let own = value.to_string();

@@ -104,7 +104,7 @@ pub(crate) fn accelerate<'a>(
 pub(crate) const SKIPPED_TIME_LOG: &str = "skipped-time.jsonl";
 
 /// The configuration of clients for services at this address.
-fn config_at(url: &str) -> SdkConfig {
+pub(crate) fn config_at(url: &str) -> SdkConfig {
     let credentials = Credentials::from_keys(ACCOUNT, "local", None);
     // This machine may be busy.
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_mins(1));

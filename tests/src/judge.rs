@@ -246,7 +246,7 @@ fn what_engineers_read(case: &Case, outcome: &Outcome) -> Option<String> {
             format!("Reported {status} to CodeDeploy for deployment"),
             // Where an earlier attempt's report was accepted.
             format!(
-                "was already completed, perhaps by an earlier attempt of this report ({status}: "
+                "was already completed, perhaps by an earlier attempt; this report ({status}: "
             ),
             // Where report-status succeeds later, from the queue of pending reports.
             format!("Also, CodeDeploy rejected status {status} for deployment"),

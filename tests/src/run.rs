@@ -18,6 +18,7 @@ use crate::{
     ecs::{self, EcsDeployment},
     environment::{Engine, Environment},
     follow,
+    interpreter::config_at,
     judge::{Outcome, Violation, judge},
     local_aws::REGION,
     permissions::DEPLOYMENT_GROUP,
@@ -270,7 +271,7 @@ impl Run {
     }
 
     async fn report(&self, status: HookStatus) -> Result<()> {
-        let codedeploy = aws_sdk_codedeploy::Client::new(&self.stand_in().client_config());
+        let codedeploy = aws_sdk_codedeploy::Client::new(&config_at(&self.stand_in().url()));
         let put = codedeploy.put_lifecycle_event_hook_execution_status();
         let put = put.deployment_id(&self.deployment.id);
         let put = put.lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id);

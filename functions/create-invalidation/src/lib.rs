@@ -32,7 +32,7 @@ const LOOK_UP: &str = "Look the error up in the CloudFront API reference";
 /// What to do if access to the target is denied.
 const AUTHORIZE: &str = "Check that it is in this account and in the stack's DistributionIds or DistributionTenantIds parameter, and that no permissions boundary or service control policy denies access";
 /// What to do if an invalidation that exists can't be found.
-const AUTHORIZE_SEARCH: &str = "The invalidation exists already; to find it, the function needs cloudfront:ListInvalidations and cloudfront:GetInvalidation. Check that no permissions boundary or service control policy denies them";
+const AUTHORIZE_SEARCH: &str = "The invalidation exists already; to find it, the function needs cloudfront:ListInvalidations and cloudfront:GetInvalidation, and for a distribution tenant cloudfront:ListInvalidationsForDistributionTenant and cloudfront:GetInvalidationForDistributionTenant. Check that no permissions boundary or service control policy denies them";
 /// What to do if the function may not read the configuration.
 const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, and for a distribution tenant cloudfront:GetDistributionTenant. It has them only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
 

@@ -12,12 +12,9 @@ pub mod settings;
 use std::time::SystemTime;
 
 use aws_config::SdkConfig;
-use aws_sdk_sfn::{
-    operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
-    types::ExecutionStatus,
-};
+use aws_sdk_sfn::types::ExecutionStatus;
 use execution::{
-    Start, StartError, name,
+    Start, StartError, arn, describe, name,
     rollback::EcsRollback,
     settings::{InvalidSettings, InvalidationSettings},
     start,
@@ -181,7 +178,12 @@ async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Respo
     if unknown.is_transient()
         && let Some(response) = Response::again(MAX_FAILED_CALLS, failed_calls)
     {
-        tracing::warn!(deployment_id, "Amazon ECS will call again: {unknown}");
+        // Without advice for when nothing repeats the request.
+        let reason = match &unknown {
+            Unknown::Start(error) => error.to_string(),
+            unknown => unknown.to_string(),
+        };
+        tracing::warn!(deployment_id, "Amazon ECS will call again: {reason}");
         return response;
     }
     let (status, reason) = settings.actions.decide(InvalidationResult::Failed);
@@ -205,9 +207,13 @@ async fn start_or_describe(
     let deployment = &event.service_deployment;
     let execution_name = name::of_ecs(&deployment.arn, STAGE);
     let machine = &settings.state_machine_arn;
-    let executions = machine.replacen(":stateMachine:", ":execution:", 1);
-    let execution_arn = format!("{executions}:{execution_name}");
-    let Some(execution) = describe(&clients.sfn, &execution_arn).await? else {
+    let execution_arn = arn(machine, &execution_name);
+    let found = describe(&clients.sfn, &execution_arn).await;
+    let found = found.map_err(|source| Unknown::Describe {
+        execution_arn: execution_arn.clone(),
+        source,
+    })?;
+    let Some(execution) = found else {
         // Not before: settings that have become invalid must not fail a deployment whose execution is running.
         let invalidation = settings.invalidation.as_ref().map_err(Clone::clone)?;
         let batches = batches(invalidation, event)?;
@@ -257,28 +263,6 @@ async fn start_or_describe(
 fn in_progress(started: aws_smithy_types::DateTime) -> Response {
     let age = timestamp::between(started, SystemTime::now());
     Response::in_progress(whole_seconds(next_check(age)) + 1)
-}
-
-/// The execution; none if it does not exist, or Step Functions does not find it yet.
-async fn describe(
-    client: &aws_sdk_sfn::Client,
-    execution_arn: &str,
-) -> Result<Option<DescribeExecutionOutput>, Unknown> {
-    let describe = client.describe_execution().execution_arn(execution_arn);
-    match describe.send().await {
-        Ok(execution) => Ok(Some(execution)),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(DescribeExecutionError::is_execution_does_not_exist) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(Unknown::Describe {
-            execution_arn: execution_arn.to_owned(),
-            source: error.into(),
-        }),
-    }
 }
 
 /// What the deployment invalidates: as the service's `hookDetails` say, or else the stack's settings.

@@ -30,7 +30,8 @@ pub enum Start {
 pub struct StartError {
     name: String,
     state_machine_arn: String,
-    source: AwsFailure,
+    /// Step Functions' response, if there was one.
+    pub source: AwsFailure,
 }
 
 impl StartError {

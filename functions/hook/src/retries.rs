@@ -15,7 +15,7 @@ use crate::START_TIMEOUT;
 const ATTEMPTS: u32 = 30;
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
-// Half of these waits, which they take on average.
+// On average, a wait takes half of its time: those of three seconds alone, after the first four attempts, outlast the timeout.
 const _: () = assert!((ATTEMPTS - 4) as u64 * MAX_BACKOFF.as_secs() / 2 > START_TIMEOUT.as_secs());
 
 /// A configuration for clients whose calls are retried until this timeout.
@@ -34,7 +34,7 @@ pub fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
     builder.retry_config(retries).build()
 }
 
-/// Retries of one call must not depend on earlier ones: by default, all calls of a process share a budget of some fifty retries, which
+/// Retries of one call must not depend on earlier ones: by default, all calls of a process to a service share a budget of some fifty retries, which
 /// an outage uses up in three invocations.
 #[must_use]
 pub fn unlimited() -> RetryPartition {

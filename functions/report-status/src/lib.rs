@@ -150,7 +150,7 @@ pub async fn handle(
         ReportOutcome::AlreadyCompleted => (
             None,
             format!(
-                "The hook of deployment {deployment_id} was already completed, perhaps by an earlier attempt of this report ({status}: {reason}), which changed nothing."
+                "The hook of deployment {deployment_id} was already completed, perhaps by an earlier attempt; this report ({status}: {reason}) changed nothing."
             ),
         ),
     };

@@ -1,11 +1,8 @@
 //! Decides what to report, and asks Step Functions for what an event does not say.
 
-use aws_sdk_sfn::{
-    error::SdkError,
-    operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
-};
-use execution::name;
-use shared::{failure_action::InvalidationResult, hook::Hook};
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use execution::{arn, describe, name};
+use shared::{aws::AwsFailure, failure_action::InvalidationResult, hook::Hook};
 
 use crate::{
     Clients, Error,
@@ -70,8 +67,7 @@ impl Report {
         may_repeat: bool,
     ) -> Result<Self, Error> {
         let execution_name = name::of_hook(&hook);
-        let executions = state_machine_arn.replacen(":stateMachine:", ":execution:", 1);
-        let execution_arn = format!("{executions}:{execution_name}");
+        let execution_arn = arn(state_machine_arn, &execution_name);
         let execution = describe_if_possible(clients, &execution_arn, may_repeat).await?;
         let execution_started = execution.is_some();
         let hook = if execution_started {
@@ -109,8 +105,10 @@ impl Report {
         let execution_name = name_in(&execution_arn).to_owned();
         let is_described = input.is_none();
         if is_described {
-            let described = describe(clients, &execution_arn).await;
-            let described = described.map_err(|source| unreadable(&execution_arn, source))?;
+            let described = describe(&clients.sfn(), &execution_arn).await;
+            let described = described
+                .and_then(|found| found.ok_or_else(|| AwsFailure::unusable("it does not exist")))
+                .map_err(|source| unreadable(&execution_arn, source))?;
             (input, error) = (described.input, described.error);
         }
         // An execution with an invalid input was not started by the hook function, so no deployment waits for it.
@@ -150,18 +148,10 @@ fn name_in(execution_arn: &str) -> &str {
     execution_arn.rsplit(':').next().unwrap_or(execution_arn)
 }
 
-async fn describe(
-    clients: &Clients,
-    execution_arn: &str,
-) -> Result<DescribeExecutionOutput, SdkError<DescribeExecutionError>> {
-    let describe = clients.sfn().describe_execution();
-    describe.execution_arn(execution_arn).send().await
-}
-
-fn unreadable(execution_arn: &str, error: SdkError<DescribeExecutionError>) -> Error {
+fn unreadable(execution_arn: &str, source: AwsFailure) -> Error {
     Error::ExecutionUnreadable {
         execution_arn: execution_arn.to_owned(),
-        source: error.into(),
+        source,
     }
 }
 
@@ -172,17 +162,13 @@ async fn describe_if_possible(
     execution_arn: &str,
     may_repeat: bool,
 ) -> Result<Option<DescribeExecutionOutput>, Error> {
-    let error = match describe(clients, execution_arn).await {
-        Ok(execution) => return Ok(Some(execution)),
-        Err(error) => error,
-    };
-    let does_not_exist = error
-        .as_service_error()
-        .is_some_and(DescribeExecutionError::is_execution_does_not_exist);
-    let error = unreadable(execution_arn, error);
-    if may_repeat && !does_not_exist {
-        return Err(error);
+    match describe(&clients.sfn(), execution_arn).await {
+        Ok(found) => Ok(found),
+        Err(source) if may_repeat => Err(unreadable(execution_arn, source)),
+        Err(source) => {
+            let error = unreadable(execution_arn, source);
+            tracing::warn!(execution_name = name_in(execution_arn), "{error}");
+            Ok(None)
+        }
     }
-    tracing::warn!(execution_name = name_in(execution_arn), "{error}");
-    Ok(None)
 }

@@ -87,10 +87,7 @@ pub enum Error {
     #[error("{0}. See the AWS Health Dashboard. {QUEUE}", QUEUE = QUEUE)]
     Unavailable(Cause),
     /// AWS rejects a request.
-    #[error(
-        "{0}. Check that it exists and that the function's role is authorized. {QUEUE}",
-        QUEUE = QUEUE
-    )]
+    #[error("{0}. {advice}. {QUEUE}", advice = .0.advice(), QUEUE = QUEUE)]
     Rejected(Cause),
 }
 
@@ -113,15 +110,24 @@ pub enum Cause {
     Start(#[from] StartError),
 }
 
+impl Cause {
+    fn source(&self) -> &AwsFailure {
+        match self {
+            Self::GetDeployment { source, .. } | Self::DescribeServiceDeployments(source) => source,
+            Self::Start(error) => &error.source,
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        self.source().remedy().unwrap_or(
+            "Check that the deployment and the state machine exist, and that the function's role is authorized",
+        )
+    }
+}
+
 impl From<Cause> for Error {
     fn from(cause: Cause) -> Self {
-        let is_transient = match &cause {
-            Cause::GetDeployment { source, .. } | Cause::DescribeServiceDeployments(source) => {
-                source.is_transient()
-            }
-            Cause::Start(error) => error.is_transient(),
-        };
-        if is_transient {
+        if cause.source().is_transient() {
             Self::Unavailable(cause)
         } else {
             Self::Rejected(cause)

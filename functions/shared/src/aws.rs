@@ -89,7 +89,7 @@ pub struct AwsFailure {
 }
 
 impl AwsFailure {
-    /// Whether the same call may succeed later: it was throttled, or got a 5xx, no response, or one that can't be parsed.
+    /// Whether the same call may succeed later: it was throttled, timed out, or got a 5xx, no response, or one that can't be parsed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.transient

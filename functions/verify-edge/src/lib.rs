@@ -312,7 +312,7 @@ fn cause(stale: &[(&Url, &Verified)], invalidated_again: bool) -> String {
         .iter()
         .map(|(url, verified)| {
             let again = if url.items().is_empty() {
-                "can't be invalidated without invalidating everything: CloudFront accepts no ~ and no needless encoding in it"
+                "can't be invalidated without invalidating everything: CloudFront accepts no ~ and no unnecessary encoding in it, and takes * for a wildcard"
             } else {
                 again
             };

@@ -52,7 +52,7 @@ impl Url {
     pub fn items(&self) -> Vec<Item> {
         let path = self.0.path();
         let mut paths = Vec::new();
-        // It would be a wildcard.
+        // A * would be a wildcard.
         if !path.contains('*') {
             paths.push(path.to_owned());
             if path.ends_with('/') {
@@ -70,7 +70,7 @@ impl Url {
         if !items.is_empty() {
             return items;
         }
-        // CloudFront takes no ~ and no unnecessary encoding.
+        // CloudFront accepts no ~ and no unnecessary encoding.
         let prefix = path.split(['~', '%', '*']).next().unwrap_or_default();
         let wildcard = (prefix.len() > 1).then(|| format!("{prefix}*"));
         wildcard
