@@ -3,7 +3,7 @@
 the delays before retries cut short and recorded (skipped_time.py).
 
 The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so
-the product meets either.
+the product meets either. Likewise, an ItemSelector does not know when its Map was entered (`State.EnteredTime`), and ministack's does.
 
 Three differences to AWS are fixed: that Lambda does not respond is `Lambda.SdkClientException` (Step
 Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; an execution that was
@@ -29,6 +29,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
@@ -123,6 +124,14 @@ def set_error_unless_stopped(self, error):
         set_error(self, error)
 
 
+evaluate_map = StateMap._eval_state
+
+
+def evaluate_map_without_entered_time(state, env):
+    env.states.context_object.context_object_data["State"].pop("EnteredTime", None)
+    evaluate_map(state, env)
+
+
 reflect_status = BaseExecutionWorkerCommunication.terminated
 
 
@@ -158,6 +167,7 @@ iteration_worker.CustomErrorName = named
 lambda_eval_utils.boto_client_for = lambda **_: Lambda()
 retrier_decl.RetrierDecl._eval_body = sleep_before_retry
 retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(shorten(seconds, execution_of(retrying.env))))
+StateMap._eval_state = evaluate_map_without_entered_time
 WaitFunction._wait_interval = wait
 BaseExecutionWorkerCommunication.terminated = terminated
 Environment.set_error = set_error_unless_stopped

@@ -34,8 +34,8 @@ pub fn patient(config: &SdkConfig, timeout: Duration) -> SdkConfig {
     builder.retry_config(retries).build()
 }
 
-/// Retries of one call must not depend on earlier ones: by default, all calls of a process to a service share a budget of some fifty retries, which
-/// an outage uses up in three invocations.
+/// Retries of one call must not depend on earlier ones: by default, all calls of a process to a service share a budget of some
+/// fifty retries, which an outage uses up in three invocations.
 #[must_use]
 pub fn unlimited() -> RetryPartition {
     let partition = RetryPartition::custom("unlimited");

@@ -7,8 +7,7 @@ use shared::failure_action::FailureActions;
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::logs::init();
     let actions = FailureActions::from_env();
-    // If it is missing, Step Functions rejects the request for a hook's execution, and in the end OnInvalidationFailure selects the
-    // status.
+    // If it is missing, Step Functions rejects requests with it, and in the end OnInvalidationFailure selects the status.
     let state_machine_arn = std::env::var("STATE_MACHINE_ARN").unwrap_or_default();
     let clients = Clients::new(&shared::aws::config().await);
     shared::handler::run(async |event, _| {

@@ -51,20 +51,17 @@ impl Url {
     #[must_use]
     pub fn items(&self) -> Vec<Item> {
         let path = self.0.path();
-        let mut paths = Vec::new();
-        // A * would be a wildcard.
-        if !path.contains('*') {
-            paths.push(path.to_owned());
-            if path.ends_with('/') {
-                // What CloudFront caches may be the default root object, or what a function makes of the path.
-                paths.push(format!("{path}index.html"));
-            }
-            if self.0.query().is_some() {
-                paths.push(format!("{path}?*"));
-            }
+        let mut paths = vec![path.to_owned()];
+        if path.ends_with('/') {
+            // What CloudFront caches may be the default root object, or what a function makes of the path.
+            paths.push(format!("{path}index.html"));
+        }
+        if self.0.query().is_some() {
+            paths.push(format!("{path}?*"));
         }
         let items: Vec<_> = paths
             .into_iter()
+            .filter(|path| path != "/*")
             .filter_map(|p| Item::try_from(p).ok())
             .collect();
         if !items.is_empty() {
@@ -119,6 +116,7 @@ mod tests {
             ("/static/runtime~main.js", "/static/runtime*"),
             ("/%7Euser/", ""),
             ("/*", ""),
+            ("/*?v=1", ""),
             ("/news/*/1?v=1", "/news/*"),
             ("/a%20b", "/a%20b"),
         ] {

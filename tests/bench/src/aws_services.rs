@@ -12,7 +12,7 @@ use tests::{
     server::{Certificate, Server},
 };
 
-use crate::{candidate::event, runtime_api::http};
+use crate::{candidate::event, server::http};
 
 /// The deployment of the events.
 const DEPLOYMENT: &str = "d-A1B2C3D4E";

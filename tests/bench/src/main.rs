@@ -14,6 +14,7 @@ mod prices;
 mod report;
 mod runtime_api;
 mod schedule;
+mod server;
 
 use std::{fs, path::Path};
 

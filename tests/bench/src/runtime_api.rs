@@ -18,6 +18,8 @@ use tokio::sync::{
     oneshot,
 };
 
+use crate::server::http;
+
 /// A request of the function. It waits for its response until it is dropped.
 pub struct Request {
     pub at: Instant,
@@ -60,14 +62,6 @@ impl RuntimeApi {
         );
         Ok(request)
     }
-}
-
-/// Serves on a free port of 127.0.0.1.
-pub async fn http(router: Router) -> Result<Server> {
-    Server::start(async |listener| {
-        let _ = axum::serve(listener, router).await;
-    })
-    .await
 }
 
 async fn respond(

@@ -53,7 +53,11 @@ pub async fn get_deployment(shared: &Shared, request: &Request, body: &Value) ->
 }
 
 /// Every service deployment has rolled back.
-pub async fn describe(shared: &Shared, request: &Request, body: &Value) -> Response {
+pub async fn describe_service_deployments(
+    shared: &Shared,
+    request: &Request,
+    body: &Value,
+) -> Response {
     let arn = body["serviceDeploymentArns"][0].as_str();
     let arn = arn.unwrap_or_default();
     let operation = Operation::DescribeServiceDeployments;

@@ -42,7 +42,7 @@ async fn route_by_target(shared: &Shared, request: Request) -> Response {
             deployments::get_deployment(shared, &request, &body).await
         }
         Some(Operation::DescribeServiceDeployments) => {
-            deployments::describe(shared, &request, &body).await
+            deployments::describe_service_deployments(shared, &request, &body).await
         }
         Some(operation @ (Operation::StartExecution | Operation::DescribeExecution)) => {
             forward::execution(shared, request, operation, body).await

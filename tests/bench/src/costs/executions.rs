@@ -23,7 +23,7 @@ use tests::{
 };
 
 use super::{Case, POLL_SECONDS, Usage};
-use crate::runtime_api::http;
+use crate::server::http;
 
 /// Longer than any execution: moto computes the deadline by the real clock, and the functions compare it with a faster one.
 const MAX_WAIT_SECONDS: u64 = 100_000;
