@@ -1,11 +1,12 @@
 """Compares what the roles of stacks are allowed to do with what they did. tests/src/permissions.rs runs it.
 
-Reads a JSON document from the standard input and prints one:
+Reads a JSON document from the standard input and prints {"table": Markdown, "problems": [text, ...]}:
 
-{"stacks": [name, ...], "calls": [[operation, subject, access key], ...], "group": name of the deployment group}
-    calls are those to CloudFront, CodeDeploy and Amazon ECS; prints {"table": Markdown, "problems": [text, ...]}
-{"may_report": {"stack": name, "group": application/group or "*"}}
-    prints whether the stack's functions are allowed to report to CodeDeploy if IAM checks this resource
+{"stacks": [name, ...],
+ "calls": [[operation, subject, access key], ...], those to CloudFront, CodeDeploy and Amazon ECS,
+ "group": name of the deployment group,
+ "may_report": [[name of a stack, application/group or "*", whether the stack's functions must be allowed to report to CodeDeploy if
+    IAM checks this resource], ...]}
 """
 
 import hashlib
@@ -266,7 +267,7 @@ def is_allowed(role_arn, action, resource):
     return result["EvalDecision"] == "allowed"
 
 
-def examine(stacks, calls, group):
+def examine(stacks, calls, group, may_report):
     allowed, used, to_simulate, problems = set(), {}, set(), []
     for stack in stacks:
         given = parameters(stack)
@@ -297,6 +298,10 @@ def examine(stacks, calls, group):
         for target, expected in [(resource, True), (elsewhere(resource, granted), False)]:
             if is_allowed(role_arn, action, target) != expected:
                 problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {action} on {target}")
+    for stack, resource, expected in may_report:
+        for role_arn in reporting_roles(stack):
+            if is_allowed(role_arn, REPORT, resource if resource == "*" else deployment_group(resource)) != expected:
+                problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {REPORT} on {resource}")
     return {"table": table(rows, used), "problems": problems}
 
 
@@ -314,13 +319,9 @@ def table(rows, used):
     return "\n".join(["| role | actions | resource | used by |", "| --- | --- | --- | --- |", *sorted(lines)])
 
 
-def may_report(stack, group):
+def reporting_roles(stack):
     names = resources(stack)
-    resource = group if group == "*" else deployment_group(group)
-    reporting = [function_configuration(names, function)["Role"] for function in ["hook", "report-status"]]
-    [decision] = {is_allowed(role, REPORT, resource) for role in reporting}
-    return decision
+    return [function_configuration(names, function)["Role"] for function in ["hook", "report-status"]]
 
 
-question = json.load(sys.stdin)
-json.dump(may_report(**question["may_report"]) if "may_report" in question else examine(**question), sys.stdout)
+json.dump(examine(**json.load(sys.stdin)), sys.stdout)

@@ -114,6 +114,7 @@ impl Environment {
         let key = (case.stack.clone(), text_of(case.actions));
         let cell = Arc::clone(self.stacks.lock().await.entry(key).or_default());
         let deploy = async || {
+            let _turn = self.deployments.acquire().await?;
             let name = format!("test-{}", next_number());
             let mut parameters = self.parameters(case, &name).await?;
             parameters.extend(permissions::deployment_group(&name));
@@ -158,9 +159,7 @@ impl Environment {
         parameters: &Parameters,
         change: Option<Change>,
     ) -> Result<Stack> {
-        let turn = self.deployments.acquire().await?;
         let mut stack = stack::deploy(&self.aws, name, parameters).await?;
-        drop(turn);
         stack.change = change;
         self.change(&stack).await?;
         Ok(stack)

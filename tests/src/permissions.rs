@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use anyhow::Result;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -32,24 +32,22 @@ pub struct Table {
     pub problems: Vec<String>,
 }
 
-/// Compares what the roles of these stacks are allowed to do with what they did until now.
-pub async fn examine(aws: &LocalAws, stacks: &[Stack]) -> Result<Table> {
+/// Compares what the roles of these stacks are allowed to do with what they did until now; and tries whether the functions of a
+/// stack may report to `CodeDeploy` if IAM checks a resource, as `application/group` or `*`, and whether that is as it must be.
+pub async fn examine(
+    aws: &LocalAws,
+    stacks: &[Stack],
+    may_report: &[(&Stack, &str, bool)],
+) -> Result<Table> {
     let names: Vec<_> = stacks.iter().map(|stack| &stack.name).collect();
     let calls = aws.stand_in.calls().into_iter();
     let calls = calls.map(|call| json!([call.operation, call.subject, call.access_key]));
     let calls: Value = calls.collect();
-    let question = json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP });
-    ask(aws, question).await
-}
-
-/// Whether a stack's functions are allowed to report to `CodeDeploy` if IAM checks this resource: a deployment group, as
-/// `application/group`, or `*`. AWS does not document which of them it checks.
-pub async fn may_report(stack: &Stack, group: &str) -> Result<bool> {
-    let question = json!({ "stack": stack.name, "group": group });
-    ask(&stack.aws, json!({ "may_report": question })).await
-}
-
-async fn ask<T: DeserializeOwned>(aws: &LocalAws, question: Value) -> Result<T> {
+    let may_report = may_report.iter();
+    let may_report: Value = may_report
+        .map(|(stack, resource, expected)| json!([stack.name, resource, expected]))
+        .collect();
+    let question = json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP, "may_report": may_report });
     let input = aws.folder.path().join("permissions.json");
     fs::write(&input, question.to_string())?;
     let mut python = aws.tool("ministack", "python");

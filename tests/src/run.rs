@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use aws_sdk_codedeploy::types::LifecycleEventStatus;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sfn::types::HistoryEvent;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -308,11 +309,12 @@ impl Run {
     }
 
     async fn put_event(&self, source: &str, kind: &str, detail: &Value) -> Result<()> {
-        let detail = detail.to_string();
-        let entry = json!({ "Source": source, "DetailType": kind, "Detail": detail });
-        let put = format!("events put-events --entries '[{entry}]'");
-        let response = self.stack.aws.cli(&put).await?;
-        ensure!(response["FailedEntryCount"] == 0, "{response}");
+        let entry = PutEventsRequestEntry::builder().source(source);
+        let entry = entry.detail_type(kind).detail(detail.to_string());
+        let events = aws_sdk_eventbridge::Client::new(&self.stack.aws.ministack.config);
+        let put = events.put_events().entries(entry.build());
+        let response = put.send().await?;
+        ensure!(response.failed_entry_count() == 0, "{response:?}");
         Ok(())
     }
 

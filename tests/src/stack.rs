@@ -7,9 +7,12 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Result, ensure};
-use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, ensure};
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{Environment, InvocationType},
+};
+use serde_json::Value;
 
 use crate::{
     case::{Change, Invocation},
@@ -45,12 +48,16 @@ pub struct Stack {
 impl Stack {
     /// The name or id of one of its resources.
     pub async fn resource(&self, logical_id: &str) -> Result<String> {
-        let describe = format!(
-            "cloudformation describe-stack-resource --stack-name {} --logical-resource-id {logical_id} \
-             --query StackResourceDetail.PhysicalResourceId",
-            self.name
-        );
-        Ok(serde_json::from_value(self.aws.cli(&describe).await?)?)
+        let cloudformation = aws_sdk_cloudformation::Client::new(&self.aws.ministack.config);
+        let describe = cloudformation.describe_stack_resource();
+        let describe = describe.stack_name(&self.name);
+        let found = describe.logical_resource_id(logical_id).send().await?;
+        let id = found
+            .stack_resource_detail()
+            .and_then(|d| d.physical_resource_id());
+        Ok(id
+            .with_context(|| format!("{logical_id} has no id"))?
+            .to_owned())
     }
 
     pub fn hook_function(&self) -> &str {
@@ -69,13 +76,18 @@ impl Stack {
 
     /// Sets an environment variable of the hook function, as somebody can in the console.
     pub async fn set_variable(&self, name: &str, value: &str) -> Result<()> {
+        let lambda = self.lambda();
         let function = self.hook_function();
-        let of_function = format!("function-configuration --function-name {function}");
-        let found = self.aws.cli(&format!("lambda get-{of_function}")).await?;
-        let mut environment = found["Environment"].clone();
-        environment["Variables"][name] = json!(value);
-        let update = format!("lambda update-{of_function} --environment '{environment}'");
-        self.aws.cli(&update).await.map(drop)
+        let get = lambda.get_function_configuration().function_name(function);
+        let found = get.send().await?.environment.and_then(|e| e.variables);
+        let mut variables = found.context("it has no environment variables")?;
+        variables.insert(name.to_owned(), value.to_owned());
+        let environment = Environment::builder().set_variables(Some(variables));
+        let update = lambda
+            .update_function_configuration()
+            .function_name(function);
+        update.environment(environment.build()).send().await?;
+        Ok(())
     }
 
     /// Invokes a function as CodeDeploy or Amazon ECS would; returns its result or error.
@@ -85,7 +97,7 @@ impl Stack {
         invocation: Invocation,
         event: &Value,
     ) -> Result<String> {
-        let invoke = aws_sdk_lambda::Client::new(&self.aws.ministack.config).invoke();
+        let invoke = self.lambda().invoke();
         let invoke = invoke
             .function_name(function)
             .invocation_type(match invocation {
@@ -95,6 +107,10 @@ impl Stack {
             .payload(Blob::new(event.to_string()));
         let payload = invoke.send().await?.payload.unwrap_or_default();
         Ok(command::text(payload.as_ref()))
+    }
+
+    fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.aws.ministack.config)
     }
 }
 
@@ -154,15 +170,15 @@ async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str
         quoted(&repository().join("sam/samconfig.toml"))
     );
     sam(aws, &deploy).await?;
-    let describe = format!(
-        "cloudformation describe-stacks --stack-name {name} \
-         --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]'"
-    );
-    let outputs: Vec<_> = serde_json::from_value(aws.cli(&describe).await?)?;
+    let cloudformation = aws_sdk_cloudformation::Client::new(&aws.ministack.config);
+    let described = cloudformation.describe_stacks().stack_name(name).send();
+    let stacks = described.await?.stacks.unwrap_or_default().into_iter();
+    let outputs = stacks.flat_map(|stack| stack.outputs.unwrap_or_default());
+    let outputs = outputs.filter_map(|output| output.output_key.zip(output.output_value));
     Ok(Stack {
         aws: Arc::clone(aws),
         name: name.to_owned(),
-        outputs: outputs.into_iter().collect(),
+        outputs: outputs.collect(),
         change: None,
     })
 }

@@ -59,6 +59,9 @@ fn main() -> Result<ExitCode> {
     } else {
         vec![matrix::quick()]
     };
+    if !arguments.list {
+        suite.start()?;
+    }
     let mut conclusions = Vec::new();
     for cases in parts {
         let trials = trials(&suite, &finished, cases);

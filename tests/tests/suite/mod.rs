@@ -24,6 +24,11 @@ impl Suite {
         }))
     }
 
+    /// Starts the environment, for trials to come to it in their order.
+    pub fn start(&self) -> Result<()> {
+        self.runtime.block_on(self.environment()).map(drop)
+    }
+
     pub async fn environment(&self) -> Result<&Arc<Environment>> {
         let start = async || Ok(Arc::new(Environment::start(self.wait_scale).await?));
         self.environment.get_or_try_init(start).await
