@@ -1,6 +1,6 @@
 """Compares what the roles of stacks are allowed to do with what they did. tests/src/permissions.rs runs it.
 
-Reads a JSON document from the standard input and prints {"table": Markdown, "problems": [text, ...]}:
+Prints {"table": Markdown, "problems": [text, ...]}. Reads from the standard input:
 
 {"stacks": [name, ...],
  "calls": [[operation, subject, access key], ...], those to CloudFront, CodeDeploy and Amazon ECS,

@@ -128,7 +128,7 @@ evaluate_map = StateMap._eval_state
 
 
 def evaluate_map_without_entered_time(state, env):
-    env.states.context_object.context_object_data["State"].pop("EnteredTime", None)
+    del env.states.context_object.context_object_data["State"]["EnteredTime"]
     evaluate_map(state, env)
 
 

@@ -152,7 +152,7 @@ impl Environment {
         self.edge.get_or_try_init(|| Edge::start(&self.aws)).await
     }
 
-    /// Deploys a stack that no case shares, and makes a change to it.
+    /// Deploys a stack at once, without waiting for a turn, and makes a change to it.
     pub async fn deploy(
         &self,
         name: &str,

@@ -71,6 +71,8 @@ impl LocalAws {
                 // Functions may do what their roles allow, and nothing else.
                 ministack.env("AUTH", "true");
                 ministack.env("CLOUDTRAIL_RECORDING", "1");
+                // By default it keeps 10,000 calls, and forgets the oldest without a word.
+                ministack.env("CLOUDTRAIL_MAX_EVENTS", "1000000");
                 return;
             };
             accelerate(ministack, wait_scale, stand_in_url, folder.path())

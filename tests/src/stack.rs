@@ -80,7 +80,8 @@ impl Stack {
         let function = self.hook_function();
         let get = lambda.get_function_configuration().function_name(function);
         let found = get.send().await?.environment.and_then(|e| e.variables);
-        let mut variables = found.context("it has no environment variables")?;
+        let mut variables =
+            found.with_context(|| format!("{function} has no environment variables"))?;
         variables.insert(name.to_owned(), value.to_owned());
         let environment = Environment::builder().set_variables(Some(variables));
         let update = lambda

@@ -46,7 +46,7 @@ fn main() -> Result<ExitCode> {
     let suite = Suite::new(None)?;
     // The longest first.
     let mut trials = vec![suite.trial("verify passes, and finds what is planted", verifies)];
-    // Of the others, the last ones.
+    // Then those with an edge location, then the last of the catalogue.
     let mut scenarios = catalogue::scenarios();
     scenarios.reverse();
     scenarios.sort_by_key(|case| case.stack.verified.is_empty());
@@ -120,7 +120,7 @@ async fn examines_roles(suite: &Suite) -> Result<()> {
     let environment = suite.environment().await?;
     let aws = &environment.aws;
     let stacks = environment.stacks().await;
-    // Whether IAM knows deployment groups in this action is not known.
+    // AWS does not document whether IAM checks the deployment group or * in this action.
     let defaults = parameters([("DistributionIds", "E2QWRUHAPOMQZL")]);
     let any = environment.deploy("any-deployment", &defaults, None);
     let any = any.await?;

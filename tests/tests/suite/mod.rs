@@ -8,7 +8,7 @@ use tests::environment::Environment;
 use tokio::{runtime::Runtime, sync::OnceCell};
 
 pub struct Suite {
-    /// Started by the first trial that needs it, and gone with the last.
+    /// Started by `start` or the first trial that needs it, and gone with the last.
     environment: OnceCell<Arc<Environment>>,
     wait_scale: Option<f64>,
     runtime: Runtime,
