@@ -28,12 +28,13 @@ pub const DEPLOYMENT_GROUP: &str = "web";
 pub struct Table {
     /// In Markdown: roles, actions and kinds of resources.
     pub table: String,
-    /// What is allowed and not used, used and not allowed, or allowed on other resources.
+    /// What is allowed and not used, used and not allowed, allowed on other resources, or a report that is not as it must be.
     pub problems: Vec<String>,
 }
 
-/// Compares what the roles of these stacks are allowed to do with what they did until now; and tries whether the functions of a
-/// stack may report to `CodeDeploy` if IAM checks a resource, as `application/group` or `*`, and whether that is as it must be.
+/// Compares what the roles of these stacks are allowed to do with what they did until now. `may_report` says whether a stack's
+/// functions must be allowed to report to `CodeDeploy` if IAM checks this resource: a deployment group, as `application/group`, or
+/// `*`.
 pub async fn examine(
     aws: &LocalAws,
     stacks: &[Stack],

@@ -52,12 +52,9 @@ impl Stack {
         let describe = cloudformation.describe_stack_resource();
         let describe = describe.stack_name(&self.name);
         let found = describe.logical_resource_id(logical_id).send().await?;
-        let id = found
-            .stack_resource_detail()
-            .and_then(|d| d.physical_resource_id());
-        Ok(id
-            .with_context(|| format!("{logical_id} has no id"))?
-            .to_owned())
+        let detail = found.stack_resource_detail;
+        let id = detail.and_then(|detail| detail.physical_resource_id);
+        id.with_context(|| format!("{logical_id} has no id"))
     }
 
     pub fn hook_function(&self) -> &str {
@@ -173,9 +170,12 @@ async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str
     sam(aws, &deploy).await?;
     let cloudformation = aws_sdk_cloudformation::Client::new(&aws.ministack.config);
     let described = cloudformation.describe_stacks().stack_name(name).send();
-    let stacks = described.await?.stacks.unwrap_or_default().into_iter();
-    let outputs = stacks.flat_map(|stack| stack.outputs.unwrap_or_default());
-    let outputs = outputs.filter_map(|output| output.output_key.zip(output.output_value));
+    let stack = described.await?.stacks.and_then(|mut stacks| stacks.pop());
+    let outputs = stack.and_then(|stack| stack.outputs);
+    let outputs = outputs.with_context(|| format!("{name} has no outputs"))?;
+    let outputs = outputs
+        .into_iter()
+        .filter_map(|output| output.output_key.zip(output.output_value));
     Ok(Stack {
         aws: Arc::clone(aws),
         name: name.to_owned(),

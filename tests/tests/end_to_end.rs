@@ -23,9 +23,6 @@ use tests::{
     stack::{self, Stack, parameters},
 };
 
-/// All of them: they mostly wait, and stacks are deployed two at a time.
-const TRIALS_AT_A_TIME: usize = 100;
-
 /// AWS doesn't document how CodeDeploy invokes the hook function: each scenario is tried both ways.
 const INVOCATIONS: [Invocation; 2] = [Invocation::Synchronous, Invocation::Asynchronous];
 
@@ -42,7 +39,6 @@ const VERIFIED: [(&str, &str); 7] = [
 
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
     let suite = Suite::new(None)?;
     // The longest first.
     let mut trials = vec![suite.trial("verify passes, and finds what is planted", verifies)];
@@ -66,10 +62,9 @@ fn main() -> Result<ExitCode> {
     if stack::package().is_some() {
         trials.push(suite.trial("the package is a nested stack", is_nested));
     }
-    if !arguments.list {
-        suite.start()?;
-    }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    // All at a time: they mostly wait, and the stacks that they share are deployed two at a time.
+    arguments.test_threads.get_or_insert(trials.len());
+    let conclusion = suite.run(&arguments, trials)?;
     ensure!(
         arguments.list || conclusion.num_passed + conclusion.num_failed > 0,
         "no test has this name"
@@ -84,7 +79,7 @@ fn main() -> Result<ExitCode> {
         suite.trial(roles, examines_roles),
         suite.trial(logs, finds_not_started),
     ];
-    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+    Ok(suite.run(&arguments, trials)?.exit_code())
 }
 
 async fn meets(suite: &Suite, case: Case) -> Result<()> {

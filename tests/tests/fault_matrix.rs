@@ -59,13 +59,10 @@ fn main() -> Result<ExitCode> {
     } else {
         vec![matrix::quick()]
     };
-    if !arguments.list {
-        suite.start()?;
-    }
     let mut conclusions = Vec::new();
     for cases in parts {
         let trials = trials(&suite, &finished, cases);
-        conclusions.push(libtest_mimic::run(&arguments, trials));
+        conclusions.push(suite.run(&arguments, trials)?);
     }
     if arguments.list {
         return Ok(ExitCode::SUCCESS);
@@ -84,7 +81,7 @@ fn main() -> Result<ExitCode> {
         none_of(&violations.context(NOT_FINISHED)?)
     };
     let late = suite.trial(name, late);
-    conclusions.push(libtest_mimic::run(&arguments, vec![late]));
+    conclusions.push(suite.run(&arguments, vec![late])?);
     print_summary(&finished.blocking_lock(), count, began);
     let has_failed = conclusions.iter().any(Conclusion::has_failed);
     Ok(ExitCode::from(u8::from(has_failed)))

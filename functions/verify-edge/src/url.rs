@@ -61,13 +61,14 @@ impl Url {
         }
         let items: Vec<_> = paths
             .into_iter()
+            // It would be everything.
             .filter(|path| path != "/*")
             .filter_map(|p| Item::try_from(p).ok())
             .collect();
         if !items.is_empty() {
             return items;
         }
-        // CloudFront accepts no ~ and no unnecessary encoding.
+        // CloudFront accepts no ~, no unnecessary encoding, and * only at the end.
         let prefix = path.split(['~', '%', '*']).next().unwrap_or_default();
         let wildcard = (prefix.len() > 1).then(|| format!("{prefix}*"));
         wildcard

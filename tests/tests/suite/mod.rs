@@ -3,12 +3,12 @@
 use std::{fmt::Display, sync::Arc};
 
 use anyhow::{Result, ensure};
-use libtest_mimic::Trial;
+use libtest_mimic::{Arguments, Conclusion, Trial};
 use tests::environment::Environment;
 use tokio::{runtime::Runtime, sync::OnceCell};
 
 pub struct Suite {
-    /// Started by `start` or the first trial that needs it, and gone with the last.
+    /// Started before the first trial, and gone with the last.
     environment: OnceCell<Arc<Environment>>,
     wait_scale: Option<f64>,
     runtime: Runtime,
@@ -24,9 +24,12 @@ impl Suite {
         }))
     }
 
-    /// Starts the environment, for trials to come to it in their order.
-    pub fn start(&self) -> Result<()> {
-        self.runtime.block_on(self.environment()).map(drop)
+    /// Runs trials. The environment is started before them: they would come to it in any order if they had waited for it.
+    pub fn run(&self, arguments: &Arguments, trials: Vec<Trial>) -> Result<Conclusion> {
+        if !arguments.list {
+            self.runtime.block_on(self.environment())?;
+        }
+        Ok(libtest_mimic::run(arguments, trials))
     }
 
     pub async fn environment(&self) -> Result<&Arc<Environment>> {
