@@ -204,6 +204,7 @@ local-build: tools ## Build the functions for this machine, which demo, local, t
 	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build --build-dir ../target/sam-local \
 	    --template-file ../target/template.$(LOCAL_ARCHITECTURE).yaml >../target/sam-local.log 2>&1 \
 	    || { cat ../target/sam-local.log; exit 1; }
+	@python3 tests/tools/zip_functions.py target/sam-local
 
 .PHONY: tools
 tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/zig/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/

@@ -26,6 +26,7 @@ pub mod local_aws;
 pub mod matrix;
 pub mod permissions;
 pub mod run;
+pub mod sam;
 pub mod server;
 pub mod stack;
 pub mod until;

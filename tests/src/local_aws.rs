@@ -5,15 +5,14 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use anyhow::{Result, ensure};
 use stand_in::StandIn;
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
-    command,
     interpreter::{Interpreter, accelerate},
+    sam::Sam,
     server::Certificate,
     stack,
 };
@@ -26,6 +25,8 @@ pub const REGION: &str = "eu-central-1";
 /// The local AWS, running. It is gone when this is dropped: first ministack, whose functions call the stand-in, and last the
 /// folder.
 pub struct LocalAws {
+    /// What deploys to it.
+    pub(crate) sam: Sam,
     /// All other services.
     pub ministack: Interpreter,
     /// CloudFront, CodeDeploy and Amazon ECS.
@@ -88,7 +89,10 @@ impl LocalAws {
         if wait_scale.is_some() {
             stand_in.forward_lambda_and_sqs_to(&ministack.url);
         }
+        let environment = cli_environment(&ministack.url, stand_in_url);
+        let sam = Sam::start(environment, folder.path()).await?;
         Ok(Self {
+            sam,
             ministack,
             stand_in,
             certificate,
@@ -104,14 +108,7 @@ impl LocalAws {
 
     /// The environment in which the AWS and SAM CLIs talk to it.
     pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
-        let constants = [
-            ("AWS_ACCESS_KEY_ID", ACCOUNT),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_DEFAULT_REGION", REGION),
-            ("AWS_REGION", REGION),
-        ];
-        let constants = constants.map(|(name, value)| (name, value.to_owned()));
-        self.endpoints().into_iter().chain(constants).collect()
+        cli_environment(&self.ministack.url, &self.stand_in.url())
     }
 
     /// A program that `make tools` has installed, with this as its AWS.
@@ -120,16 +117,18 @@ impl LocalAws {
         command.envs(self.cli_environment()).stdin(Stdio::null());
         command
     }
+}
 
-    /// What the AWS CLI says to a command, written as in a shell; null if that is nothing.
-    pub async fn cli(&self, command: &str) -> Result<Value> {
-        let mut cli = self.tool("awscli", "aws");
-        let output = command::run(cli.args(shell_words::split(command)?)).await?;
-        if output.stdout.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&output.stdout).context("the AWS CLI says no JSON")
-    }
+fn cli_environment(url: &str, stand_in_url: &str) -> Vec<(&'static str, String)> {
+    let constants = [
+        ("AWS_ACCESS_KEY_ID", ACCOUNT),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_REGION", REGION),
+    ];
+    let constants = constants.map(|(name, value)| (name, value.to_owned()));
+    let endpoints = endpoints(url, stand_in_url);
+    endpoints.into_iter().chain(constants).collect()
 }
 
 fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 4] {

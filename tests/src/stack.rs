@@ -167,7 +167,7 @@ async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str
         quoted(template),
         quoted(&repository().join("sam/samconfig.toml"))
     );
-    sam(aws, &deploy).await?;
+    aws.sam.run(&deploy).await?;
     let cloudformation = aws_sdk_cloudformation::Client::new(&aws.ministack.config);
     let described = cloudformation.describe_stacks().stack_name(name).send();
     let stack = described.await?.stacks.and_then(|mut stacks| stacks.pop());
@@ -191,23 +191,8 @@ async fn upload(aws: &LocalAws) -> Result<PathBuf> {
         quoted(&build().join("template.yaml")),
         quoted(&packaged)
     );
-    sam(aws, &package).await?;
+    aws.sam.run(&package).await?;
     Ok(packaged)
-}
-
-/// Runs the SAM CLI with a command, written as in a shell.
-async fn sam(aws: &LocalAws, command: &str) -> Result<()> {
-    let mut sam = aws.tool("sam", "sam");
-    sam.args(shell_words::split(command)?)
-        .current_dir(repository().join("sam"))
-        .env("SAM_CLI_TELEMETRY", "0")
-        // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
-        .env("SAM_CLI_POLL_DELAY", "0.5")
-        // A deployment needs no compiler.
-        .env("PATH", "/usr/bin:/bin")
-        // It leaves the folders of its zips behind.
-        .env("TMPDIR", aws.folder.path());
-    command::run(&mut sam).await.map(drop)
 }
 
 /// As in a shell.

@@ -179,7 +179,7 @@ async fn check(client: &Client, created: &Created, age: Duration) -> Found {
 fn may_pass(kind: Kind, age: Duration) -> bool {
     match kind {
         Kind::InvalidationNotFound | Kind::TargetNotFound | Kind::AccessDenied => age < GRACE,
-        Kind::Unavailable => true,
+        Kind::Busy | Kind::Unavailable => true,
         _ => false,
     }
 }

@@ -36,7 +36,7 @@ pub enum Kind {
     TargetNotFound,
     /// The distribution or distribution tenant has no such invalidation.
     InvalidationNotFound,
-    /// As many invalidations are in progress as CloudFront allows.
+    /// As many invalidations are in progress as CloudFront allows, or it throttles.
     Busy,
     /// The batch has more items than an invalidation can have.
     BatchTooLarge,
@@ -44,7 +44,7 @@ pub enum Kind {
     InvalidArgument,
     /// An earlier request had the same caller reference.
     CallerReferenceUsed,
-    /// The same call may succeed later: it was throttled, or got a 5xx, no response, or one that can't be used.
+    /// The same call may succeed later: it got a 5xx, no response, or one that can't be used.
     Unavailable,
     /// Anything else.
     Rejected,
@@ -75,6 +75,7 @@ impl<E: Modelled> From<SdkError<E>> for Failure {
                 Kind::CallerReferenceUsed
             }
             Some(Kind::Busy) => Kind::Busy,
+            _ if source.is_throttled() => Kind::Busy,
             _ if source.is_transient() => Kind::Unavailable,
             modelled => modelled.unwrap_or(Kind::Rejected),
         };

@@ -109,9 +109,9 @@ pub enum Error {
     /// The input is invalid.
     #[error("{0}. Fix the execution input and start a new execution")]
     InvalidInput(#[from] InvalidDocument),
-    /// As many invalidations are in progress as CloudFront allows. Retried until the deadline.
+    /// As many invalidations are in progress as CloudFront allows, or it throttles. Retried until the deadline.
     #[error(
-        "CloudFront has too many invalidations in progress to accept one for {batch}: {source}. The state machine retries until the deadline"
+        "CloudFront does not accept an invalidation for {batch} now: {source}. The state machine retries until the deadline"
     )]
     CloudFrontBusy {
         /// What was to be invalidated.
@@ -119,7 +119,7 @@ pub enum Error {
         /// CloudFront's response.
         source: AwsFailure,
     },
-    /// CloudFront throttles, fails or does not respond. Retried for about eight minutes.
+    /// CloudFront fails or does not respond. Retried for about eight minutes.
     #[error(
         "CloudFront did not create an invalidation for {batch}: {source}. See the AWS Health Dashboard; when CloudFront is available again, start a new execution with the same input"
     )]
@@ -194,7 +194,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}, usually because too many invalidations are in progress. The execution waits for SettleSeconds and then creates one invalidation every two seconds: if that takes most of MaxWaitSeconds, make MaxWaitSeconds longer. If something else invalidates the same distribution, wait until its invalidations are completed and start a new execution with the same input. Otherwise this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is CloudFrontBusy and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: make it longer"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.

@@ -214,7 +214,7 @@ async fn every_error_of_cloudfront_has_a_name() {
         ("InternalError", 500, "CloudFrontUnavailable"),
         ("InvalidationBatchAlreadyExists", 400, "CallerReferenceUsed"),
         ("ServiceUnavailable", 503, "CloudFrontUnavailable"),
-        ("Throttling", 400, "CloudFrontUnavailable"),
+        ("Throttling", 400, "CloudFrontBusy"),
         ("TooManyInvalidationsInProgress", 400, "CloudFrontBusy"),
         // Not retryable.
         ("AccessDenied", 403, "AccessDenied"),

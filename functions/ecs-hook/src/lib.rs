@@ -82,7 +82,7 @@ enum Unknown {
     #[error("{0}. Amazon ECS sends resourceArn, the ARN of the service deployment")]
     Event(#[from] InvalidDocument),
     #[error(
-        "invalid settings of the function: {0}. Correct the stack's parameters and redeploy the stack, then start an execution manually"
+        "invalid settings of the function: {0}. Correct the stack's parameters and redeploy the stack, then invoke the hook function with {{}} to invalidate"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
@@ -127,7 +127,14 @@ pub async fn handle(
     settings: &Settings,
     event: Value,
 ) -> Result<Response, Error> {
-    if event.get("DeploymentId").is_some() {
+    if let Some(deployment_id) = event.get("DeploymentId") {
+        // Nothing reports for a hook that waits.
+        let waits = event.get("LifecycleEventHookExecutionId").is_some();
+        tracing::error!(
+            deployment_id = deployment_id.as_str(),
+            execution_started = waits.then_some(false),
+            "the event is not of Amazon ECS, but of CodeDeploy"
+        );
         return Err(Error::CodeDeployEvent);
     }
     let deployment_id = event["resourceArn"].as_str();
@@ -303,6 +310,10 @@ async fn roll_back(clients: &Clients, settings: &Settings, event: &LifecycleEven
             deployment_id,
             "the deployment rolls back; an execution is started when the rollback has ended"
         ),
+        Err(NotSent::Unknown(Unknown::Targets(none))) => tracing::info!(
+            deployment_id,
+            "the deployment rolls back; nothing is invalidated: {none}"
+        ),
         Err(reason) => tracing::error!(
             deployment_id,
             execution_started = false,
@@ -311,15 +322,26 @@ async fn roll_back(clients: &Clients, settings: &Settings, event: &LifecycleEven
     }
 }
 
+/// Why the queue of rollbacks does not have a rollback.
+#[derive(Debug, thiserror::Error)]
+enum NotSent {
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    #[error(
+        "SQS did not accept the message: {0}. Start an execution manually when the rollback has ended"
+    )]
+    Sqs(AwsFailure),
+}
+
 async fn send(
     clients: &Clients,
     settings: &Settings,
     event: &LifecycleEvent,
-) -> Result<(), String> {
+) -> Result<(), NotSent> {
     let deployment = &event.service_deployment;
     let invalidation = settings.invalidation.as_ref();
-    let invalidation = invalidation.map_err(ToString::to_string)?;
-    let batches = batches(invalidation, event).map_err(|unknown| unknown.to_string())?;
+    let invalidation = invalidation.map_err(|invalid| Unknown::from(invalid.clone()))?;
+    let batches = batches(invalidation, event)?;
     let message = EcsRollback {
         service_deployment_arn: deployment.arn.clone(),
         execution_name: name::of_ecs_rollback(&deployment.arn),
@@ -329,8 +351,8 @@ async fn send(
         .send_message()
         .queue_url(&settings.rollbacks_queue_url)
         .message_body(json!(message).to_string());
-    let response = request.send().await.map_err(AwsFailure::from);
-    response.map(drop).map_err(|failure| {
-        format!("SQS did not accept the message: {failure}. Start an execution manually when the rollback has ended")
-    })
+    let response = request.send().await;
+    response
+        .map(drop)
+        .map_err(|error| NotSent::Sqs(error.into()))
 }

@@ -348,7 +348,15 @@ async fn nothing_that_goes_wrong_stops_a_rollback() {
         rollbacks_queue_url: String::new(),
         ..with_targets("")
     };
-    for (settings, messages) in [(with_targets(""), 1), (with_targets("{"), 0), (off, 0)] {
+    let others = with_targets(
+        r#"{"other/service": [{"distributionId": "E2QWRUHAPOMQZL", "paths": ["/*"]}]}"#,
+    );
+    for (settings, messages) in [
+        (with_targets(""), 1),
+        (with_targets("{"), 0),
+        (others, 0),
+        (off, 0),
+    ] {
         let aws = StandIn::start().await.unwrap();
         let denied = Fault::new("AccessDenied", 403, "No.");
         aws.inject(Operation::SendMessage, "", 1, denied);

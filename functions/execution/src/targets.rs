@@ -26,7 +26,7 @@ pub struct Targets(BTreeMap<String, Vec<InvalidationBatch>>);
 /// There is nothing to invalidate for a key.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the stack's Targets parameter has neither {key:?} nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then start an execution manually"
+    "the stack's Targets parameter has neither {key:?} nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then invoke the hook function with {{}} to invalidate"
 )]
 pub struct NoTargets {
     key: String,

@@ -1,9 +1,10 @@
 //! CodeDeploy's hook: starts the execution that creates the invalidations, waits for them and reports the status.
 //!
 //! If it cannot start the execution, it reports a status itself, per `OnInvalidationFailure`, so that no deployment waits for an
-//! execution that does not exist. If CodeDeploy does not accept that status, it sends the event to the queue of pending reports.
-//! If SQS does not accept the message either, the function fails: Lambda retries an asynchronous invocation, and then sends the
-//! event to the same queue.
+//! execution that does not exist. If the execution may exist all the same, because a response was lost, or if CodeDeploy does not
+//! accept that status, it sends the event to the queue of pending reports: `report-status` looks for the execution before it
+//! reports. If nobody accepts anything, the function fails: Lambda retries an asynchronous invocation, and then sends the event to
+//! the same queue.
 //!
 //! An engineer can invoke it, too: see [`manual`].
 
@@ -105,7 +106,8 @@ pub enum Outcome {
         /// Why no execution could be started, and what to do next.
         reason: String,
     },
-    /// No execution could be started, and CodeDeploy did not accept a status; `report-status` retries the report.
+    /// No execution could be started, and it may exist all the same, or CodeDeploy did not accept a status; `report-status` reports if
+    /// there is no execution.
     Queued {
         /// Why, and what to do next.
         reason: String,
@@ -154,7 +156,7 @@ impl From<Error> for Diagnostic {
 #[derive(Debug, thiserror::Error)]
 enum NotStarted {
     #[error(
-        "invalid settings of the hook function: {0}. Correct the stack's parameters and redeploy the stack, then start an execution manually. If the parameters are right, somebody has changed the function's environment variables: restore them in the Lambda console, because deploying the same parameters does not"
+        "invalid settings of the hook function: {0}. Correct the stack's parameters and redeploy the stack, then invoke the hook function with {{}} to invalidate. If the parameters are right, somebody has changed the function's environment variables: restore them in the Lambda console, because deploying the same parameters does not"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
@@ -168,15 +170,27 @@ enum NotStarted {
     Start(#[from] StartError),
 }
 
+impl NotStarted {
+    /// Whether the execution may exist all the same: the response of Step Functions was lost, or an earlier delivery of the event
+    /// started it.
+    fn is_uncertain(&self) -> bool {
+        match self {
+            Self::DeploymentNotRead(failure) => failure.is_transient(),
+            Self::Start(error) => error.is_transient(),
+            Self::Settings(_) | Self::Targets(_) => false,
+        }
+    }
+}
+
 fn advice(failure: &AwsFailure) -> &'static str {
     failure.remedy().unwrap_or(if failure.is_transient() {
-        "Nothing was invalidated. See the AWS Health Dashboard, then start an execution manually"
+        "Nothing was invalidated. See the AWS Health Dashboard, then invoke the hook function with {} to invalidate"
     } else {
-        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then start an execution manually, or repeat the deployment"
+        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then invoke the hook function with {} to invalidate, or repeat the deployment"
     })
 }
 
-/// Starts the hook's execution. If it cannot, reports a status to CodeDeploy, or sends the event to the queue of pending reports.
+/// Starts the hook's execution. If it cannot, reports a status to CodeDeploy, or leaves that to the queue of pending reports.
 /// For a manual invocation, starts an execution that reports to nobody.
 ///
 /// # Errors
@@ -195,9 +209,7 @@ pub async fn handle(
     };
     match start_for(clients, settings, &hook).await {
         Ok(outcome) => Ok(outcome),
-        Err(not_started) => {
-            report(clients, settings, &hook, &event, &not_started.to_string()).await
-        }
+        Err(not_started) => report(clients, settings, &hook, &event, &not_started).await,
     }
 }
 
@@ -248,13 +260,28 @@ async fn report(
     settings: &Settings,
     hook: &Hook,
     event: &Value,
-    not_started: &str,
+    not_started: &NotStarted,
 ) -> Result<Outcome, Error> {
     let deployment_id = hook.deployment_id.as_str();
+    let mut not_queued = None;
+    if not_started.is_uncertain() {
+        let reason = not_started.to_string();
+        match queue(clients, settings, event, &reason).await {
+            Ok(()) => {
+                tracing::warn!(
+                    execution_name = name::of_hook(hook),
+                    deployment_id,
+                    "report-status reports for deployment {deployment_id} if there is no execution: {reason}",
+                );
+                return Ok(Outcome::Queued { reason });
+            }
+            Err(failure) => not_queued = Some(failure),
+        }
+    }
     let status = settings.on_invalidation_failure.status();
     let outcome = codedeploy::report(&clients.codedeploy(), hook, status).await;
     let (reported_status, reason) = match &outcome {
-        Ok(ReportOutcome::Accepted) => (Some(status), not_started.to_owned()),
+        Ok(ReportOutcome::Accepted) => (Some(status), not_started.to_string()),
         Ok(ReportOutcome::AlreadyCompleted) => (
             None,
             format!("{not_started}. The hook was already completed"),
@@ -278,13 +305,26 @@ async fn report(
             reason,
         });
     }
+    let source = match not_queued {
+        Some(failure) => failure,
+        None => match queue(clients, settings, event, &reason).await {
+            Ok(()) => return Ok(Outcome::Queued { reason }),
+            Err(failure) => failure,
+        },
+    };
+    Err(Error::StatusNotReported {
+        deployment_id: deployment_id.to_owned(),
+        reason,
+        source,
+    })
+}
+
+async fn queue(
+    clients: &Clients,
+    settings: &Settings,
+    event: &Value,
+    reason: &str,
+) -> Result<(), AwsFailure> {
     let queue_url = &settings.pending_reports_queue_url;
-    match pending_report::send(&clients.sqs(), queue_url, event, &reason).await {
-        Ok(()) => Ok(Outcome::Queued { reason }),
-        Err(source) => Err(Error::StatusNotReported {
-            deployment_id: deployment_id.to_owned(),
-            reason,
-            source,
-        }),
-    }
+    pending_report::send(&clients.sqs(), queue_url, event, reason).await
 }

@@ -17,6 +17,7 @@ use shared::{
     document::InvalidDocument,
     errors,
     failure_action::FailureActions,
+    queue::Message,
 };
 
 use crate::{event::Event, report::Report};
@@ -55,6 +56,10 @@ pub struct Output {
     pub reported_status: Option<HookStatus>,
     /// The same in a sentence.
     pub summary: String,
+    /// Of a message from the queue: the queue need not deliver it again.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_item_failures: Option<[(); 0]>,
 }
 
 /// Why no status was reported. `Retry` and `Catch` in the state machine match the names of the variants.
@@ -119,6 +124,7 @@ pub async fn handle(
     state_machine_arn: &str,
     event: Value,
 ) -> Result<Output, Error> {
+    let batch_item_failures = Message::is_in(&event).then_some([]);
     let Report {
         execution_name,
         hook,
@@ -133,6 +139,7 @@ pub async fn handle(
                 deployment_id: None,
                 reported_status: None,
                 summary,
+                batch_item_failures,
             });
         }
     };
@@ -167,6 +174,7 @@ pub async fn handle(
         deployment_id: Some(deployment_id),
         reported_status,
         summary,
+        batch_item_failures,
     })
 }
 

@@ -85,6 +85,7 @@ const SHOWN_CHARACTERS: usize = 600;
 pub struct AwsFailure {
     text: String,
     transient: bool,
+    throttled: bool,
     remedy: Option<&'static str>,
 }
 
@@ -93,6 +94,12 @@ impl AwsFailure {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.transient
+    }
+
+    /// Whether there were too many requests: a later one may succeed.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.throttled
     }
 
     /// What to do about an error that is not about the request itself, but about its credentials or its time.
@@ -106,6 +113,7 @@ impl AwsFailure {
         Self {
             text: reason.to_string(),
             transient: true,
+            throttled: false,
             remedy: None,
         }
     }
@@ -126,15 +134,16 @@ where
 {
     fn from(error: &SdkError<E, HttpResponse>) -> Self {
         let (code, message) = (error.code(), error.message());
+        let is_status = |status| matches!(error, SdkError::ServiceError(response) if response.raw().status().as_u16() == status);
+        let throttled =
+            is_status(429) || code.is_some_and(|code| THROTTLING_ERRORS.contains(&code));
         let (transient, text) = match error {
             SdkError::ServiceError(response) => {
                 let status = response.raw().status();
-                let throttled_or_transient = code.is_some_and(|code| {
-                    THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code)
-                });
                 (
-                    throttled_or_transient
-                        || matches!(status.as_u16(), 408 | 429)
+                    throttled
+                        || is_status(408)
+                        || code.is_some_and(|code| TRANSIENT_ERRORS.contains(&code))
                         || !status.is_client_error(),
                     format!(
                         "{}: {} (HTTP {status})",
@@ -161,6 +170,7 @@ where
         Self {
             text: shorten(&text, SHOWN_CHARACTERS),
             transient,
+            throttled,
             remedy: code.and_then(|code| remedy(code, message.unwrap_or_default())),
         }
     }

@@ -57,7 +57,8 @@ impl Url {
             paths.push(format!("{path}index.html"));
         }
         if self.0.query().is_some() {
-            paths.push(format!("{path}?*"));
+            let with_query: Vec<_> = paths.iter().map(|path| format!("{path}?*")).collect();
+            paths.extend(with_query);
         }
         let items: Vec<_> = paths
             .into_iter()
@@ -114,6 +115,10 @@ mod tests {
             ("/index.html", "/index.html"),
             ("/index.html?v=1", "/index.html /index.html?*"),
             ("/news/", "/news/ /news/index.html"),
+            (
+                "/news/?v=1",
+                "/news/ /news/index.html /news/?* /news/index.html?*",
+            ),
             ("/static/runtime~main.js", "/static/runtime*"),
             ("/%7Euser/", ""),
             ("/*", ""),

@@ -317,6 +317,27 @@ async fn a_status_that_codedeploy_does_not_accept_is_left_to_the_queue_of_pendin
     assert_eq!(body["requestPayload"], event());
 }
 
+/// Its response may have been lost, or an earlier event may have started the execution.
+#[tokio::test]
+async fn an_execution_that_may_exist_is_left_to_the_queue_of_pending_reports() {
+    for (is_queue_denied, outcome, statuses) in
+        [(false, "Queued", &[][..]), (true, "Reported", &["Failed"])]
+    {
+        let aws = aws(Fault::new("ServiceUnavailable", 503, "No.")).await;
+        if is_queue_denied {
+            let denied = Fault::new("AccessDenied", 403, "No.");
+            aws.inject(Operation::SendMessage, DEPLOYMENT, 1, denied);
+        }
+
+        let output = invoke(&aws, &valid_settings(), event()).await.unwrap();
+
+        assert_eq!(output["outcome"], outcome);
+        assert_contains(&output["reason"], &["ServiceUnavailable"]);
+        assert_eq!(aws.requests(Operation::SendMessage).len(), 1);
+        assert_eq!(aws.statuses(DEPLOYMENT), statuses);
+    }
+}
+
 #[tokio::test]
 async fn no_execution_no_report_and_no_message_is_an_error_that_lambda_retries() {
     let aws = without_a_state_machine().await;

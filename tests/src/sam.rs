@@ -1,0 +1,72 @@
+//! The SAM CLI, loaded once for all commands: see `tests/engines/sam_server.py`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use crate::{
+    guardian::Guarded,
+    local_aws::{repository, tool},
+};
+
+pub struct Sam {
+    socket: PathBuf,
+    _process: Guarded,
+}
+
+impl Sam {
+    /// Loads it with this environment. Its log, its socket and its temporary files are in the folder.
+    pub async fn start(environment: Vec<(&'static str, String)>, folder: &Path) -> Result<Self> {
+        let socket = folder.join("sam.socket");
+        let (python, log) = (tool("sam", "python"), folder.join("sam.log"));
+        let responds = async || run(&socket, "--version").await.is_ok();
+        let process = Guarded::start(
+            &python,
+            &log,
+            |server| {
+                server
+                    .arg(repository().join("tests/engines/sam_server.py"))
+                    .arg(&socket)
+                    .current_dir(repository().join("sam"))
+                    .envs(environment)
+                    .env("SAM_CLI_TELEMETRY", "0")
+                    // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
+                    .env("SAM_CLI_POLL_DELAY", "0.5")
+                    // A deployment needs no compiler.
+                    .env("PATH", "/usr/bin:/bin")
+                    // It leaves the folders of its zips behind.
+                    .env("TMPDIR", folder);
+            },
+            responds,
+        );
+        let process = process.await?;
+        Ok(Self {
+            socket,
+            _process: process,
+        })
+    }
+
+    /// Runs a command, written as in a shell.
+    pub async fn run(&self, command: &str) -> Result<()> {
+        run(&self.socket, command).await
+    }
+}
+
+async fn run(socket: &Path, command: &str) -> Result<()> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let arguments = json!(shell_words::split(command)?);
+    stream
+        .write_all(format!("{arguments}\n").as_bytes())
+        .await?;
+    let mut printed = String::new();
+    stream.read_to_string(&mut printed).await?;
+    match printed.rsplit_once('\n').context("sam has crashed")? {
+        (_, "0") => Ok(()),
+        (printed, code) => bail!("sam {command} failed ({code}):\n{printed}"),
+    }
+}
