@@ -1,7 +1,7 @@
 """The SAM CLI, loaded once: that takes most of the time of a `sam deploy`. Each command runs in a process of its own.
 
-Its argument is the path of the socket. A client sends a line with the arguments of a command, as JSON; it gets what the command
-prints, and then, in a line of its own, its exit code.
+Its argument is the path of the socket. A client sends a line of JSON with the `arguments` of a command and the `environment` to run it
+in; it gets what the command prints, and then, in a line of its own, its exit code.
 """
 
 import json
@@ -20,11 +20,12 @@ import samcli.commands.package.package_context
 
 class Command(socketserver.StreamRequestHandler):
     def handle(self):
-        arguments = json.loads(self.rfile.readline())
+        command = json.loads(self.rfile.readline())
+        os.environ.update(command["environment"])
         for stream in (sys.stdout, sys.stderr):
             os.dup2(self.connection.fileno(), stream.fileno())
         try:
-            cli(arguments, prog_name="sam")
+            cli(command["arguments"], prog_name="sam")
         except SystemExit as end:
             sys.stdout.write(f"\n{end.code}")
             sys.stdout.flush()

@@ -11,7 +11,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strum::{Display, VariantArray};
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::{
+    sync::{Mutex, OnceCell, Semaphore},
+    try_join,
+};
 
 use crate::{
     case::{Case, Change, StackConfig, next_number, text_of},
@@ -86,12 +89,15 @@ impl Environment {
     /// waits take this share of their time, and calls to Step Functions, Lambda and SQS can meet faults.
     pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
         let aws = Arc::new(LocalAws::start(wait_scale).await?);
-        let mut moto = None;
-        if let Some(scale) = wait_scale {
+        let moto = async {
+            let Some(scale) = wait_scale else {
+                return Ok(None);
+            };
             let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
-            moto =
-                Some(Interpreter::moto(scale, &lambda_url, events_url, aws.folder.path()).await?);
-        }
+            let moto = Interpreter::moto(scale, &lambda_url, events_url, aws.folder.path());
+            moto.await.map(Some)
+        };
+        let (moto, _) = try_join!(moto, stack::packaged(&aws))?;
         Ok(Self {
             moto,
             aws,

@@ -1,6 +1,7 @@
 //! AWS on this machine: ministack for everything but CloudFront, CodeDeploy and Amazon ECS, which the stand-in has.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -8,7 +9,7 @@ use std::{
 use anyhow::{Result, ensure};
 use stand_in::StandIn;
 use tempfile::TempDir;
-use tokio::{process::Command, sync::OnceCell};
+use tokio::{process::Command, sync::OnceCell, try_join};
 
 use crate::{
     interpreter::{Interpreter, accelerate},
@@ -85,12 +86,10 @@ impl LocalAws {
                 .env("AWS_ENDPOINT_URL_SFN", stand_in_url)
                 .env("AWS_ENDPOINT_URL_SQS", stand_in_url);
         });
-        let ministack = ministack.await?;
+        let (ministack, sam) = try_join!(ministack, Sam::start(folder.path()))?;
         if wait_scale.is_some() {
             stand_in.forward_lambda_and_sqs_to(&ministack.url);
         }
-        let environment = cli_environment(&ministack.url, stand_in_url);
-        let sam = Sam::start(environment, folder.path()).await?;
         Ok(Self {
             sam,
             ministack,
@@ -107,8 +106,15 @@ impl LocalAws {
     }
 
     /// The environment in which the AWS and SAM CLIs talk to it.
-    pub fn cli_environment(&self) -> Vec<(&'static str, String)> {
-        cli_environment(&self.ministack.url, &self.stand_in.url())
+    pub fn cli_environment(&self) -> BTreeMap<&'static str, String> {
+        let constants = [
+            ("AWS_ACCESS_KEY_ID", ACCOUNT),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_REGION", REGION),
+        ];
+        let constants = constants.map(|(name, value)| (name, value.to_owned()));
+        self.endpoints().into_iter().chain(constants).collect()
     }
 
     /// A program that `make tools` has installed, with this as its AWS.
@@ -117,18 +123,6 @@ impl LocalAws {
         command.envs(self.cli_environment()).stdin(Stdio::null());
         command
     }
-}
-
-fn cli_environment(url: &str, stand_in_url: &str) -> Vec<(&'static str, String)> {
-    let constants = [
-        ("AWS_ACCESS_KEY_ID", ACCOUNT),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_REGION", REGION),
-    ];
-    let constants = constants.map(|(name, value)| (name, value.to_owned()));
-    let endpoints = endpoints(url, stand_in_url);
-    endpoints.into_iter().chain(constants).collect()
 }
 
 fn endpoints(url: &str, stand_in_url: &str) -> [(&'static str, String); 4] {

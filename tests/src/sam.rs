@@ -1,6 +1,9 @@
 //! The SAM CLI, loaded once for all commands: see `tests/engines/sam_server.py`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -14,17 +17,20 @@ use crate::{
     local_aws::{repository, tool},
 };
 
+/// An environment, or a part of it.
+type Variables = BTreeMap<&'static str, String>;
+
 pub struct Sam {
     socket: PathBuf,
     _process: Guarded,
 }
 
 impl Sam {
-    /// Loads it with this environment. Its log, its socket and its temporary files are in the folder.
-    pub async fn start(environment: Vec<(&'static str, String)>, folder: &Path) -> Result<Self> {
+    /// Loads it. Its log, its socket and its temporary files are in the folder.
+    pub async fn start(folder: &Path) -> Result<Self> {
         let socket = folder.join("sam.socket");
         let (python, log) = (tool("sam", "python"), folder.join("sam.log"));
-        let responds = async || run(&socket, "--version").await.is_ok();
+        let responds = async || run(&socket, BTreeMap::new(), "--version").await.is_ok();
         let process = Guarded::start(
             &python,
             &log,
@@ -33,7 +39,6 @@ impl Sam {
                     .arg(repository().join("tests/engines/sam_server.py"))
                     .arg(&socket)
                     .current_dir(repository().join("sam"))
-                    .envs(environment)
                     .env("SAM_CLI_TELEMETRY", "0")
                     // Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
                     .env("SAM_CLI_POLL_DELAY", "0.5")
@@ -51,18 +56,17 @@ impl Sam {
         })
     }
 
-    /// Runs a command, written as in a shell.
-    pub async fn run(&self, command: &str) -> Result<()> {
-        run(&self.socket, command).await
+    /// Runs a command, written as in a shell, in this environment.
+    pub async fn run(&self, environment: Variables, command: &str) -> Result<()> {
+        run(&self.socket, environment, command).await
     }
 }
 
-async fn run(socket: &Path, command: &str) -> Result<()> {
+async fn run(socket: &Path, environment: Variables, command: &str) -> Result<()> {
     let mut stream = UnixStream::connect(socket).await?;
-    let arguments = json!(shell_words::split(command)?);
-    stream
-        .write_all(format!("{arguments}\n").as_bytes())
-        .await?;
+    let arguments = shell_words::split(command)?;
+    let line = json!({ "arguments": arguments, "environment": environment });
+    stream.write_all(format!("{line}\n").as_bytes()).await?;
     let mut printed = String::new();
     stream.read_to_string(&mut printed).await?;
     match printed.rsplit_once('\n').context("sam has crashed")? {

@@ -131,9 +131,9 @@ pub fn is_foreign() -> bool {
         .is_some_and(|name| !name.ends_with(ARCHITECTURE))
 }
 
-/// Deploys what was built. It is uploaded once for all stacks.
+/// Deploys what was built.
 pub async fn deploy(aws: &Arc<LocalAws>, name: &str, parameters: &Parameters) -> Result<Stack> {
-    let packaged = aws.packaged.get_or_try_init(|| upload(aws)).await?;
+    let packaged = packaged(aws).await?;
     // A value can have quotes and spaces there.
     let file = aws.folder.path().join(format!("{name}.parameters.yaml"));
     fs::write(&file, serde_yaml_ng::to_string(parameters)?)?;
@@ -167,7 +167,7 @@ async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str
         quoted(template),
         quoted(&repository().join("sam/samconfig.toml"))
     );
-    aws.sam.run(&deploy).await?;
+    aws.sam.run(aws.cli_environment(), &deploy).await?;
     let cloudformation = aws_sdk_cloudformation::Client::new(&aws.ministack.config);
     let described = cloudformation.describe_stacks().stack_name(name).send();
     let stack = described.await?.stacks.and_then(|mut stacks| stacks.pop());
@@ -184,6 +184,12 @@ async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str
     })
 }
 
+/// The template of what was built, uploaded once for all stacks.
+pub async fn packaged(aws: &LocalAws) -> Result<&Path> {
+    let packaged = aws.packaged.get_or_try_init(|| upload(aws)).await?;
+    Ok(packaged)
+}
+
 async fn upload(aws: &LocalAws) -> Result<PathBuf> {
     let packaged = aws.folder.path().join("packaged.json");
     let package = format!(
@@ -191,7 +197,7 @@ async fn upload(aws: &LocalAws) -> Result<PathBuf> {
         quoted(&build().join("template.yaml")),
         quoted(&packaged)
     );
-    aws.sam.run(&package).await?;
+    aws.sam.run(aws.cli_environment(), &package).await?;
     Ok(packaged)
 }
 

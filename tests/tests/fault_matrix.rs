@@ -29,7 +29,7 @@ use tests::{
 use tokio::sync::{Mutex, Semaphore};
 
 /// How many run at a time: more would starve each other on two processors.
-static SHORT_CASES: Semaphore = Semaphore::const_new(20);
+static SHORT_CASES: Semaphore = Semaphore::const_new(32);
 /// Long cases mostly wait, but what they do in between must not slow down cases whose limits are short.
 static LONG_CASES: Semaphore = Semaphore::const_new(200);
 /// The newest hundred invalidations of a distribution always include the one that is searched for.
@@ -87,7 +87,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(has_failed)))
 }
 
-/// The cases on each of their engines, the long ones first.
+/// The cases on each of their engines, the long ones first, then those with an edge location.
 fn trials(suite: &Arc<Suite>, finished: &Arc<Finished>, mut cases: Vec<Case>) -> Vec<Trial> {
     let all = cases.len();
     cases.retain(|case| case.stack.verified.is_empty() || edge::varnish().is_some());
@@ -95,7 +95,7 @@ fn trials(suite: &Arc<Suite>, finished: &Arc<Finished>, mut cases: Vec<Case>) ->
         let skipped = all - cases.len();
         println!("skipped: {skipped} cases with an edge location, because there is no varnishd");
     }
-    cases.sort_by_key(|case| !case.long);
+    cases.sort_by_key(|case| (!case.long, case.stack.verified.is_empty()));
     let mut names = BTreeSet::new();
     let mut trials = Vec::new();
     for case in cases {
