@@ -160,9 +160,9 @@ def function_starts(stack, function):
     response = lambdas.invoke(FunctionName=stack.ids[function], Payload=json.dumps(event).encode())
     payload = json.loads(response["Payload"].read())
     found = (payload.get("errorType") or payload.get("outcome")) if isinstance(payload, dict) else None
-    if found in ("InvalidSettings", "NotStarted"):
+    if found in ("InvalidSettings", "ExecutionNotStarted"):
         raise Failed(
-            payload.get("errorMessage") or payload["reason"],
+            payload["errorMessage"],
             "Correct the stack's parameters, usually Targets, and deploy again. If they are right, the function's environment "
             "variables were changed outside of CloudFormation: restore them",
         )
@@ -386,8 +386,9 @@ def role_is(role, action, resource, allowed):
     if (decision == "allowed") != allowed:
         if missing := result.get("MissingContextValues"):
             raise Skipped(f"{decision}, but policies depend on {missing}, which the policy simulator does not have")
-        if action == REPORT and ":deploymentgroup:any/" not in resource:
-            raise Skipped(f"{decision}; AWS documents no resource for this action, and the policy simulator may know none: watch the first deployment")
+        limits = {**result.get("PermissionsBoundaryDecisionDetail", {}), **result.get("OrganizationsDecisionDetail", {})}
+        if action == REPORT and decision == "implicitDeny" and not resource.endswith(":any/any") and all(limits.values()):
+            raise Skipped("denied, but AWS documents no resource for this action, and the policy simulator may know none: watch the first deployment")
         raise Failed(
             f"{decision} for {role}",
             "Check for policies that were added to the role, a permissions boundary and service control policies",

@@ -4,9 +4,8 @@ Prints {"table": Markdown, "problems": [text, ...]}. Reads from the standard inp
 
 {"stacks": [name, ...],
  "calls": [[operation, subject, access key], ...], those to CloudFront, CodeDeploy and Amazon ECS,
- "group": name of the deployment group,
- "may_report": [[name of a stack, application/group or "*", whether the stack's functions must be allowed to report to CodeDeploy if
-    IAM checks this resource], ...]}
+ "group": name of the deployment group that they are for, in an application with the stack's name,
+ "any": name of another stack, which is for deployments of any group}
 """
 
 import hashlib
@@ -267,10 +266,13 @@ def is_allowed(role_arn, action, resource):
     return result["EvalDecision"] == "allowed"
 
 
-def examine(stacks, calls, group, may_report):
+def examine(stacks, calls, group, any):
     allowed, used, to_simulate, problems = set(), {}, set(), []
     for stack in stacks:
         given = parameters(stack)
+        # Each is there twice, with other failure actions, which make no difference to roles.
+        if given["OnInvalidationFailure"] != "FailDeployment":
+            continue
         for role in roles(stack, calls, group):
             for action, resource in role.grants:
                 needed = ONLY_WITH.get(action) or ONLY_WITH.get(f"{role.who} {action}")
@@ -298,9 +300,18 @@ def examine(stacks, calls, group, may_report):
         for target, expected in [(resource, True), (elsewhere(resource, granted), False)]:
             if is_allowed(role_arn, action, target) != expected:
                 problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {action} on {target}")
-    for stack, resource, expected in may_report:
+    narrowed = stacks[0]
+    own, another = deployment_group(f"{narrowed}/{group}"), deployment_group(f"{narrowed}/another")
+    # AWS does not document whether IAM checks the deployment group or * in this action.
+    for stack, resource, expected in [
+        (any, "*", True),
+        (any, own, True),
+        (narrowed, own, True),
+        (narrowed, another, False),
+        (narrowed, "*", False),
+    ]:
         for role_arn in reporting_roles(stack):
-            if is_allowed(role_arn, REPORT, resource if resource == "*" else deployment_group(resource)) != expected:
+            if is_allowed(role_arn, REPORT, resource) != expected:
                 problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {REPORT} on {resource}")
     return {"table": table(rows, used), "problems": problems}
 

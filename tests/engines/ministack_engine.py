@@ -7,7 +7,6 @@
   and does not hand out only five at a time (Lambda starts with five, and soon has hundreds).
 - A function that the stand-in has frozen times out at once, and the rest of its time is recorded as skipped.
 - An execution that was stopped does not repeat its task any more.
-- The messages of EventBridge and Lambda reach a queue without its DelaySeconds.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
 - As in ministack_local.py.
 """
@@ -139,7 +138,6 @@ stepfunctions._call_lambda = call_lambda
 stepfunctions._execute_task = execute_task
 stepfunctions._execute_wait = execute_wait
 stepfunctions._scaled_sleep = sleep_unless_stopped
-sqs.queue_delay = lambda queue: 0
 eventbridge._dispatch_to_sqs = with_queues_locked(eventbridge._dispatch_to_sqs)
 lambda_svc._route_async_failure = with_queues_locked(lambda_svc._route_async_failure)
 lambda_svc._execute_function = execute_and_wait_before_retries

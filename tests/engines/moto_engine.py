@@ -5,10 +5,10 @@ the delays before retries cut short and recorded (skipped_time.py).
 The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so
 the product meets either. Likewise, an ItemSelector does not know when its Map was entered (`State.EnteredTime`), and ministack's does.
 
-Three differences to AWS are fixed: that Lambda does not respond is `Lambda.SdkClientException` (Step
-Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`; an execution that was
-stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED; and a task of a Map that
-fails with an error of the States Language's own, as `States.Timeout`, fails the Map with it, not with `States.Runtime`.
+Four differences to AWS are fixed: two requests with the same name at once start one execution, not two; that Lambda does not respond
+is `Lambda.SdkClientException` (Step Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`;
+an execution that was stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED; and a task of a
+Map that fails with an error of the States Language's own, as `States.Timeout`, fails the Map with it, not with `States.Runtime`.
 """
 
 import functools
@@ -38,6 +38,7 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata as evaluator
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from clients import client
 from skipped_time import shorten
@@ -132,6 +133,15 @@ def evaluate_map_without_entered_time(state, env):
     evaluate_map(state, env)
 
 
+start = StepFunctionsParserBackend.start_execution
+starting = threading.Lock()
+
+
+def start_one_at_a_time(*arguments):
+    with starting:
+        return start(*arguments)
+
+
 reflect_status = BaseExecutionWorkerCommunication.terminated
 
 
@@ -168,6 +178,7 @@ lambda_eval_utils.boto_client_for = lambda **_: Lambda()
 retrier_decl.RetrierDecl._eval_body = sleep_before_retry
 retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(shorten(seconds, execution_of(retrying.env))))
 StateMap._eval_state = evaluate_map_without_entered_time
+StepFunctionsParserBackend.start_execution = start_one_at_a_time
 WaitFunction._wait_interval = wait
 BaseExecutionWorkerCommunication.terminated = terminated
 Environment.set_error = set_error_unless_stopped

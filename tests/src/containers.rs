@@ -1,41 +1,36 @@
 //! The local AWS as containers reach it: at the address that this machine has on Docker's bridge. (`sam local invoke` puts
 //! its containers there, also with `--docker-network host`.)
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    process::Command,
-    task::JoinSet,
-};
+use tokio::process::Command;
 
-use crate::{command, local_aws::LocalAws};
+use crate::{command, local_aws::LocalAws, server::Server};
 
 /// What the local AWS's endpoints are to containers, until this is dropped.
 pub struct Endpoints {
     /// `AWS_ENDPOINT_URL` and its likes.
     pub environment: Vec<(&'static str, String)>,
-    _forwarders: JoinSet<()>,
+    _servers: Vec<Server>,
 }
 
 impl Endpoints {
     pub async fn open(aws: &LocalAws) -> Result<Self> {
         let bridge = bridge().await?;
         let mut environment = Vec::new();
-        let mut forwarders = JoinSet::new();
+        let mut servers = Vec::new();
         for (name, url) in aws.endpoints() {
-            let target = url.trim_start_matches("http://").parse()?;
-            let listener = TcpListener::bind((bridge, 0)).await.with_context(|| {
+            let to = url.trim_start_matches("http://").parse()?;
+            let server = Server::proxy(bridge, to, None).await.with_context(|| {
                 format!("{bridge}, where Docker's bridge should be, is no address of this machine")
             })?;
-            environment.push((name, format!("http://{}", listener.local_addr()?)));
-            forwarders.spawn(forward(listener, target));
+            environment.push((name, format!("http://{}", server.address)));
+            servers.push(server);
         }
         Ok(Self {
             environment,
-            _forwarders: forwarders,
+            _servers: servers,
         })
     }
 }
@@ -50,16 +45,4 @@ async fn bridge() -> Result<Ipv4Addr> {
     let start: Ipv4Addr =
         start.with_context(|| format!("Docker's bridge has the subnet {subnet:?}"))?;
     Ok(Ipv4Addr::from_bits(start.to_bits() + 1))
-}
-
-async fn forward(listener: TcpListener, target: SocketAddr) {
-    let mut connections = JoinSet::new();
-    while let Ok((mut container, _)) = listener.accept().await {
-        connections.spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(target).await {
-                // That a connection ends, the two see for themselves.
-                let _ = copy_bidirectional(&mut container, &mut server).await;
-            }
-        });
-    }
 }

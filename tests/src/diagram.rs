@@ -40,9 +40,11 @@ fn followers(state: &Value) -> Vec<(&str, String)> {
     let rules = |name: &str| state[name].as_array().into_iter().flatten();
     let next = state["Next"].as_str().map(|next| (next, String::new()));
     let choices = rules("Choices").map(|choice| {
-        // Such as {% $states.input.status = 'Completed' %}
-        let condition = text(&choice["Condition"]).split('\'').nth(1);
-        let label = format!(": {}", condition.unwrap_or_default());
+        // Such as {% $states.input.status = 'Completed' %} or {% $edge.invalidatedAgain %}
+        let condition = text(&choice["Condition"]);
+        let status = condition.split('\'').nth(1);
+        let label = status.unwrap_or_else(|| condition.trim_matches(['{', '%', ' ', '$', '}']));
+        let label = format!(": {label}");
         (text(&choice["Next"]), label)
     });
     let default = state["Default"].as_str();

@@ -53,6 +53,11 @@ impl Guarded {
         configure: impl FnOnce(&mut Command),
         responds: impl AsyncFn() -> bool,
     ) -> Result<Self> {
+        ensure!(
+            program.exists(),
+            "{} is missing; `make tools` installs it",
+            program.display()
+        );
         let output = File::create(log)?;
         let errors = output.try_clone()?;
         let mut command = Command::new("sh");

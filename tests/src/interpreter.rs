@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
@@ -53,11 +53,6 @@ impl Interpreter {
         configure: impl FnOnce(&mut Command, &str),
     ) -> Result<Self> {
         let python = tool(server, "python");
-        ensure!(
-            python.exists(),
-            "{} is missing; `make tools` installs it",
-            python.display()
-        );
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = address.port().to_string();
         let url = format!("http://{address}");

@@ -23,8 +23,7 @@ pub const ACCOUNT: &str = "111122223333";
 /// The region that everything is deployed to.
 pub const REGION: &str = "eu-central-1";
 
-/// The local AWS, running. It is gone when this is dropped: first ministack, whose functions call the stand-in, and last the
-/// folder.
+/// The local AWS, running. It is gone when this is dropped: first what calls the rest, and last the folder.
 pub struct LocalAws {
     /// What deploys to it.
     pub(crate) sam: Sam,

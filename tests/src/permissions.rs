@@ -32,23 +32,15 @@ pub struct Table {
     pub problems: Vec<String>,
 }
 
-/// Compares what the roles of these stacks are allowed to do with what they did until now. `may_report` says whether a stack's
-/// functions must be allowed to report to `CodeDeploy` if IAM checks this resource: a deployment group, as `application/group`, or
-/// `*`.
-pub async fn examine(
-    aws: &LocalAws,
-    stacks: &[Stack],
-    may_report: &[(&Stack, &str, bool)],
-) -> Result<Table> {
+/// Compares what the roles of these stacks, each for one deployment group, are allowed to do with what they did until now. Another
+/// stack is for deployments of any group.
+pub async fn examine(aws: &LocalAws, stacks: &[Stack], any: &Stack) -> Result<Table> {
     let names: Vec<_> = stacks.iter().map(|stack| &stack.name).collect();
     let calls = aws.stand_in.calls().into_iter();
     let calls = calls.map(|call| json!([call.operation, call.subject, call.access_key]));
     let calls: Value = calls.collect();
-    let may_report = may_report.iter();
-    let may_report: Value = may_report
-        .map(|(stack, resource, expected)| json!([stack.name, resource, expected]))
-        .collect();
-    let question = json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP, "may_report": may_report });
+    let question =
+        json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP, "any": any.name });
     let input = aws.folder.path().join("permissions.json");
     fs::write(&input, question.to_string())?;
     let mut python = aws.tool("ministack", "python");

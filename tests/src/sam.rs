@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -69,8 +69,7 @@ async fn run(socket: &Path, environment: Variables, command: &str) -> Result<()>
     stream.write_all(format!("{line}\n").as_bytes()).await?;
     let mut printed = String::new();
     stream.read_to_string(&mut printed).await?;
-    match printed.rsplit_once('\n').context("sam has crashed")? {
-        (_, "0") => Ok(()),
-        (printed, code) => bail!("sam {command} failed ({code}):\n{printed}"),
-    }
+    let (said, code) = printed.rsplit_once('\n').unwrap_or_default();
+    ensure!(code == "0", "sam {command} failed:\n{said}\n{code}");
+    Ok(())
 }

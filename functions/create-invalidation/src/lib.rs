@@ -111,7 +111,7 @@ pub enum Error {
     InvalidInput(#[from] InvalidDocument),
     /// As many invalidations are in progress as CloudFront allows, or it throttles. Retried until the deadline.
     #[error(
-        "CloudFront does not accept an invalidation for {batch} now: {source}. The state machine retries until the deadline"
+        "CloudFront is too busy for the invalidation of {batch}: {source}. The state machine retries until the deadline"
     )]
     CloudFrontBusy {
         /// What was to be invalidated.
@@ -194,7 +194,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is CloudFrontBusy and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: make it longer"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is TooManyInvalidationsInProgress and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If CloudFront throttled, start a new execution later. If it is another error, follow its message. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: make it longer"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.

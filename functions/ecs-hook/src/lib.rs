@@ -310,14 +310,14 @@ async fn roll_back(clients: &Clients, settings: &Settings, event: &LifecycleEven
             deployment_id,
             "the deployment rolls back; an execution is started when the rollback has ended"
         ),
-        Err(NotSent::Unknown(Unknown::Targets(none))) => tracing::info!(
+        Err(NotSent::Unknown(Unknown::Targets(NoTargets { key }))) => tracing::info!(
             deployment_id,
-            "the deployment rolls back; nothing is invalidated: {none}"
+            "the deployment rolls back; nothing is invalidated, because Targets has no entry for {key}"
         ),
         Err(reason) => tracing::error!(
             deployment_id,
             execution_started = false,
-            "the deployment rolls back, and nothing will be invalidated after it: {reason}"
+            "the deployment rolls back, and nothing will be invalidated after it: {reason}. Invalidate only when the rollback has ended"
         ),
     }
 }
@@ -327,9 +327,7 @@ async fn roll_back(clients: &Clients, settings: &Settings, event: &LifecycleEven
 enum NotSent {
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    #[error(
-        "SQS did not accept the message: {0}. Start an execution manually when the rollback has ended"
-    )]
+    #[error("SQS did not accept the message: {0}")]
     Sqs(AwsFailure),
 }
 

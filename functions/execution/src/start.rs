@@ -45,9 +45,9 @@ impl StartError {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         self.source.remedy().unwrap_or(if self.is_transient() {
-            "See the AWS Health Dashboard. If the execution does not exist, invoke the hook function with {} to invalidate"
+            "See the AWS Health Dashboard. If the execution does not exist, invoke the hook function with {} or {\"targets\": …} to invalidate"
         } else {
-            "Check that the state machine exists and that the function's role is authorized to start it; then invoke the hook function with {} to invalidate, or repeat the deployment"
+            "Check that the state machine exists and that the function's role is authorized to start it; then invoke the hook function with {} or {\"targets\": …} to invalidate, or repeat the deployment"
         })
     }
 }

@@ -26,10 +26,11 @@ pub struct Targets(BTreeMap<String, Vec<InvalidationBatch>>);
 /// There is nothing to invalidate for a key.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the stack's Targets parameter has neither {key:?} nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then invoke the hook function with {{}} to invalidate"
+    "the stack's Targets parameter has neither {key:?} nor \"*\". Nothing was invalidated. Add one of them and deploy the stack, then invoke the hook function with {{\"targets\": {key:?}}} to invalidate"
 )]
 pub struct NoTargets {
-    key: String,
+    /// `application/deploymentGroup` in CodeDeploy, `cluster/service` in Amazon ECS.
+    pub key: String,
 }
 
 impl Targets {

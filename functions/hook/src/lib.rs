@@ -112,11 +112,6 @@ pub enum Outcome {
         /// Why, and what to do next.
         reason: String,
     },
-    /// No execution could be started manually.
-    NotStarted {
-        /// Why, and what to do next.
-        reason: String,
-    },
     /// What an execution would invalidate; none was started.
     DryRun {
         /// As the execution input has it.
@@ -126,7 +121,7 @@ pub enum Outcome {
     },
 }
 
-/// Why the hook has no execution, no status and no message in the queue.
+/// Why the hook has no execution, no status and no message in the queue; or why no execution was started manually.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
     /// The event is not one of CodeDeploy's, and not one of a manual invocation.
@@ -143,6 +138,12 @@ pub enum Error {
         reason: String,
         /// SQS's response, if there was one.
         source: AwsFailure,
+    },
+    /// No execution was started manually.
+    #[error("{reason}")]
+    ExecutionNotStarted {
+        /// Why, and what to do next.
+        reason: String,
     },
 }
 
@@ -184,14 +185,14 @@ impl NotStarted {
 
 fn advice(failure: &AwsFailure) -> &'static str {
     failure.remedy().unwrap_or(if failure.is_transient() {
-        "Nothing was invalidated. See the AWS Health Dashboard, then invoke the hook function with {} to invalidate"
+        "See the AWS Health Dashboard. If the execution does not exist, invoke the hook function with {\"targets\": \"<application>/<deployment group>\"} to invalidate"
     } else {
-        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then invoke the hook function with {} to invalidate, or repeat the deployment"
+        "Nothing was invalidated. If access was denied, check that CodeDeployApplication and CodeDeployDeploymentGroup cover this deployment (* covers any), and that no permissions boundary or service control policy denies codedeploy:GetDeployment. Then invoke the hook function with {\"targets\": \"<application>/<deployment group>\"} to invalidate, or repeat the deployment"
     })
 }
 
 /// Starts the hook's execution. If it cannot, reports a status to CodeDeploy, or leaves that to the queue of pending reports.
-/// For a manual invocation, starts an execution that reports to nobody.
+/// For a manual invocation, starts an execution that reports to nobody, or fails.
 ///
 /// # Errors
 /// When the event is invalid, or none of that was possible.
@@ -204,7 +205,7 @@ pub async fn handle(
     let hook = match Event::parse(&event)? {
         Event::Hook(hook) => hook,
         Event::Manual(event) => {
-            return Ok(manual::handle(clients, settings, &event, &request_id).await);
+            return manual::handle(clients, settings, &event, &request_id).await;
         }
     };
     match start_for(clients, settings, &hook).await {
@@ -263,42 +264,35 @@ async fn report(
     not_started: &NotStarted,
 ) -> Result<Outcome, Error> {
     let deployment_id = hook.deployment_id.as_str();
+    let mut reason = not_started.to_string();
     let mut not_queued = None;
     if not_started.is_uncertain() {
-        let reason = not_started.to_string();
         match queue(clients, settings, event, &reason).await {
             Ok(()) => {
-                tracing::warn!(
-                    execution_name = name::of_hook(hook),
-                    deployment_id,
-                    "report-status reports for deployment {deployment_id} if there is no execution: {reason}",
-                );
+                log_unknown(hook, None, &reason);
                 return Ok(Outcome::Queued { reason });
             }
-            Err(failure) => not_queued = Some(failure),
+            Err(failure) => {
+                reason = format!(
+                    "{reason}. The queue of pending reports did not accept the event: {failure}"
+                );
+                not_queued = Some(failure);
+            }
         }
     }
     let status = settings.on_invalidation_failure.status();
     let outcome = codedeploy::report(&clients.codedeploy(), hook, status).await;
     let (reported_status, reason) = match &outcome {
-        Ok(ReportOutcome::Accepted) => (Some(status), not_started.to_string()),
-        Ok(ReportOutcome::AlreadyCompleted) => (
-            None,
-            format!("{not_started}. The hook was already completed"),
-        ),
+        Ok(ReportOutcome::Accepted) => (Some(status), reason),
+        Ok(ReportOutcome::AlreadyCompleted) => {
+            (None, format!("{reason}. The hook was already completed"))
+        }
         Err(failure) => (
             None,
-            format!("{not_started}. Status {status} could not be reported: {failure}"),
+            format!("{reason}. Status {status} could not be reported: {failure}"),
         ),
     };
-    // ExecutionNotStartedAlarm counts the lines in which `execution_started` is false.
-    tracing::error!(
-        execution_name = name::of_hook(hook),
-        deployment_id,
-        execution_started = false,
-        reported_status = reported_status.map(HookStatus::as_str),
-        "no execution was started for deployment {deployment_id}: {reason}",
-    );
+    log_unknown(hook, reported_status, &reason);
     if outcome.is_ok() {
         return Ok(Outcome::Reported {
             reported_status,
@@ -317,6 +311,18 @@ async fn report(
         reason,
         source,
     })
+}
+
+/// `ExecutionNotStartedAlarm` counts the lines in which `execution_started` is false.
+fn log_unknown(hook: &Hook, reported_status: Option<HookStatus>, reason: &str) {
+    let deployment_id = &hook.deployment_id;
+    tracing::error!(
+        execution_name = name::of_hook(hook),
+        deployment_id,
+        execution_started = false,
+        reported_status = reported_status.map(HookStatus::as_str),
+        "no execution is known for deployment {deployment_id}: {reason}",
+    );
 }
 
 async fn queue(

@@ -7,7 +7,7 @@ use execution::{
 use serde::Deserialize;
 use shared::invalidation::InvalidationBatch;
 
-use crate::{Clients, NotStarted, Outcome, Settings};
+use crate::{Clients, Error, NotStarted, Outcome, Settings};
 
 /// The event of a manual invocation: `{}` invalidates all that the stack is configured for.
 #[derive(Debug, Default, Deserialize)]
@@ -21,21 +21,24 @@ pub struct ManualEvent {
 
 /// Starts an execution that reports to no deployment. The request's id is in its name: if Lambda repeats an asynchronous invocation, there is still
 /// only one.
+///
+/// # Errors
+/// When none was started.
 pub(crate) async fn handle(
     clients: &Clients,
     settings: &Settings,
     event: &ManualEvent,
     request_id: &str,
-) -> Outcome {
+) -> Result<Outcome, Error> {
     let outcome = invalidate(clients, settings, event, request_id).await;
-    outcome.unwrap_or_else(|not_started| {
+    outcome.map_err(|not_started| {
         let reason = not_started.to_string();
         // ExecutionNotStartedAlarm counts the lines in which it is false.
         tracing::error!(
             execution_started = (!event.dry_run).then_some(false),
             "no execution was started manually: {reason}"
         );
-        Outcome::NotStarted { reason }
+        Error::ExecutionNotStarted { reason }
     })
 }
 

@@ -25,11 +25,13 @@ pub enum Event {
         /// Whether the queue delivers it again soon enough.
         may_repeat: bool,
     },
-    /// A hook event that led to no execution and no status, from the queue: the record of Lambda's failure destination, or the
-    /// hook function's own, which has the same form.
+    /// A hook event that may have led to no execution and no status, from the queue: the record of Lambda's failure destination, or
+    /// the hook function's own, which has the same form.
     HookFailed {
         /// The hook that waits.
         hook: Hook,
+        /// Whether the queue delivers it for the first time.
+        is_first: bool,
         /// Whether the queue delivers it again soon enough.
         may_repeat: bool,
     },
@@ -102,7 +104,11 @@ impl Event {
             let record: FailedInvocation =
                 document::parse("the record of the failed invocation", &body)?;
             let hook = record.request_payload.into();
-            Ok(Self::HookFailed { hook, may_repeat })
+            Ok(Self::HookFailed {
+                hook,
+                is_first: receipts == Some(1),
+                may_repeat,
+            })
         } else {
             let StatusChange { detail: execution } =
                 document::parse("the status change event", &body)?;

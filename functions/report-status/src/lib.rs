@@ -1,8 +1,8 @@
 //! The states `ReportSucceeded` and `ReportFailed`: reports the status of a hook to CodeDeploy.
 //!
 //! It also reports what the state machine could not report. The queue of pending reports delivers that once a minute for most
-//! of CodeDeploy's hour: executions that did not succeed (from EventBridge), and hook events for which no execution could be
-//! started. A hook that is already completed is not an error.
+//! of CodeDeploy's hour: executions that did not succeed (from EventBridge), and hook events for which there may be no
+//! execution. A hook that is already completed is not an error.
 
 pub mod event;
 pub mod report;
@@ -17,7 +17,7 @@ use shared::{
     document::InvalidDocument,
     errors,
     failure_action::FailureActions,
-    queue::Message,
+    queue::{ItemFailure, Message},
 };
 
 use crate::{event::Event, report::Report};
@@ -56,10 +56,9 @@ pub struct Output {
     pub reported_status: Option<HookStatus>,
     /// The same in a sentence.
     pub summary: String,
-    /// Of a message from the queue: the queue need not deliver it again.
-    /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+    /// Lambda's partial batch response to a message from the queue: whether the queue must deliver it again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch_item_failures: Option<[(); 0]>,
+    pub batch_item_failures: Option<Vec<ItemFailure>>,
 }
 
 /// Why no status was reported. `Retry` and `Catch` in the state machine match the names of the variants.
@@ -97,7 +96,7 @@ pub enum Error {
     },
     /// Step Functions did not describe an execution that has to be known.
     #[error(
-        "DescribeExecution failed for {execution_arn}: {source}. If a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
+        "DescribeExecution failed for {execution_arn}: {source}. The queue repeats this each minute. After 15 minutes the status that OnInvalidationFailure selects is reported, unless the execution's input was too large for the event: then, if a deployment waits, report manually: `aws deploy put-lifecycle-event-hook-execution-status` (docs/TROUBLESHOOTING.md)"
     )]
     ExecutionUnreadable {
         /// The execution.
@@ -124,13 +123,18 @@ pub async fn handle(
     state_machine_arn: &str,
     event: Value,
 ) -> Result<Output, Error> {
-    let batch_item_failures = Message::is_in(&event).then_some([]);
     let Report {
         execution_name,
         hook,
         result,
         execution_started,
+        is_final,
     } = Report::new(clients, state_machine_arn, Event::parse(&event)?).await?;
+    let message = Message::parse(&event).ok();
+    let batch_item_failures = message.map(|message| {
+        let failure = (!is_final).then(|| message.into());
+        failure.into_iter().collect()
+    });
     let hook = match hook {
         Ok(hook) => hook,
         Err(summary) => {

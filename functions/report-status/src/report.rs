@@ -20,6 +20,8 @@ pub struct Report {
     pub result: InvalidationResult,
     /// Whether an execution was started for the hook.
     pub execution_started: bool,
+    /// Whether the queue need not deliver the message again.
+    pub is_final: bool,
 }
 
 impl Report {
@@ -42,53 +44,53 @@ impl Report {
                 hook: hook.ok_or_else(no_deployment_waits),
                 result,
                 execution_started: true,
+                is_final: true,
             }),
             Event::ExecutionEnded {
                 execution,
                 may_repeat,
             } => Self::of_ended_execution(clients, execution, may_repeat).await,
-            Event::HookFailed { hook, may_repeat } => {
-                Self::of_failed_hook(clients, state_machine_arn, hook, may_repeat).await
+            Event::HookFailed {
+                hook,
+                is_first,
+                may_repeat,
+            } => {
+                let execution_name = name::of_hook(&hook);
+                let execution_arn = arn(state_machine_arn, &execution_name);
+                let found = describe_if_possible(clients, &execution_arn, may_repeat).await?;
+                Ok(Self::of_failed_hook(hook, found.is_some(), is_first))
             }
             Event::OtherEventFailed => Ok(Self {
                 execution_name: None,
                 hook: Err("The hook function failed for an event that is not CodeDeploy's, so no deployment waits; see its log. To start an execution, invoke the hook function again.".to_owned()),
                 result: InvalidationResult::Failed,
                 execution_started: false,
+                is_final: true,
             }),
         }
     }
 
-    /// The hook function may have started the execution before it failed. That execution reports, or has reported.
-    async fn of_failed_hook(
-        clients: &Clients,
-        state_machine_arn: &str,
-        hook: Hook,
-        may_repeat: bool,
-    ) -> Result<Self, Error> {
+    /// The hook function may have started the execution all the same. That execution reports, or has reported. One that has just been
+    /// started may not be found: `DescribeExecution` is eventually consistent.
+    fn of_failed_hook(hook: Hook, execution_started: bool, is_first: bool) -> Self {
         let execution_name = name::of_hook(&hook);
-        let execution_arn = arn(state_machine_arn, &execution_name);
-        let execution = describe_if_possible(clients, &execution_arn, may_repeat).await?;
-        let execution_started = execution.is_some();
-        let hook = if execution_started {
-            let deployment_id = hook.deployment_id;
-            tracing::info!(
-                execution_name,
-                deployment_id,
-                "the hook function failed after it had started execution {execution_name}, which reports the status itself",
-            );
-            Err(format!(
+        let deployment_id = &hook.deployment_id;
+        let silence = if execution_started {
+            Some(format!(
                 "Execution {execution_name} reports for deployment {deployment_id}; nothing to report here."
             ))
         } else {
-            Ok(hook)
+            is_first.then(|| format!(
+                "Step Functions does not find execution {execution_name}. If it does not in a minute, report-status reports for deployment {deployment_id}."
+            ))
         };
-        Ok(Self {
-            execution_name: Some(execution_name),
-            hook,
+        Self {
+            hook: silence.map_or(Ok(hook), Err),
             result: InvalidationResult::Failed,
+            execution_name: Some(execution_name),
             execution_started,
-        })
+            is_final: execution_started || !is_first,
+        }
     }
 
     async fn of_ended_execution(
@@ -136,6 +138,7 @@ impl Report {
             hook: hook.ok_or_else(no_deployment_waits),
             result: InvalidationResult::of_error(error.as_deref()),
             execution_started: true,
+            is_final: true,
         })
     }
 }

@@ -43,6 +43,7 @@ fn message(body: &Value) -> Value {
 
 fn message_received(times: &str, body: &Value) -> Value {
     json!({ "Records": [{
+        "messageId": "m-1",
         "eventSource": "aws:sqs",
         "body": body.to_string(),
         "attributes": { "ApproximateReceiveCount": times },
@@ -173,7 +174,8 @@ async fn an_ended_execution_is_reported_per_its_error_and_the_failure_actions() 
     ] {
         let aws = StandIn::start().await.unwrap();
         let event = message(&status_change(status, error, Some(&execution_input())));
-        invoke(&aws, event).await.unwrap();
+        let output = invoke(&aws, event).await.unwrap();
+        assert_eq!(output["batchItemFailures"], json!([]));
         assert_eq!(aws.statuses(DEPLOYMENT), [reported], "{status} {error:?}");
         assert_eq!(aws.operations(), [REPORT]);
     }
@@ -232,17 +234,23 @@ async fn an_execution_whose_input_is_not_known_is_an_error_however_often_it_is_d
 
 #[tokio::test]
 async fn a_failed_hook_function_is_reported_unless_its_execution_was_started() {
-    let missing = Fault::new("ExecutionDoesNotExist", 400, "No.");
-    let running = description("RUNNING", "");
+    let missing = || Fault::new("ExecutionDoesNotExist", 400, "No.");
+    let running = || description("RUNNING", "");
     let not_here = "reports for deployment d-A1B2C3D4E;";
-    for (response, reported, summary) in [
-        (missing, vec!["Failed"], "Reported Failed"),
-        (running, vec![], not_here),
+    let again = json!([{ "itemIdentifier": "m-1" }]);
+    for (response, times, reported, summary, repeated) in [
+        // It may be found later.
+        (missing(), "1", vec![], "in a minute", &again),
+        (missing(), "2", vec!["Failed"], "Reported Failed", &json!([])),
+        (running(), "1", vec![], not_here, &json!([])),
+        (running(), "2", vec![], not_here, &json!([])),
     ] {
         let aws = describing(response).await;
-        let output = invoke(&aws, message(&failed_invocation())).await.unwrap();
+        let event = message_received(times, &failed_invocation());
+        let output = invoke(&aws, event).await.unwrap();
         assert_eq!(aws.statuses(DEPLOYMENT), reported);
         assert_contains(&output["summary"], &[summary]);
+        assert_eq!(&output["batchItemFailures"], repeated);
     }
 }
 

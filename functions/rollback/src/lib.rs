@@ -22,7 +22,7 @@ use shared::{
     document::{self, InvalidDocument},
     errors,
     invalidation::InvalidationBatch,
-    queue::Message,
+    queue::{ItemFailure, Message},
 };
 
 /// The creators of the deployments that bring an earlier version back:
@@ -59,12 +59,6 @@ impl Clients {
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     batch_item_failures: Vec<ItemFailure>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ItemFailure {
-    item_identifier: String,
 }
 
 /// Why no execution was started. The queue delivers the message again.
@@ -189,9 +183,8 @@ pub async fn handle(
             if of_ecs(clients, settings, &rollback).await? {
                 return Ok(Response::default());
             }
-            let item_identifier = message.message_id;
             Ok(Response {
-                batch_item_failures: vec![ItemFailure { item_identifier }],
+                batch_item_failures: vec![message.into()],
             })
         }
     }

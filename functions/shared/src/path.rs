@@ -135,8 +135,8 @@ enum Problem {
 /// Checks the first character of `rest`, the remaining part of a path.
 ///
 /// AWS: percent-encode non-ASCII characters and the unsafe ones of RFC 1738, and nothing else (Developer Guide, "Specify the
-/// objects to invalidate"). The reserved characters of RFC 3986 are accepted in both forms: some origins distinguish `+` from
-/// `%2B`.
+/// objects to invalidate"). The reserved characters of RFC 3986 are accepted in both forms, because some origins distinguish
+/// `+` from `%2B`; but `#[]` only encoded, and `*` never.
 fn check_character(rest: &str, character: char) -> Result<(), Problem> {
     match character {
         '~' => Err(Problem::Tilde),

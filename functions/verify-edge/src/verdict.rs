@@ -38,44 +38,41 @@ pub struct Criterion<'a> {
 /// What all responses of a URL together show: one that is stale is enough, unless the origin explains it.
 #[must_use]
 pub fn of_all(responses: &[Answered], criterion: Criterion<'_>) -> Verdict {
-    let new: Vec<_> = usable(responses)
-        .filter(|(r, age)| is_new(r, *age))
+    let Criterion {
+        header,
+        path_was_invalidated,
+    } = criterion;
+    match header {
+        Some(header) => of_all_by_header(responses, header, path_was_invalidated),
+        None => of_all_by_age(responses, path_was_invalidated),
+    }
+}
+
+fn of_all_by_header(responses: &[Answered], header: &str, path_was_invalidated: bool) -> Verdict {
+    let new = usable(responses).filter(|(response, age)| is_new(response, *age));
+    let values: BTreeSet<_> = new
+        .map(|(response, _)| response.header.as_deref())
         .collect();
-    let verdicts = if let Some(header) = criterion.header {
-        let values = new.iter().map(|(response, _)| response.header.as_deref());
-        let values: BTreeSet<_> = values.collect();
-        if values.contains(&None) {
-            let reason = format!("the origin does not send the header {header}");
-            return Verdict::NotVerified(reason);
-        }
-        each(responses, |response, _| {
-            by_header(response, header, &values, criterion.path_was_invalidated)
-        })
-    } else {
-        let from_origin = |(response, age): (&Response, Duration)| {
-            is(response, "Miss") && is_older(response, age)
-        };
-        if criterion.path_was_invalidated && usable(responses).any(from_origin) {
-            let reason = "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader";
-            return Verdict::NotVerified(reason.to_owned());
-        }
-        each(responses, by_age)
-    };
-    // The first of those that count most.
-    let of_kind = |is: fn(&Verdict) -> bool| verdicts.iter().find(|verdict| is(verdict));
-    let stale = of_kind(|verdict| matches!(verdict, Verdict::Stale(_)));
-    let counts = stale.or_else(|| of_kind(|verdict| *verdict != Verdict::Fresh));
-    counts.cloned().unwrap_or(Verdict::Fresh)
+    if values.contains(&None) {
+        return Verdict::NotVerified(format!("the origin does not send the header {header}"));
+    }
+    worst(responses, |response, _| {
+        by_header(response, header, &values, path_was_invalidated)
+    })
 }
 
-/// The responses that have the URL's object, each with the age of the invalidation.
-fn usable(responses: &[Answered]) -> impl Iterator<Item = (&Response, Duration)> {
-    let found = responses.iter();
-    let found = found.filter_map(|(response, age)| Some((response.as_ref().ok()?, *age)));
-    found.filter(|(response, _)| unusable(response).is_none())
+fn of_all_by_age(responses: &[Answered], path_was_invalidated: bool) -> Verdict {
+    let from_origin =
+        |(response, age): (&Response, Duration)| is(response, "Miss") && is_older(response, age);
+    if path_was_invalidated && usable(responses).any(from_origin) {
+        let reason = "CloudFront has just fetched the object, and it has an old Age: the origin, or a cache in front of it, sends Age itself. Use VerifyHeader";
+        return Verdict::NotVerified(reason.to_owned());
+    }
+    worst(responses, by_age)
 }
 
-fn each(responses: &[Answered], verdict: impl Fn(&Response, Duration) -> Verdict) -> Vec<Verdict> {
+/// The first verdict of those that count most: stale, then not verified.
+fn worst(responses: &[Answered], verdict: impl Fn(&Response, Duration) -> Verdict) -> Verdict {
     let verdicts = responses.iter().map(|(response, age)| match response {
         Err(problem) => Verdict::NotVerified(problem.clone()),
         Ok(response) => match unusable(response) {
@@ -83,7 +80,19 @@ fn each(responses: &[Answered], verdict: impl Fn(&Response, Duration) -> Verdict
             None => verdict(response, *age),
         },
     });
-    verdicts.collect()
+    let worst = verdicts.min_by_key(|verdict| match verdict {
+        Verdict::Stale(_) => 0,
+        Verdict::NotVerified(_) => 1,
+        Verdict::Fresh => 2,
+    });
+    worst.unwrap_or(Verdict::Fresh)
+}
+
+/// The responses that have the URL's object, each with the age of the invalidation.
+fn usable(responses: &[Answered]) -> impl Iterator<Item = (&Response, Duration)> {
+    let found = responses.iter();
+    let found = found.filter_map(|(response, age)| Some((response.as_ref().ok()?, *age)));
+    found.filter(|(response, _)| unusable(response).is_none())
 }
 
 /// Whether no response is one of the URL's object.

@@ -97,6 +97,8 @@ enum Of {
 /// What faults have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 enum Class {
+    /// Nothing happened; a later attempt may succeed.
+    Throttled,
     /// Nothing happened; the next attempt may succeed.
     Transient,
     Denied,

@@ -333,6 +333,8 @@ async fn an_execution_that_may_exist_is_left_to_the_queue_of_pending_reports() {
 
         assert_eq!(output["outcome"], outcome);
         assert_contains(&output["reason"], &["ServiceUnavailable"]);
+        let reason = output["reason"].as_str().unwrap();
+        assert_eq!(reason.contains("AccessDenied"), is_queue_denied, "{reason}");
         assert_eq!(aws.requests(Operation::SendMessage).len(), 1);
         assert_eq!(aws.statuses(DEPLOYMENT), statuses);
     }

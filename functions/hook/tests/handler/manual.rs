@@ -65,10 +65,10 @@ async fn a_manual_invocation_that_starts_nothing_says_why() {
     ] {
         let aws = without_a_state_machine().await;
 
-        let output = invoke(&aws, settings, event).await.unwrap();
+        let error = invoke(&aws, settings, event).await.unwrap_err();
 
-        assert_eq!(output["outcome"], "NotStarted");
-        assert_contains(&output["reason"], &[reason]);
+        assert_eq!(error.error_type, "ExecutionNotStarted");
+        assert_contains(&error.error_message, &[reason]);
         assert_eq!(aws.statuses(DEPLOYMENT), [""; 0]);
     }
 }
