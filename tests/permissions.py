@@ -5,7 +5,7 @@ Prints {"table": Markdown, "problems": [text, ...]}. Reads from the standard inp
 {"stacks": [name, ...],
  "calls": [[operation, subject, access key], ...], those to CloudFront, CodeDeploy and Amazon ECS,
  "group": name of the deployment group that they are for, in an application with the stack's name,
- "any": name of another stack, which is for deployments of any group}
+ "for_any": name of another stack, which is for deployments of any group}
 """
 
 import hashlib
@@ -266,7 +266,7 @@ def is_allowed(role_arn, action, resource):
     return result["EvalDecision"] == "allowed"
 
 
-def examine(stacks, calls, group, any):
+def examine(stacks, calls, group, for_any):
     allowed, used, to_simulate, problems = set(), {}, set(), []
     for stack in stacks:
         given = parameters(stack)
@@ -304,8 +304,8 @@ def examine(stacks, calls, group, any):
     own, another = deployment_group(f"{narrowed}/{group}"), deployment_group(f"{narrowed}/another")
     # AWS does not document whether IAM checks the deployment group or * in this action.
     for stack, resource, expected in [
-        (any, "*", True),
-        (any, own, True),
+        (for_any, "*", True),
+        (for_any, own, True),
         (narrowed, own, True),
         (narrowed, another, False),
         (narrowed, "*", False),

@@ -34,13 +34,12 @@ pub struct Table {
 
 /// Compares what the roles of these stacks, each for one deployment group, are allowed to do with what they did until now. Another
 /// stack is for deployments of any group.
-pub async fn examine(aws: &LocalAws, stacks: &[Stack], any: &Stack) -> Result<Table> {
+pub async fn examine(aws: &LocalAws, stacks: &[Stack], for_any: &Stack) -> Result<Table> {
     let names: Vec<_> = stacks.iter().map(|stack| &stack.name).collect();
     let calls = aws.stand_in.calls().into_iter();
     let calls = calls.map(|call| json!([call.operation, call.subject, call.access_key]));
     let calls: Value = calls.collect();
-    let question =
-        json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP, "any": any.name });
+    let question = json!({ "stacks": names, "calls": calls, "group": DEPLOYMENT_GROUP, "for_any": for_any.name });
     let input = aws.folder.path().join("permissions.json");
     fs::write(&input, question.to_string())?;
     let mut python = aws.tool("ministack", "python");

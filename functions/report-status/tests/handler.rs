@@ -241,7 +241,13 @@ async fn a_failed_hook_function_is_reported_unless_its_execution_was_started() {
     for (response, times, reported, summary, repeated) in [
         // It may be found later.
         (missing(), "1", vec![], "in a minute", &again),
-        (missing(), "2", vec!["Failed"], "Reported Failed", &json!([])),
+        (
+            missing(),
+            "2",
+            vec!["Failed"],
+            "Reported Failed",
+            &json!([]),
+        ),
         (running(), "1", vec![], not_here, &json!([])),
         (running(), "2", vec![], not_here, &json!([])),
     ] {
