@@ -1,7 +1,7 @@
 //! Where cases run: a local AWS, its stacks, and the engines that interpret the state machine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -62,17 +62,30 @@ pub struct Environment {
 /// A part of a wait that an engine left out.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SkippedTime {
-    about: String,
     at: f64,
     seconds: f64,
 }
 
-impl SkippedTime {
-    /// Whether it was skipped for this deployment.
-    pub fn is_about(&self, deployment_id: &str) -> bool {
-        self.about.contains(deployment_id)
-    }
+/// A line of the record.
+#[derive(Deserialize)]
+struct Entry {
+    about: String,
+    #[serde(flatten)]
+    skipped: SkippedTime,
+}
 
+/// All that could be one in a text.
+fn deployment_ids(text: &str) -> impl Iterator<Item = String> {
+    let rests = text
+        .match_indices("d-")
+        .map(|(start, _)| &text[start + 2..]);
+    rests.map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
+        format!("d-{}", &rest[..end.unwrap_or(rest.len())])
+    })
+}
+
+impl SkippedTime {
     /// Whether it was skipped in this time.
     pub fn is_between(&self, start: SystemTime, end: SystemTime) -> bool {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
@@ -207,12 +220,18 @@ impl Environment {
         deployed.collect()
     }
 
-    /// What the engines of an accelerated environment have left out of waits so far.
-    pub fn skipped_time(&self) -> Result<Vec<SkippedTime>> {
+    /// What the engines of an accelerated environment have left out of waits so far, by the ids of deployments.
+    pub fn skipped_time(&self) -> Result<BTreeMap<String, Vec<SkippedTime>>> {
         let text = fs::read_to_string(self.aws.folder.path().join(SKIPPED_TIME_LOG))?;
         // An engine may be writing the last line.
         let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
-        let entries = lines.lines().map(serde_json::from_str);
-        Ok(entries.collect::<Result<_, _>>()?)
+        let mut by_id = BTreeMap::<_, Vec<_>>::new();
+        for line in lines.lines() {
+            let Entry { about, skipped } = serde_json::from_str(line)?;
+            for id in deployment_ids(&about).collect::<BTreeSet<_>>() {
+                by_id.entry(id).or_default().push(skipped.clone());
+            }
+        }
+        Ok(by_id)
     }
 }

@@ -152,8 +152,7 @@ async fn late_effects(suite: &Suite, finished: &Finished) -> Result<Vec<Violatio
     for (run, violations) in &mut *finished.lock().await {
         run.observe();
         let id = &run.deployment.id;
-        let skipped = skipped.iter().filter(|skipped| skipped.is_about(id));
-        run.outcome.skipped = skipped.cloned().collect();
+        run.outcome.skipped = skipped.get(id).cloned().unwrap_or_default();
         run.outcome.dead_letter = Some(dead_letters.contains(id));
         for violation in run.judge() {
             if !violations.contains(&violation) {
