@@ -1,4 +1,4 @@
-//! The SAM CLI, loaded once for all commands: see `tests/engines/sam_server.py`.
+//! The SAM CLI, loaded once for all commands: see `tests/tools/sam_server.py`.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ impl Sam {
             &log,
             |server| {
                 server
-                    .arg(repository().join("tests/engines/sam_server.py"))
+                    .arg(repository().join("tests/tools/sam_server.py"))
                     .arg(&socket)
                     .current_dir(repository().join("sam"))
                     .env("SAM_CLI_TELEMETRY", "0")

@@ -128,7 +128,7 @@ pub async fn handle(
     event: Value,
 ) -> Result<Response, Error> {
     if let Some(deployment_id) = event.get("DeploymentId") {
-        // Nothing reports for a hook that waits.
+        // Nothing reports for a hook that waits: ExecutionNotStartedAlarm counts the lines in which it is false.
         let waits = event.get("LifecycleEventHookExecutionId").is_some();
         tracing::error!(
             deployment_id = deployment_id.as_str(),

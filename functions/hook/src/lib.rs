@@ -140,7 +140,7 @@ pub enum Error {
         source: AwsFailure,
     },
     /// No execution was started manually.
-    #[error("{reason}")]
+    #[error("no execution was started manually: {reason}")]
     ExecutionNotStarted {
         /// Why, and what to do next.
         reason: String,

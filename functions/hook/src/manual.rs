@@ -19,8 +19,8 @@ pub struct ManualEvent {
     targets: Option<String>,
 }
 
-/// Starts an execution that reports to no deployment. The request's id is in its name: if Lambda repeats an asynchronous invocation, there is still
-/// only one.
+/// Starts an execution that reports to no deployment. The request's id is in its name: if Lambda repeats an asynchronous invocation,
+/// there is still only one.
 ///
 /// # Errors
 /// When none was started.
@@ -32,12 +32,11 @@ pub(crate) async fn handle(
 ) -> Result<Outcome, Error> {
     let outcome = invalidate(clients, settings, event, request_id).await;
     outcome.map_err(|not_started| {
+        if !event.dry_run {
+            // ExecutionNotStartedAlarm counts the lines in which it is false. The error says why.
+            tracing::error!(execution_started = false, "a manual invocation failed");
+        }
         let reason = not_started.to_string();
-        // ExecutionNotStartedAlarm counts the lines in which it is false.
-        tracing::error!(
-            execution_started = (!event.dry_run).then_some(false),
-            "no execution was started manually: {reason}"
-        );
         Error::ExecutionNotStarted { reason }
     })
 }
