@@ -13,8 +13,10 @@ import json
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 
 import boto3
 
@@ -103,22 +105,30 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
-def policies(role):
-    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        arn = policy["PolicyArn"]
-        if arn in MISSING_POLICIES:
-            yield MISSING_POLICIES[arn]
-            continue
-        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        yield iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+@cache
+def managed_policy(arn):
+    if arn in MISSING_POLICIES:
+        return MISSING_POLICIES[arn]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+@cache
+def policies():
+    """Of each role in the account, by its ARN."""
+    return {
+        role["Arn"]: [
+            *(policy["PolicyDocument"] for policy in role["RolePolicyList"]),
+            *(managed_policy(policy["PolicyArn"]) for policy in role["AttachedManagedPolicies"]),
+        ]
+        for role in iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"]
+    }
 
 
 def grants(role_arn):
     return {
         (action, resource)
-        for policy in policies(role_arn.split("/")[-1])
+        for policy in policies()[role_arn]
         for statement in listed(policy["Statement"])
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
@@ -260,10 +270,13 @@ def elsewhere(resource, granted):
     return f"{resource}-another"
 
 
-def is_allowed(role_arn, action, resource):
+def decided_otherwise(expected):
+    role_arn, action, resource, is_allowed = expected
     request = {"PolicySourceArn": role_arn, "ActionNames": [action], "ResourceArns": [resource]}
     [result] = iam.simulate_principal_policy(**request)["EvaluationResults"]
-    return result["EvalDecision"] == "allowed"
+    if (result["EvalDecision"] == "allowed") != is_allowed:
+        return f"{role_arn} is {'denied' if is_allowed else 'allowed'} {action} on {resource}"
+    return None
 
 
 def examine(stacks, calls, group, for_any):
@@ -296,23 +309,22 @@ def examine(stacks, calls, group, for_any):
         if row not in allowed or row not in used:
             decision = "allowed" if row in allowed else "not allowed"
             problems.append(f"{who}: {action} on {resource}: {decision}, used by {user}")
+    expected = []
     for role_arn, action, resource, granted in sorted(to_simulate):
-        for target, expected in [(resource, True), (elsewhere(resource, granted), False)]:
-            if is_allowed(role_arn, action, target) != expected:
-                problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {action} on {target}")
+        expected += [(role_arn, action, resource, True), (role_arn, action, elsewhere(resource, granted), False)]
     narrowed = stacks[0]
     own, another = deployment_group(f"{narrowed}/{group}"), deployment_group(f"{narrowed}/another")
     # AWS does not document whether IAM checks the deployment group or * in this action.
-    for stack, resource, expected in [
+    for stack, resource, decision in [
         (for_any, "*", True),
         (for_any, own, True),
         (narrowed, own, True),
         (narrowed, another, False),
         (narrowed, "*", False),
     ]:
-        for role_arn in reporting_roles(stack):
-            if is_allowed(role_arn, REPORT, resource) != expected:
-                problems.append(f"{role_arn} is {'denied' if expected else 'allowed'} {REPORT} on {resource}")
+        expected += [(role_arn, REPORT, resource, decision) for role_arn in reporting_roles(stack)]
+    with ThreadPoolExecutor() as pool:
+        problems += filter(None, pool.map(decided_otherwise, expected))
     return {"table": table(rows, used), "problems": problems}
 
 

@@ -188,11 +188,12 @@ impl Run {
             }
             _ => {}
         }
+        // First what costs the engines no call.
+        self.until_reported(self.patience_left()).await?;
         if self.case.expected.execution != End::NotStarted {
             let (arn, patience) = (self.execution_arn(), self.patience_left());
             follow::when_ended(self.sfn(), &arn, patience, LONGEST_POLL_INTERVAL).await?;
         }
-        self.until_reported(self.patience_left()).await?;
         self.outcome.execution = follow::find(self.sfn(), &self.execution_arn()).await?;
         match self.case.intervention {
             Intervention::HookEventAgain => {
