@@ -5,7 +5,7 @@
 - Wait states, the delays before retries, Lambda's minutes between asynchronous attempts and a queue's VisibilityTimeout after a
   message failed are cut short and recorded (skipped_time.py). A queue does not pause for all its messages after one that failed,
   and does not hand out only five at a time (Lambda starts with five, and soon has hundreds).
-- A function that the stand-in has frozen times out at once, and the rest of its time is recorded as skipped.
+- A function that the stand-in has frozen times out soon, and the rest of its time is recorded as skipped.
 - An execution that was stopped does not repeat its task any more.
 - Whatever sends to a queue takes its lock, without which a message is now and then lost to a queue that is being read.
 - As in ministack_local.py.
@@ -130,6 +130,8 @@ def with_queues_locked(send):
 
 
 lambda_runtime.ProvidedWorker.invoke = invoke_worker
+# Seconds between two looks whether a function has died or is frozen. A response is seen at once.
+lambda_runtime._PROVIDED_POLL = 0.25
 lambda_runtime.time = types.SimpleNamespace(
     **{**vars(time), "monotonic": lambda: time.monotonic() + getattr(current, "ahead", 0)}
 )

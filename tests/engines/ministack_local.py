@@ -5,6 +5,7 @@
 - It gives up an expression after a minute, not after a second, which passes on a machine that is busy.
 - It applies the transforms of a nested stack's template, as of any other.
 - Functions that are built for another processor run in an emulator, if EMULATOR names one.
+- It computes the hash of a function's zip once, not at each start of the function.
 - EventBridge accepts events of AWS's services from outside: of CodeDeploy's deployments, and of executions on another engine.
 """
 
@@ -17,7 +18,7 @@ import types
 import jsonata
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import eventbridge
+from ministack.services import eventbridge, lambda_svc
 from ministack.services.cloudformation import engine, helpers, provisioners
 
 EXPRESSION_TIMEOUT = 60_000  # milliseconds
@@ -53,6 +54,7 @@ if "EMULATOR" in os.environ:
     lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": EmulatedPopen})
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
+lambda_svc._provided_runtime_code_dir = functools.cache(lambda_svc._provided_runtime_code_dir)
 helpers._resolve_template = transformed_nested_template
 provisioners._cw_metric_alarm_record = alarm_record_with_metrics
 
