@@ -15,6 +15,7 @@ import sys
 import time
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 PATH = "/cloudfront-deploy-hook-verify"
@@ -55,7 +56,8 @@ if not session.region_name:
 cloudformation = session.client("cloudformation")
 cloudwatch = session.client("cloudwatch")
 events = session.client("events")
-iam = session.client("iam")
+# The policy simulator is throttled after a few calls.
+iam = session.client("iam", config=Config(retries={"mode": "adaptive", "max_attempts": 10}))
 lambdas = session.client("lambda")
 logs = session.client("logs")
 machines = session.client("stepfunctions")
@@ -144,6 +146,8 @@ class Stack:
 
 
 def definition_is_valid(stack):
+    if not hasattr(machines, "validate_state_machine_definition"):
+        raise Skipped(f"boto3 {boto3.__version__} has no ValidateStateMachineDefinition. Update boto3, then run this again")
     definition = machines.describe_state_machine(stateMachineArn=stack.machine)["definition"]
     try:
         response = machines.validate_state_machine_definition(definition=definition, type="STANDARD")
@@ -314,6 +318,7 @@ def permissions(stack):
     execution = stack.machine.replace(":stateMachine:", ":execution:") + ":verify"
     queue = stack.arn_of("sqs", stack.outputs["PendingReportsQueueUrl"].rsplit("/", 1)[-1])
     yield "HookFunction", "states:StartExecution", stack.machine, True
+    yield "HookFunction", "states:DescribeExecution", execution, True
     yield "HookFunction", "sqs:SendMessage", queue, True
     # Other keys are services of Amazon ECS, or the parameters do not cover them.
     covered = [key for key in stack.groups if stack.parameters["CodeDeployApplication"] in ("*", key.split("/")[0])]
@@ -328,6 +333,7 @@ def permissions(stack):
         rollbacks = stack.arn_of("sqs", url.rsplit("/", 1)[-1])
         yield "EcsHookFunction", "sqs:SendMessage", rollbacks, True
         yield "RollbackFunction", "states:StartExecution", stack.machine, True
+        yield "RollbackFunction", "states:DescribeExecution", execution, True
         yield "RollbackFunction", "codedeploy:GetDeployment", hooks, True
         for resource in ("service/verify/verify", "service-deployment/verify/verify/verify"):
             yield "RollbackFunction", "ecs:DescribeServiceDeployments", stack.arn_of("ecs", resource), True

@@ -66,6 +66,8 @@ BY_AWS = [
     ([*FUNCTIONS, STATE_MACHINE], TRACE, "*", "Lambda or Step Functions (traces)"),
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     (["hook"], ["sqs:SendMessage"], "PendingReportsQueue", "Lambda (failure destination)"),
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
+    (["hook", "rollback"], ["states:DescribeExecution"], ":execution:", "Step Functions (`StartExecution`)"),
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     (
         ["report-status"],

@@ -5,10 +5,11 @@ the delays before retries cut short and recorded (skipped_time.py).
 The event of an execution's end has no `error` and no `cause`: AWS's samples have none, ministack's events have both, and so
 the product meets either. Likewise, an ItemSelector does not know when its Map was entered (`State.EnteredTime`), and ministack's does.
 
-Four differences to AWS are fixed: two requests with the same name at once start one execution, not two; that Lambda does not respond
-is `Lambda.SdkClientException` (Step Functions Developer Guide, "Handling transient Lambda service exceptions"), not `States.Runtime`;
-an execution that was stopped is ABORTED (API reference, "StopExecution") whatever its task says afterwards, not FAILED; and a task of a
-Map that fails with an error of the States Language's own, as `States.Timeout`, fails the Map with it, not with `States.Runtime`.
+Five differences to AWS are fixed: two requests with the same name at once start one execution, not two; an execution that has succeeded
+always has its output; that Lambda does not respond is `Lambda.SdkClientException` (Step Functions Developer Guide, "Handling transient
+Lambda service exceptions"), not `States.Runtime`; an execution that was stopped is ABORTED (API reference, "StopExecution") whatever its
+task says afterwards, not FAILED; and a task of a Map that fails with an error of the States Language's own, as `States.Timeout`, fails
+the Map with it, not with `States.Runtime`.
 """
 
 import functools
@@ -37,7 +38,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as evaluator
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
-from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from clients import client
@@ -143,10 +144,18 @@ def start_one_at_a_time(*arguments):
 
 
 reflect_status = BaseExecutionWorkerCommunication.terminated
+describe = Execution.to_describe_output
+ending = threading.Lock()
+
+
+def describe_after_end(self):
+    with ending:
+        return describe(self)
 
 
 def terminated(self):
-    reflect_status(self)
+    with ending:
+        reflect_status(self)
     execution = self.execution
     status = str(getattr(execution.exec_status, "value", execution.exec_status))
     text = execution.execution_input
@@ -181,6 +190,7 @@ StateMap._eval_state = evaluate_map_without_entered_time
 StepFunctionsParserBackend.start_execution = start_one_at_a_time
 WaitFunction._wait_interval = wait
 BaseExecutionWorkerCommunication.terminated = terminated
+Execution.to_describe_output = describe_after_end
 Environment.set_error = set_error_unless_stopped
 default_user_config["stepfunctions"]["execute_state_machine"] = True
 

@@ -43,7 +43,7 @@ pub struct Case {
     /// How many seconds CloudFront takes for each invalidation, in the order of the Map; none if it never completes it. What is not
     /// in the list is completed at the first status check.
     pub invalidations_take: Vec<Option<f64>>,
-    /// The `application/deploymentGroup` of the deployment.
+    /// The `application/deploymentGroup` of the deployment; empty if it has none.
     pub deployment_group: Option<String>,
     /// What the lifecycle hook of the ECS service is configured with.
     #[serde(default)]
@@ -61,7 +61,7 @@ pub struct Case {
     pub engines: Vec<Engine>,
     /// Whether `make test` runs it, too.
     pub quick: bool,
-    /// Whether it takes minutes, mostly waiting: many of these run at a time, and they start first.
+    /// Whether it takes long, mostly waiting: many of these run at a time, and they start first.
     #[serde(default)]
     pub long: bool,
 }
@@ -192,7 +192,7 @@ pub struct Expected {
     /// Whether the report ends up in the dead-letter queue. Missing if either is right: CodeDeploy has the status,
     /// but its responses may never arrive.
     pub dead_letter: Option<bool>,
-    /// Of an execution that fails: the indexes of the invalidations that are completed all the same.
+    /// Of an execution that fails: the indexes of the invalidations that are completed anyway.
     #[serde(default)]
     pub completed: Vec<usize>,
     /// What the cause of a failed execution says, with ` … ` between the parts; `{status}` stands for the reported status.

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 use aws_sdk_codedeploy::types::LifecycleEventStatus;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use aws_sdk_sfn::types::HistoryEvent;
+use aws_sdk_sfn::{error::SdkError, types::HistoryEvent};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use shared::codedeploy::HookStatus;
@@ -121,7 +121,12 @@ impl Run {
                 let input = self.filled_in(input);
                 let start = self.sfn().start_execution().input(input);
                 let start = start.state_machine_arn(self.stack.state_machine_arn());
-                start.name(&self.deployment.execution_name).send().await?;
+                let start = start.name(&self.deployment.execution_name).send().await;
+                match start.map_err(SdkError::into_service_error) {
+                    // The SDK has tried twice.
+                    Err(error) if error.is_execution_already_exists() => {}
+                    start => drop(start?),
+                }
             }
             Trigger::Manual(event) => {
                 let function = self.stack.hook_function();

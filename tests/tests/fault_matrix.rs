@@ -87,7 +87,8 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(has_failed)))
 }
 
-/// The cases on each of their engines, the long ones first, then those with an edge location.
+/// The cases on each of their engines: the long ones first, of which the last in the files take longest, then those with an edge
+/// location.
 fn trials(suite: &Arc<Suite>, finished: &Arc<Finished>, mut cases: Vec<Case>) -> Vec<Trial> {
     let all = cases.len();
     cases.retain(|case| case.stack.verified.is_empty() || edge::varnish().is_some());
@@ -95,10 +96,11 @@ fn trials(suite: &Arc<Suite>, finished: &Arc<Finished>, mut cases: Vec<Case>) ->
         let skipped = all - cases.len();
         println!("skipped: {skipped} cases with an edge location, because there is no varnishd");
     }
-    cases.sort_by_key(|case| (!case.long, case.stack.verified.is_empty()));
+    let (long, mut short): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.long);
+    short.sort_by_key(|case| case.stack.verified.is_empty());
     let mut names = BTreeSet::new();
     let mut trials = Vec::new();
-    for case in cases {
+    for case in long.into_iter().rev().chain(short) {
         for &engine in &case.engines {
             let mut case = case.clone();
             case.name = format!("{} on {engine}", case.name);

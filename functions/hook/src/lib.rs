@@ -1,7 +1,7 @@
 //! CodeDeploy's hook: starts the execution that creates the invalidations, waits for them and reports the status.
 //!
 //! If it cannot start the execution, it reports a status itself, per `OnInvalidationFailure`, so that no deployment waits for an
-//! execution that does not exist. If the execution may exist all the same, because a response was lost, or if CodeDeploy does not
+//! execution that does not exist. If the execution may exist, because a response was lost, or if CodeDeploy does not
 //! accept that status, it sends the event to the queue of pending reports: `report-status` looks for the execution before it
 //! reports. If nobody accepts anything, the function fails: Lambda retries an asynchronous invocation, and then sends the event to
 //! the same queue.
@@ -106,8 +106,8 @@ pub enum Outcome {
         /// Why no execution could be started, and what to do next.
         reason: String,
     },
-    /// No execution could be started, and it may exist all the same, or CodeDeploy did not accept a status; `report-status` reports if
-    /// there is no execution.
+    /// No execution could be started, although one may exist, or CodeDeploy did not accept a status; `report-status` reports if
+    /// there is none.
     Queued {
         /// Why, and what to do next.
         reason: String,
@@ -172,7 +172,7 @@ enum NotStarted {
 }
 
 impl NotStarted {
-    /// Whether the execution may exist all the same: the response of Step Functions was lost, or an earlier delivery of the event
+    /// Whether the execution may exist: the response of Step Functions was lost, or an earlier delivery of the event
     /// started it.
     fn is_uncertain(&self) -> bool {
         match self {
@@ -224,11 +224,11 @@ async fn start_for(
     let (batches, verify) = if let Some(batches) = targets.of_all() {
         (batches, settings.verifies_edge)
     } else {
-        // It makes a difference whose deployment it is.
+        // It makes a difference which deployment group it is of.
         let codedeploy = clients.patient_codedeploy();
         let deployment = codedeploy::deployment(&codedeploy, &hook.deployment_id).await;
         let deployment = deployment.map_err(NotStarted::DeploymentNotRead)?;
-        (targets.of(&deployment.group)?, false)
+        (targets.of(deployment.targets_key())?, false)
     };
     let execution_name = name::of_hook(hook);
     let machine = &invalidation.state_machine_arn;

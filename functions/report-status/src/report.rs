@@ -70,7 +70,7 @@ impl Report {
         }
     }
 
-    /// The hook function may have started the execution all the same. That execution reports, or has reported. One that has just been
+    /// The hook function may have started the execution. That execution reports, or has reported. One that has just been
     /// started may not be found: `DescribeExecution` is eventually consistent.
     fn of_failed_hook(hook: Hook, execution_started: bool, is_first: bool) -> Self {
         let execution_name = name::of_hook(&hook);

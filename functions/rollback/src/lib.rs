@@ -1,5 +1,5 @@
 //! The queue of rollbacks: starts an execution when a deployment has rolled back, because edge locations may have cached the
-//! version that was withdrawn.
+//! version that was rolled back.
 //!
 //! The queue has CodeDeploy's events of deployments that succeeded, of which this function picks the rollbacks, and what the
 //! `ecs-hook` function knows of a rollback that has begun. It delivers a message once a minute until the function needs it no
@@ -217,9 +217,9 @@ async fn of_codedeploy(
     // Not before: invalid settings must not keep deployments that did not roll back in the queue.
     let settings = settings.as_ref().map_err(Clone::clone)?;
     // The rule matches deployments that don't use this stack, too.
-    let Ok(batches) = settings.targets.of(&deployment.group) else {
-        let group = deployment.group;
-        tracing::info!(deployment_id, "Targets has no entry for {group}");
+    let key = deployment.targets_key();
+    let Ok(batches) = settings.targets.of(key) else {
+        tracing::info!(deployment_id, "Targets has no entry for {key}");
         return Ok(());
     };
     let execution_name = name::of_rollback(deployment_id);

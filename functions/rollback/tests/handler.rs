@@ -99,6 +99,21 @@ async fn a_rollback_of_a_deployment_group_without_targets_starts_nothing() {
     assert_eq!(aws.operations(), [Operation::GetDeployment]);
 }
 
+/// Those that `CloudFormation` runs have none.
+#[tokio::test]
+async fn a_rollback_without_a_deployment_group_invalidates_what_is_for_all_others() {
+    for (targets, count) in [("*", 1), ("shop/web", 0)] {
+        let aws = aws().await;
+        aws.set_deployment(DEPLOYMENT, "", "CloudFormationRollback");
+        let targets = json!({ targets: [{ "distributionId": DISTRIBUTION, "paths": ["/*"] }] });
+
+        let response = invoke(&aws, &targets.to_string(), of_codedeploy()).await;
+
+        assert_eq!(response.unwrap(), done());
+        assert_eq!(aws.requests(Operation::StartExecution).len(), count);
+    }
+}
+
 #[tokio::test]
 async fn a_rollback_of_amazon_ecs_starts_an_execution_when_it_has_ended() {
     let again = json!({ "batchItemFailures": [{ "itemIdentifier": MESSAGE }] });

@@ -79,28 +79,38 @@ pub async fn report(
 /// A deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// `application/deploymentGroup`.
-    pub group: String,
+    /// `application/deploymentGroup`. Deployments that `CloudFormation` runs (`AWS::CodeDeploy::BlueGreen`) have none:
+    /// <https://docs.aws.amazon.com/codedeploy/latest/userguide/deployments-create-ecs-cfn.html>
+    pub group: Option<String>,
     /// What created it, for example `user` or `codeDeployRollback`.
     pub creator: Option<String>,
     /// `Lambda`, `ECS` or `Server`.
     pub compute_platform: Option<String>,
 }
 
+impl Deployment {
+    /// Its key in the parameter `Targets`: its group, or `*` if it has none.
+    #[must_use]
+    pub fn targets_key(&self) -> &str {
+        self.group.as_deref().unwrap_or("*")
+    }
+}
+
 /// Gets a deployment.
 ///
 /// # Errors
-/// When CodeDeploy rejects the request or does not respond, or its response has no deployment group.
+/// When CodeDeploy rejects the request or does not respond, or its response has no deployment.
 pub async fn deployment(client: &Client, id: &str) -> Result<Deployment, AwsFailure> {
     let found = client.get_deployment().deployment_id(id).send().await?;
-    let found = found.deployment_info.and_then(|deployment| {
-        let application = deployment.application_name?;
-        let group = deployment.deployment_group_name?;
-        Some(Deployment {
-            group: format!("{application}/{group}"),
-            creator: deployment.creator.map(|c| c.as_str().to_owned()),
-            compute_platform: deployment.compute_platform.map(|p| p.as_str().to_owned()),
-        })
-    });
-    found.ok_or_else(|| AwsFailure::unusable("GetDeployment's response has no deployment group"))
+    let found = found.deployment_info;
+    let deployment =
+        found.ok_or_else(|| AwsFailure::unusable("GetDeployment's response has no deployment"))?;
+    let names = deployment
+        .application_name
+        .zip(deployment.deployment_group_name);
+    Ok(Deployment {
+        group: names.map(|(application, group)| format!("{application}/{group}")),
+        creator: deployment.creator.map(|c| c.as_str().to_owned()),
+        compute_platform: deployment.compute_platform.map(|p| p.as_str().to_owned()),
+    })
 }

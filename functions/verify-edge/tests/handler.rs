@@ -88,7 +88,7 @@ async fn fresh_urls_are_shown_without_their_query_strings() {
     assert!(!output.to_string().contains("token"));
 }
 
-/// Until its path has been invalidated and it is stale all the same.
+/// Until its path has been invalidated and it is still stale.
 #[tokio::test]
 async fn a_stale_url_is_requested_again_and_no_other() {
     let mut event = first();

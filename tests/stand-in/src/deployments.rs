@@ -39,15 +39,17 @@ pub async fn get_deployment(shared: &Shared, request: &Request, body: &Value) ->
         check_deployment_id(deployment_id)?;
         let deployment = latest(&shared.lock().deployments, |about| about == deployment_id);
         let (group, creator) = deployment.unwrap_or_else(|| ("shop/web".into(), "user".into()));
-        let (application, group) = group.split_once('/').unwrap_or_default();
-        Ok(PROTOCOL.json(&json!({ "deploymentInfo": {
+        let mut found = json!({
             "deploymentId": deployment_id,
-            "applicationName": application,
-            "deploymentGroupName": group,
             "status": "InProgress",
             "creator": creator,
             "computePlatform": "ECS",
-        }})))
+        });
+        if let Some((application, group)) = group.split_once('/') {
+            found["applicationName"] = application.into();
+            found["deploymentGroupName"] = group.into();
+        }
+        Ok(PROTOCOL.json(&json!({ "deploymentInfo": found })))
     })
     .await
 }

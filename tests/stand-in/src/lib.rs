@@ -138,7 +138,8 @@ impl StandIn {
         behaviors.push((about.to_owned(), behavior));
     }
 
-    /// Sets the `application/deploymentGroup` and the creator of a deployment, by default `shop/web` and `user`.
+    /// Sets the `application/deploymentGroup` of a deployment, which can be empty, and its creator, by default `shop/web` and
+    /// `user`.
     pub fn set_deployment(&self, id: &str, group: &str, creator: &str) {
         let deployment = (group.to_owned(), creator.to_owned());
         let deployments = &mut self.state.lock().deployments;
