@@ -21,7 +21,7 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 ARCHITECTURE ?= arm64
 PACKAGES ?= x86_64 arm64
-# The folder of a package that the demo and the end-to-end tests deploy, in place of what local-build builds.
+# The folder of a package that the demo and the tests deploy, in place of what local-build builds.
 export PACKAGE ?=
 package-folder = dist/cloudfront-deploy-hook-$(VERSION)-$(1)
 SCENARIO ?=
@@ -45,7 +45,7 @@ test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the te
 	cargo test --workspace
 
 .PHONY: faults
-faults: local-build ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
+faults: $(if $(PACKAGE),tools,local-build) ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
 	cargo test --package tests --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
 
 .PHONY: mutants
