@@ -24,6 +24,9 @@ PACKAGES ?= x86_64 arm64
 # The folder of a package that the demo and the tests deploy, in place of what local-build builds.
 export PACKAGE ?=
 package-folder = dist/cloudfront-deploy-hook-$(VERSION)-$(1)
+# The local AWS starts the functions of an arm64 package in it, on another processor.
+QEMU := $(CURDIR)/$(TOOLS)/qemu/usr/bin/qemu-aarch64-static
+export EMULATOR ?= $(if $(filter x86_64,$(LOCAL_ARCHITECTURE)),$(if $(findstring arm64,$(PACKAGE)),$(QEMU)))
 SCENARIO ?=
 FAULTS ?=
 STACK ?=
@@ -33,12 +36,12 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(if $(PACKAGE),tools,local-build) ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios; PACKAGE=dist/… deploys a package)
+demo: $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.installed) ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios; PACKAGE=dist/… deploys a package)
 	@$(LOCAL) demo $(SCENARIO)
 
 .PHONY: local
-local: $(if $(PACKAGE),tools,local-build) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
-	@$(LOCAL) serve
+local: $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.installed) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+	@$(LOCAL) local/serve.py 30 || [ $$? = 130 ]
 
 .PHONY: test
 test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the tests: each function, the contracts between them, every scenario end to end, the quick cases of the fault matrix
@@ -60,7 +63,7 @@ sam-local: ## Run each function with each of its events with `sam local invoke`,
 
 .PHONY: sam-local-with-docker
 sam-local-with-docker: tools package-here
-	@base=$$(tests/sam-local-base) && export PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) && $(LOCAL) sam-local "$$base"
+	@base=$$(tests/sam-local-base) && export PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) && $(LOCAL) local/sam_local.py never "$$base"
 
 .PHONY: bench
 bench: lambda-build package-here peers ## Measure speed, size and cost, and compare with common alternatives; writes docs/performance
@@ -109,11 +112,11 @@ test-package: package ## Run the end-to-end tests on the package for this machin
 .PHONY: test-packages
 test-packages: tools
 	@# Without it, tests would be skipped.
-	@test -x $(TOOLS)/varnish/usr/sbin/varnishd || command -v varnishd
+	@test -x $(TOOLS)/varnish/bin/varnishd
 	PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) cargo test --package tests --test end_to_end
 	@if [[ "$(LOCAL_ARCHITECTURE) $(PACKAGES)" = x86_64*arm64* ]]; then \
 	    $(MAKE) --no-print-directory $(TOOLS)/qemu/.installed || exit 1; \
-	    for scenario in invalidate tags ecs-rollback edge; do PACKAGE=$(call package-folder,arm64) cargo test \
+	    for scenario in invalidate tags ecs-rollback edge; do EMULATOR=$(QEMU) PACKAGE=$(call package-folder,arm64) cargo test \
 	        --package tests --test end_to_end -- "$$scenario, OnInvalidationFailure=F" || exit 1; done; fi
 
 .PHONY: committed
@@ -244,6 +247,10 @@ $(TOOLS)/varnish/.installed $(TOOLS)/qemu/.installed: $(TOOLS)/%/.installed: tes
 	        for package in *.deb; do dpkg -x "$$package" .; done; \
 	    else echo "$* could not be downloaded ($(@D)/apt.log): tests that need it are skipped, unless it is installed."; exit 0; fi \
 	    && touch .installed
+	@if [ $* = varnish ] && { test -x $(@D)/usr/sbin/varnishd || PATH="$$PATH:/usr/sbin" command -v varnishd >/dev/null; }; then \
+	    install -D tests/tools/varnishd $(@D)/bin/varnishd; fi
+
+$(TOOLS)/varnish/.installed: tests/tools/varnishd
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

@@ -1,6 +1,7 @@
-"""Compares what the roles of stacks are allowed to do with what they did. tests/src/permissions.rs runs it.
+"""Compares what the roles of stacks are allowed to do with what they did. tests/tests/end_to_end.rs runs it.
 
-Prints {"table": Markdown, "problems": [text, ...]}. Reads from the standard input:
+Prints a table in Markdown, or what is allowed and not used, used and not allowed, or allowed on other resources. Its argument is a
+file:
 
 {"stacks": [name, ...],
  "calls": [[operation, subject, access key], ...], those to CloudFront, CodeDeploy and Amazon ECS,
@@ -327,7 +328,9 @@ def examine(stacks, calls, group, for_any):
         expected += [(role_arn, REPORT, resource, decision) for role_arn in reporting_roles(stack)]
     with ThreadPoolExecutor() as pool:
         problems += filter(None, pool.map(decided_otherwise, expected))
-    return {"table": table(rows, used), "problems": problems}
+    if problems:
+        sys.exit("\n".join(problems))
+    print(table(rows, used))
 
 
 def table(rows, used):
@@ -349,4 +352,5 @@ def reporting_roles(stack):
     return [function_configuration(names, function)["Role"] for function in ["hook", "report-status"]]
 
 
-json.dump(examine(**json.load(sys.stdin)), sys.stdout)
+with open(sys.argv[1]) as question:
+    examine(**json.load(question))

@@ -13,18 +13,26 @@
 
 import functools
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 import types
 
+# Each invocation takes a thread for as long as its function runs, and many functions run until they time out.
+os.environ["MINISTACK_WORKER_THREADS"] = "1000"
+# Idle functions and logs of all that they say would be most of its work.
+os.environ["LAMBDA_WARM_TTL_SECONDS"] = "10"
+os.environ["LOG_LEVEL"] = "WARNING"
+
+from ministack_local import main  # sets more of the environment
+
 from botocore.exceptions import BotoCoreError, ClientError
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
 from clients import client
-from ministack_local import main
 from skipped_time import shorten
 
 lambda_client = client("lambda", "LAMBDA_URL")

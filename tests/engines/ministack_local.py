@@ -15,6 +15,16 @@ import os
 import subprocess
 import types
 
+os.environ["LAMBDA_EXECUTOR"] = "local"
+# It would listen on all interfaces.
+os.environ["IOT_MTLS_ENABLED"] = "0"
+if __name__ == "__main__":
+    # Functions may do what their roles allow, and nothing else.
+    os.environ["AUTH"] = "true"
+    os.environ["CLOUDTRAIL_RECORDING"] = "1"
+    # By default it keeps 10,000 calls, and forgets the oldest without a word.
+    os.environ["CLOUDTRAIL_MAX_EVENTS"] = "1000000"
+
 import jsonata
 from ministack.app import main
 from ministack.core import lambda_runtime
@@ -50,7 +60,7 @@ class EmulatedPopen(subprocess.Popen):
         super().__init__([os.environ["EMULATOR"], *command], **options)
 
 
-if "EMULATOR" in os.environ:
+if os.environ.get("EMULATOR"):
     lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": EmulatedPopen})
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)

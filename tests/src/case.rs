@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     codedeploy::HookStatus,
-    failure_action::{FailureAction, FailureActions},
-    hook::HookEvent,
+    failure_action::FailureAction::{self, ContinueDeployment, FailDeployment},
+    hook::{Hook, HookEvent},
 };
 use stand_in::{Behavior, Fault, Operation};
 
@@ -34,9 +34,8 @@ pub struct Case {
     /// What a user wants who sets the stack's parameters so: a row of the README.
     pub wanted: Option<String>,
     pub stack: StackConfig,
-    /// The stack's `OnInvalidationFailure` and `OnInvalidationTimeout`.
     #[serde(skip)]
-    pub actions: FailureActions,
+    pub actions: Actions,
     /// The faults that calls to AWS meet.
     #[serde(default)]
     pub faults: Vec<PlannedFault>,
@@ -55,7 +54,6 @@ pub struct Case {
     #[serde(default)]
     pub intervention: Intervention,
     /// The deployment that the hook belongs to, by a number; otherwise a deployment of its own.
-    #[serde(skip)]
     pub deployment: Option<usize>,
     pub expected: Expected,
     pub engines: Vec<Engine>,
@@ -92,8 +90,8 @@ pub enum Change {
 }
 
 impl StackConfig {
-    pub fn parameters(&self, actions: FailureActions) -> Parameters {
-        let [failure, timeout] = texts(actions);
+    pub fn parameters(&self, actions: Actions) -> Parameters {
+        let [failure, timeout] = actions.map(FailureAction::as_str);
         let mut all = parameters([
             ("DistributionIds", &self.distributions),
             ("OnInvalidationFailure", failure),
@@ -104,30 +102,19 @@ impl StackConfig {
     }
 }
 
+/// `OnInvalidationFailure` and `OnInvalidationTimeout`.
+pub type Actions = [FailureAction; 2];
+
 /// Each action both ways. The two actions differ, so that a status shows which one decided.
-pub const EACH_WAY: [FailureActions; 2] = [
-    FailureActions {
-        on_invalidation_failure: FailureAction::FailDeployment,
-        on_invalidation_timeout: FailureAction::ContinueDeployment,
-    },
-    FailureActions {
-        on_invalidation_failure: FailureAction::ContinueDeployment,
-        on_invalidation_timeout: FailureAction::FailDeployment,
-    },
+pub const EACH_WAY: [Actions; 2] = [
+    [FailDeployment, ContinueDeployment],
+    [ContinueDeployment, FailDeployment],
 ];
 
 /// As in the name of a case.
-pub fn text_of(actions: FailureActions) -> String {
-    let [failure, timeout] = texts(actions);
+pub fn text_of(actions: Actions) -> String {
+    let [failure, timeout] = actions.map(FailureAction::as_str);
     format!("OnInvalidationFailure={failure} OnInvalidationTimeout={timeout}")
-}
-
-fn texts(actions: FailureActions) -> [&'static str; 2] {
-    let FailureActions {
-        on_invalidation_failure,
-        on_invalidation_timeout,
-    } = actions;
-    [on_invalidation_failure, on_invalidation_timeout].map(FailureAction::as_str)
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -136,6 +123,8 @@ pub struct PlannedFault {
     pub operation: Operation,
     /// Of the invalidation with this index in the Map; of all calls of the deployment if there is none.
     pub item: Option<usize>,
+    /// Of all calls about this distribution or distribution tenant, as in [`Trigger::StartExecution`].
+    pub about: Option<String>,
     /// How many calls meet it; all if there is none.
     pub times: Option<usize>,
     pub fault: Fault,
@@ -211,6 +200,8 @@ pub struct Expected {
     pub edge: Option<String>,
     /// An operation that must have been called.
     pub call: Option<Operation>,
+    /// What the hook function returned, if it was invoked synchronously.
+    pub outcome: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -247,11 +238,11 @@ impl Case {
 
     /// The status that CodeDeploy must have accepted.
     pub fn expected_status(&self) -> Option<HookStatus> {
-        let actions = &self.actions;
+        let [failure, timeout] = self.actions.map(FailureAction::status);
         match self.expected.status {
             StatusFrom::Completion => Some(HookStatus::Succeeded),
-            StatusFrom::OnInvalidationFailure => Some(actions.on_invalidation_failure.status()),
-            StatusFrom::OnInvalidationTimeout => Some(actions.on_invalidation_timeout.status()),
+            StatusFrom::OnInvalidationFailure => Some(failure),
+            StatusFrom::OnInvalidationTimeout => Some(timeout),
             StatusFrom::Engineer(status) => Some(status),
             StatusFrom::Crash => Some(HookStatus::Failed),
             StatusFrom::Nothing => None,
@@ -265,64 +256,41 @@ pub struct Deployment {
     pub id: String,
     pub hook_execution_id: String,
     pub event: Value,
+    /// As the execution's input has it.
+    pub hook: Hook,
     pub execution_name: String,
 }
 
 impl Deployment {
-    /// One that no other case has, with ids in CodeDeploy's form.
-    pub fn of_its_own() -> Self {
-        let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let second = second.as_secs() & 0xF_FFFF;
-        Self::hook_of(format!("d-{second:05X}{:04X}", next_number()))
-    }
-
-    /// One more hook of the deployment with this id.
+    /// That of a case, with ids in CodeDeploy's form.
     #[expect(clippy::unwrap_used, reason = "the event is made right here")]
-    pub fn hook_of(id: String) -> Self {
-        let hook_execution_id = format!(
-            "eyJlbmNyeXB0ZWREYXRhIjoi{id}{}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9",
-            next_number()
-        );
+    pub fn new(case: &Case, engine: Engine) -> Self {
+        let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let (second, number) = (second.as_secs() & 0xF_FFFF, next_number());
+        let id = match case.deployment {
+            None => format!("d-{second:05X}{number:04X}"),
+            Some(deployment) => format!("d-{deployment:03}{engine:?}"),
+        };
+        let hook_execution_id =
+            format!("eyJlbmNyeXB0ZWREYXRhIjoi{id}{number}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9");
         let event = json!({
             "DeploymentId": id,
             "LifecycleEventHookExecutionId": hook_execution_id,
         });
         let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
+        let hook = Hook::from(hook);
+        let execution_name = match &case.trigger {
+            Trigger::Ecs(deployment) => deployment.execution_name(&id),
+            Trigger::DeploymentSucceeded(_) => name::of_rollback(&id),
+            _ => name::of_hook(&hook),
+        };
         Self {
-            execution_name: name::of_hook(&hook.into()),
+            id,
             hook_execution_id,
             event,
-            id,
+            hook,
+            execution_name,
         }
-    }
-
-    /// The same deployment, whose execution is not started by CodeDeploy's hook.
-    #[must_use]
-    pub fn triggered_by(mut self, trigger: &Trigger) -> Self {
-        match trigger {
-            Trigger::Ecs(deployment) => self.execution_name = deployment.execution_name(&self.id),
-            Trigger::DeploymentSucceeded(_) => self.execution_name = name::of_rollback(&self.id),
-            _ => {}
-        }
-        self
-    }
-
-    /// The hook as the execution's input has it.
-    pub fn hook(&self) -> Value {
-        json!({
-            "deploymentId": self.id,
-            "lifecycleEventHookExecutionId": self.hook_execution_id,
-        })
-    }
-
-    /// A distribution that no other deployment invalidates.
-    pub fn distribution_id(&self) -> String {
-        format!("E{}", self.id.replace('-', "").to_uppercase())
-    }
-
-    /// A distribution tenant that no other deployment invalidates.
-    pub fn distribution_tenant_id(&self) -> String {
-        format!("dt_{}", self.id.replace('-', ""))
     }
 
     /// The start of the caller reference of the invalidation with this index.

@@ -7,11 +7,12 @@ use crate::case::Case;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Catalogue {
-    defaults: Value,
+pub struct Catalogue {
+    /// What an entry has if it doesn't say otherwise.
+    pub defaults: Value,
     /// Of faults.
     #[serde(default)]
-    kinds: Value,
+    pub kinds: Value,
     #[serde(alias = "calls")]
     cases: Vec<Entry>,
 }
@@ -43,17 +44,7 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Vec<T> {
         .collect()
 }
 
-/// The kinds of faults in such a file.
-pub fn kinds<T: DeserializeOwned>(text: &str) -> Vec<T> {
-    serde_json::from_value(parse(text).kinds).expect("kinds of faults")
-}
-
-/// What an entry of the file has if it doesn't say otherwise.
-pub fn defaults(text: &str) -> Value {
-    parse(text).defaults
-}
-
-fn parse(text: &str) -> Catalogue {
+pub fn parse(text: &str) -> Catalogue {
     serde_yaml_ng::from_str(text).expect("a list of cases or calls")
 }
 

@@ -1,6 +1,9 @@
-//! Programs that are run to their end.
+//! Programs: where they are, and those that are run to their end.
 
-use std::process::Output;
+use std::{
+    path::{Path, PathBuf},
+    process::Output,
+};
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
@@ -27,4 +30,14 @@ pub async fn run(command: &mut Command) -> Result<Output> {
 /// Something that a program said.
 pub fn text(said: &[u8]) -> String {
     String::from_utf8_lossy(said).trim().to_owned()
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A program that `make tools` has installed.
+pub fn tool(environment: &str, program: &str) -> PathBuf {
+    let environment = repository().join(".tools").join(environment);
+    environment.join("bin").join(program)
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::local_aws::repository;
+use crate::command::repository;
 
 /// Checks that a file of the repository has this text between `<!-- generated: NAME -->` and `<!-- end of NAME -->`. With
 /// `UPDATE_DOCS=1` in the environment, it writes the text there instead.

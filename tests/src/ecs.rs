@@ -7,9 +7,7 @@ use anyhow::Result;
 use execution::name;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use stand_in::AcceptedStatus;
-
-use crate::local_aws::{ACCOUNT, REGION};
+use stand_in::{ACCOUNT, AcceptedStatus, REGION};
 
 /// The stage at which the product invalidates.
 pub const STAGE: &str = "POST_PRODUCTION_TRAFFIC_SHIFT";

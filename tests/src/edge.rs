@@ -2,23 +2,17 @@
 //! Distributions have ports instead of hosts.
 
 use std::{
-    collections::BTreeMap,
-    env, fs,
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
-use http::{
-    Request, Response, StatusCode, Uri,
-    request::Builder,
-    uri::{Authority, PathAndQuery},
-};
+use http::{Request, Response, StatusCode, request::Builder};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use stand_in::Invalidation;
+use stand_in::{Invalidation, StandIn};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinSet,
@@ -26,12 +20,14 @@ use tokio::{
 };
 
 use crate::{
+    command::tool,
     guardian::Guarded,
-    local_aws::{LocalAws, repository},
-    server::Server,
+    server::{Certificate, Server},
     until::until,
 };
 
+/// What the ids of distributions begin with. The rest is the port.
+const DISTRIBUTION: &str = "EEDGE";
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// For an object to be older than an invalidation by more than the product tolerates, in seconds.
 const OLD: u64 = 7;
@@ -40,33 +36,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Edge {
     address: SocketAddr,
-    distributions: Distributions,
+    /// Of the distributions.
+    servers: Mutex<Vec<Server>>,
     _process: Guarded,
     /// Removes what is invalidated from the cache.
     _tasks: JoinSet<Result<()>>,
 }
 
-/// The distribution of a stack that verifies what the edge location serves.
-pub fn distribution(stack: &str) -> String {
-    let number = stack.rsplit('-').next().and_then(|last| last.parse().ok());
-    format!("EEDGE{:08}", number.unwrap_or(0_u32))
-}
-
-/// Varnish, as `make tools` has it from Debian's packages, or as it is installed.
+/// Varnish, as `make tools` has it from Debian's packages or from the path.
 pub fn varnish() -> Option<PathBuf> {
-    let own = repository().join(".tools/varnish/usr/sbin");
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = [own, PathBuf::from("/usr/sbin")].into_iter();
-    let programs = folders.chain(env::split_paths(&path));
-    let mut programs = programs.map(|folder| folder.join("varnishd"));
-    programs.find(|program| program.exists())
+    let program = tool("varnish", "varnishd");
+    program.exists().then_some(program)
 }
-
-/// By their ids.
-type Distributions = Arc<Mutex<BTreeMap<String, Server>>>;
 
 impl Edge {
-    pub async fn start(aws: &LocalAws) -> Result<Self> {
+    /// Its log and its files are in the folder.
+    pub async fn start(folder: &Path, stand_in: &StandIn) -> Result<Self> {
         let program = varnish().context("there is no varnishd")?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -74,37 +59,32 @@ impl Edge {
         let script = include_str!("../engines/edge.vcl")
             .replace("@PORT@", &address.port().to_string())
             .replace("@SILENT_PORT@", &silent_port);
-        let file = aws.folder.path().join("edge.vcl");
+        let file = folder.join("edge.vcl");
         fs::write(&file, script)?;
-        let libraries = folders_in(repository().join(".tools/varnish/usr/lib"));
         let configure = |varnish: &mut Command| {
             varnish
                 .args(["-F", "-j", "none", "-s", "malloc,16m", "-p", "vsl_space=1m"])
                 .args(["-a", &address.to_string()])
                 .arg("-n")
-                .arg(aws.folder.path().join("varnish"))
+                .arg(folder.join("varnish"))
                 .arg("-f")
-                .arg(&file)
-                .env("LD_LIBRARY_PATH", libraries);
+                .arg(&file);
         };
-        let log = aws.folder.path().join("varnish.log");
+        let log = folder.join("varnish.log");
         let responds = async || send(address, "/", Request::builder()).await.is_ok();
         let process = Guarded::start(&program, &log, configure, responds).await?;
         let (sender, mut invalidations) = mpsc::unbounded_channel::<Invalidation>();
-        aws.stand_in.send_invalidations_to(sender);
-        let distributions = Distributions::default();
-        let of_task = Arc::clone(&distributions);
+        stand_in.send_invalidations_to(sender);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let _silent = silent;
             while let Some(invalidation) = invalidations.recv().await {
-                let distributions = of_task.lock().await;
-                let Some(host) = distributions.get(&invalidation.target_id) else {
+                let Some(port) = invalidation.target_id.strip_prefix(DISTRIBUTION) else {
                     continue;
                 };
+                let host = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse()?)).to_string();
                 for path in invalidation.paths {
-                    let ban = Request::builder().method("BAN");
-                    let ban = ban.header("host", host.address.to_string());
+                    let ban = Request::builder().method("BAN").header("host", &host);
                     send(address, "/", ban.header("x-pattern", pattern(&path))).await?;
                 }
             }
@@ -112,27 +92,27 @@ impl Edge {
         });
         Ok(Self {
             address,
-            distributions,
+            servers: Mutex::default(),
             _process: process,
             _tasks: tasks,
         })
     }
 
-    /// Where viewers reach a distribution, by HTTPS.
-    pub async fn host(&self, aws: &LocalAws, distribution: &str) -> Result<String> {
-        let mut distributions = self.distributions.lock().await;
-        if !distributions.contains_key(distribution) {
-            let server = Server::https(self.address, &aws.certificate).await?;
-            distributions.insert(distribution.to_owned(), server);
-        }
-        Ok(distributions[distribution].address.to_string())
+    /// The id of a new distribution, and where viewers reach it by HTTPS.
+    pub async fn distribution(&self, certificate: &Certificate) -> Result<(String, String)> {
+        let server = Server::https(self.address, certificate).await?;
+        let address = server.address;
+        self.servers.lock().await.push(server);
+        Ok((
+            format!("{DISTRIBUTION}{:08}", address.port()),
+            address.to_string(),
+        ))
     }
 
     /// Has the object of a URL in the cache since a while ago, if that is possible.
     pub async fn cache(&self, url: &str) -> Result<()> {
-        let url: Uri = url.parse()?;
-        let host = url.authority().map_or("", Authority::as_str);
-        let path = url.path_and_query().map_or("/", PathAndQuery::as_str);
+        let url = url.trim_start_matches("https://");
+        let (host, path) = url.split_at(url.find('/').unwrap_or(url.len()));
         let is_old = async || {
             let get = Request::builder().header("host", host);
             let response = send(self.address, path, get).await.ok();
@@ -149,14 +129,6 @@ impl Edge {
         );
         Ok(())
     }
-}
-
-/// The folder and those in it.
-fn folders_in(folder: PathBuf) -> String {
-    let inner = fs::read_dir(&folder).into_iter().flatten().flatten();
-    let folders = inner.map(|entry| entry.path()).chain([folder]);
-    let folders: Vec<_> = folders.map(|f| f.display().to_string()).collect();
-    folders.join(":")
 }
 
 /// The regular expression for what an invalidation of a path removes.

@@ -1,8 +1,10 @@
-//! Where cases run: a local AWS, its stacks, and the engines that interpret the state machine.
+//! Where cases run: AWS on this machine, its stacks, and the engines that interpret the state machine.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
+    path::PathBuf,
+    process::Stdio,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,23 +12,29 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stand_in::{ACCOUNT, REGION, StandIn};
 use strum::{Display, VariantArray};
+use tempfile::TempDir;
 use tokio::{
+    process::Command,
     sync::{Mutex, OnceCell, Semaphore},
     try_join,
 };
 
 use crate::{
     case::{Case, Change, StackConfig, next_number, text_of},
-    edge::{self, Edge},
-    interpreter::{Interpreter, SKIPPED_TIME_LOG},
-    local_aws::LocalAws,
-    permissions,
+    command::{self, repository, tool},
+    edge::Edge,
+    interpreter::{Interpreter, SKIPPED_TIME_LOG, accelerate},
+    sam::Sam,
+    server::Certificate,
     stack::{self, Parameters, Stack, parameters},
 };
 
 /// Of a wait's seconds, those that an accelerated environment waits.
 pub const WAIT_SCALE: f64 = 0.04;
+/// Of the deployments that a stack reports for. The application has the stack's name, so that its rollbacks concern no other stack.
+pub const DEPLOYMENT_GROUP: &str = "web";
 /// More would only slow each other down.
 const DEPLOYMENTS_AT_A_TIME: usize = 2;
 
@@ -45,14 +53,23 @@ pub enum Engine {
 /// What a stack is deployed with, its failure actions among it.
 type StackKey = (StackConfig, String);
 
-/// A local AWS and all that was deployed to it. Everything is gone when this is dropped.
+/// A local AWS and all that was deployed to it. Everything is gone when this is dropped: first what calls the rest, and last the
+/// folder.
 pub struct Environment {
-    /// Before the local AWS, which it calls, so that it ends first.
     moto: Option<Interpreter>,
-    /// CloudFront, CodeDeploy and all other services.
-    pub aws: Arc<LocalAws>,
     /// Started by the first stack that verifies what it serves.
     edge: OnceCell<Edge>,
+    /// What deploys to it.
+    pub(crate) sam: Sam,
+    /// Everything but CloudFront, CodeDeploy and Amazon ECS, which the stand-in has.
+    pub ministack: Interpreter,
+    pub stand_in: StandIn,
+    /// Of the edge location, which functions trust.
+    pub(crate) certificate: Certificate,
+    /// For logs and temporary files.
+    pub folder: TempDir,
+    /// The template with the addresses of all that was uploaded.
+    pub(crate) packaged: OnceCell<PathBuf>,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
     /// What share of their time waits take, if they are accelerated.
     pub wait_scale: Option<f64>,
@@ -62,70 +79,95 @@ pub struct Environment {
 /// A part of a wait that an engine left out.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SkippedTime {
+    /// Of the deployments that it may be about.
+    ids: Vec<String>,
     at: f64,
     seconds: f64,
 }
 
-/// A line of the record.
-#[derive(Deserialize)]
-struct Entry {
-    about: String,
-    #[serde(flatten)]
-    skipped: SkippedTime,
-}
-
-/// All that could be one in a text.
-fn deployment_ids(text: &str) -> impl Iterator<Item = String> {
-    let rests = text
-        .match_indices("d-")
-        .map(|(start, _)| &text[start + 2..]);
-    rests.map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
-        format!("d-{}", &rest[..end.unwrap_or(rest.len())])
-    })
-}
-
 impl SkippedTime {
-    /// Whether it was skipped in this time.
-    pub fn is_between(&self, start: SystemTime, end: SystemTime) -> bool {
+    /// How much of it was skipped in this time.
+    pub fn between(&self, start: SystemTime, end: SystemTime) -> Duration {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
-        start < at && at <= end
-    }
-
-    pub fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
+        let is_between = start < at && at <= end;
+        Duration::from_secs_f64(if is_between { self.seconds } else { 0.0 })
     }
 }
 
 impl Environment {
-    /// Starts the local AWS as it is, with IAM enforced. With a wait scale, as [`WAIT_SCALE`], it starts both engines, whose
-    /// waits take this share of their time, and calls to Step Functions, Lambda and SQS can meet faults.
+    /// Starts all on free ports of 127.0.0.1: the local AWS as it is, with IAM enforced. With a wait scale, as [`WAIT_SCALE`], it starts
+    /// both engines, whose waits take this share of their time, and calls to Step Functions, Lambda and SQS go through the
+    /// stand-in, so that they can meet faults.
     pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
-        let aws = Arc::new(LocalAws::start(wait_scale).await?);
-        let moto = async {
-            let Some(scale) = wait_scale else {
-                return Ok(None);
-            };
-            let (lambda_url, events_url) = (aws.stand_in.url(), &aws.ministack.url);
-            let moto = Interpreter::moto(scale, &lambda_url, events_url, aws.folder.path());
-            moto.await.map(Some)
+        let stand_in = StandIn::start().await?;
+        let stand_in_url = &stand_in.url();
+        let folder = TempDir::with_prefix_in("local-aws-", target_folder())?;
+        let certificate = Certificate::new(folder.path())?;
+        let script = match wait_scale {
+            None => "ministack_local.py",
+            Some(_) => "ministack_engine.py",
         };
-        let (moto, _) = try_join!(moto, stack::packaged(&aws))?;
-        Ok(Self {
-            moto,
-            aws,
+        let ministack = Interpreter::start("ministack", script, folder.path(), |ministack, url| {
+            ministack
+                .env("MINISTACK_REGION", REGION)
+                .env("TMPDIR", folder.path())
+                .env("SSL_CERT_FILE", folder.path().join("certificate.pem"))
+                // The functions inherit these, so that the template needs no local edits.
+                .envs(variables(url, stand_in_url));
+            if let Some(wait_scale) = wait_scale {
+                accelerate(ministack, wait_scale, stand_in_url, folder.path())
+                    .env("AWS_ENDPOINT_URL_SFN", stand_in_url)
+                    .env("AWS_ENDPOINT_URL_SQS", stand_in_url);
+            }
+        });
+        let (ministack, sam) = try_join!(ministack, Sam::start(folder.path()))?;
+        let mut environment = Self {
+            moto: None,
             edge: OnceCell::new(),
+            sam,
+            ministack,
+            stand_in,
+            certificate,
+            folder,
+            packaged: OnceCell::new(),
             stacks: Mutex::default(),
             wait_scale,
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
-        })
+        };
+        let (moto, _) = try_join!(environment.moto(), stack::packaged(&environment))?;
+        environment.moto = moto;
+        Ok(environment)
+    }
+
+    async fn moto(&self) -> Result<Option<Interpreter>> {
+        let Some(scale) = self.wait_scale else {
+            return Ok(None);
+        };
+        let events_url = &self.ministack.url;
+        self.stand_in.forward_lambda_and_sqs_to(events_url);
+        let (lambda_url, folder) = (self.stand_in.url(), self.folder.path());
+        let moto = Interpreter::moto(scale, &lambda_url, events_url, folder);
+        moto.await.map(Some)
     }
 
     pub fn interpreter(&self, engine: Engine) -> &Interpreter {
         match (&self.moto, engine) {
             (Some(moto), Engine::Moto) => moto,
-            _ => &self.aws.ministack,
+            _ => &self.ministack,
         }
+    }
+
+    /// The environment in which the AWS and SAM CLIs talk to it.
+    pub fn cli_environment(&self) -> Parameters {
+        variables(&self.ministack.url, &self.stand_in.url())
+    }
+
+    /// Python as `make tools` has installed it for ministack, with this as its AWS.
+    pub fn python(&self, script: &str) -> Command {
+        let mut python = Command::new(tool("ministack", "python"));
+        python.arg(repository().join("tests").join(script));
+        python.envs(self.cli_environment()).stdin(Stdio::null());
+        python
     }
 
     /// The stack that a case needs, deployed when the first case asks for it.
@@ -135,82 +177,70 @@ impl Environment {
         let deploy = async || {
             let _turn = self.deployments.acquire().await?;
             let name = format!("test-{}", next_number());
-            let mut parameters = self.parameters(case, &name).await?;
-            parameters.extend(permissions::deployment_group(&name));
-            let change = case.stack.change.clone();
-            self.deploy(&name, &parameters, change).await
+            let mut all = self.parameters(case).await?;
+            all.extend(parameters([
+                ("CodeDeployApplication", &*name),
+                ("CodeDeployDeploymentGroup", DEPLOYMENT_GROUP),
+            ]));
+            self.deploy(&name, &all, case.stack.change.clone()).await
         };
         cell.get_or_try_init(deploy).await.cloned()
     }
 
-    /// The parameters of a case's stack with this name.
-    pub async fn parameters(&self, case: &Case, stack: &str) -> Result<Parameters> {
+    /// The parameters of a case's stack. It verifies objects of a distribution of its own.
+    pub async fn parameters(&self, case: &Case) -> Result<Parameters> {
         let mut all = case.stack.parameters(case.actions);
-        let urls = self.verified_urls(case, stack).await?.join(",");
-        if !urls.is_empty() {
-            let distribution = edge::distribution(stack);
+        let paths = &case.stack.verified;
+        if !paths.is_empty() {
+            let (distribution, host) = self.edge().await?.distribution(&self.certificate).await?;
+            let urls = paths.iter().map(|path| format!("https://{host}{path}"));
+            let urls = urls.collect::<Vec<_>>().join(",");
             let verified = [("DistributionIds", &*distribution), ("VerifyUrls", &urls)];
             all.extend(parameters(verified));
         }
         Ok(all)
     }
 
-    /// What the stack of a case verifies: objects of a distribution of its own.
-    pub async fn verified_urls(&self, case: &Case, stack: &str) -> Result<Vec<String>> {
-        let paths = &case.stack.verified;
-        if paths.is_empty() {
-            return Ok(Vec::new());
-        }
-        let distribution = edge::distribution(stack);
-        let host = self.edge().await?.host(&self.aws, &distribution).await?;
-        let url = |path: &String| format!("https://{host}{path}");
-        Ok(paths.iter().map(url).collect())
-    }
-
     pub async fn edge(&self) -> Result<&Edge> {
-        self.edge.get_or_try_init(|| Edge::start(&self.aws)).await
+        let start = || Edge::start(self.folder.path(), &self.stand_in);
+        self.edge.get_or_try_init(start).await
     }
 
-    /// Deploys a stack at once, without waiting for a turn, and makes a change to it.
+    /// Deploys a stack at once, without waiting for a turn, and makes a change to it. Copies the state machine to moto.
     pub async fn deploy(
         &self,
         name: &str,
         parameters: &Parameters,
         change: Option<Change>,
     ) -> Result<Stack> {
-        let mut stack = stack::deploy(&self.aws, name, parameters).await?;
-        stack.change = change;
-        self.change(&stack).await?;
-        Ok(stack)
-    }
-
-    /// Copies the state machine to moto, and makes the stack's change.
-    async fn change(&self, stack: &Stack) -> Result<()> {
-        let machine = stack.state_machine_arn();
-        let sfn = &self.aws.ministack.sfn;
+        let mut stack = stack::deploy(self, name, parameters).await?;
+        let machine = &stack.outputs["StateMachineArn"];
+        let sfn = &self.ministack.sfn;
         if let Some(moto) = &self.moto {
-            let described = sfn.describe_state_machine().state_machine_arn(&machine);
+            let described = sfn.describe_state_machine().state_machine_arn(machine);
             let described = described.send().await?;
             let mut definition: Value = serde_json::from_str(described.definition())?;
-            if let Some(Change::TimeoutSeconds(seconds)) = stack.change {
+            if let Some(Change::TimeoutSeconds(seconds)) = change {
                 definition["TimeoutSeconds"] = json!(seconds);
             }
-            let create = moto.sfn.create_state_machine().name(&stack.name);
+            let create = moto.sfn.create_state_machine().name(name);
             let create = create.definition(definition.to_string());
             let create = create.role_arn(described.role_arn()).send();
             create.await.context("moto rejects the state machine")?;
         }
-        match &stack.change {
+        match &change {
             None | Some(Change::TimeoutSeconds(_)) => {}
             Some(Change::VariableSet(name, value)) => {
-                stack.set_variable(name, value).await?;
+                let mut python = self.python("set_variable.py");
+                command::run(python.args([stack.hook_function(), name, value])).await?;
             }
             Some(Change::StateMachineDeleted) => {
                 let delete = sfn.delete_state_machine().state_machine_arn(machine);
                 delete.send().await?;
             }
         }
-        Ok(())
+        stack.change = change;
+        Ok(stack)
     }
 
     /// All stacks that cases have needed so far.
@@ -222,16 +252,33 @@ impl Environment {
 
     /// What the engines of an accelerated environment have left out of waits so far, by the ids of deployments.
     pub fn skipped_time(&self) -> Result<BTreeMap<String, Vec<SkippedTime>>> {
-        let text = fs::read_to_string(self.aws.folder.path().join(SKIPPED_TIME_LOG))?;
+        let text = fs::read_to_string(self.folder.path().join(SKIPPED_TIME_LOG))?;
         // An engine may be writing the last line.
         let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
         let mut by_id = BTreeMap::<_, Vec<_>>::new();
         for line in lines.lines() {
-            let Entry { about, skipped } = serde_json::from_str(line)?;
-            for id in deployment_ids(&about).collect::<BTreeSet<_>>() {
-                by_id.entry(id).or_default().push(skipped.clone());
+            let skipped: SkippedTime = serde_json::from_str(line)?;
+            for id in &skipped.ids {
+                by_id.entry(id.clone()).or_default().push(skipped.clone());
             }
         }
         Ok(by_id)
     }
+}
+
+fn variables(url: &str, stand_in_url: &str) -> Parameters {
+    parameters([
+        ("AWS_ACCESS_KEY_ID", ACCOUNT),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_REGION", REGION),
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_ENDPOINT_URL_CLOUDFRONT", stand_in_url),
+        ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in_url),
+        ("AWS_ENDPOINT_URL_ECS", stand_in_url),
+    ])
+}
+
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }

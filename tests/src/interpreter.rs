@@ -8,12 +8,12 @@ use std::{
 };
 
 use anyhow::Result;
-use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use stand_in::{ACCOUNT, REGION, client_config};
 
 use crate::{
+    command::{repository, tool},
     guardian::Guarded,
-    local_aws::{ACCOUNT, REGION, repository, tool},
 };
 
 /// A server, running. It is gone when this is dropped.
@@ -57,7 +57,10 @@ impl Interpreter {
         let port = address.port().to_string();
         let url = format!("http://{address}");
         let log = folder.join(format!("{server}-{port}.log"));
-        let config = config_at(&url);
+        // This machine may be busy.
+        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_mins(1));
+        let config = client_config(&url).into_builder();
+        let config = config.timeout_config(timeouts.build()).build();
         let sfn = aws_sdk_sfn::Client::new(&config);
         let configure = |command: &mut Command| {
             command
@@ -97,18 +100,3 @@ pub(crate) fn accelerate<'a>(
 
 /// The file in which accelerated interpreters record the waits that they cut short.
 pub(crate) const SKIPPED_TIME_LOG: &str = "skipped-time.jsonl";
-
-/// The configuration of clients for services at this address.
-pub(crate) fn config_at(url: &str) -> SdkConfig {
-    let credentials = Credentials::from_keys(ACCOUNT, "local", None);
-    // This machine may be busy.
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_mins(1));
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::from_static(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .timeout_config(timeouts.build())
-        .endpoint_url(url)
-        .build()
-}

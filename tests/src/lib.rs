@@ -12,8 +12,6 @@
 pub mod case;
 pub mod catalogue;
 pub mod command;
-pub mod containers;
-pub mod diagram;
 pub mod docs;
 pub mod ecs;
 pub mod edge;
@@ -22,9 +20,7 @@ pub mod follow;
 pub mod guardian;
 pub mod interpreter;
 pub mod judge;
-pub mod local_aws;
 pub mod matrix;
-pub mod permissions;
 pub mod run;
 pub mod sam;
 pub mod server;

@@ -7,23 +7,16 @@ mod calls;
 use serde_json::json;
 
 use crate::{
-    case::{Case, EACH_WAY, Invocation, StatusFrom, Trigger, text_of},
+    case::{Case, EACH_WAY, StatusFrom, text_of},
     catalogue,
 };
 
 const SITUATIONS: &str = include_str!("../cases/situations.yaml");
-/// As in the files of cases. Their invalidations are searched for among the newest hundred of their distribution, so few cases
-/// may run at a time.
-pub const SEARCHED: &str = "E3WEBSITE00003,E4IMAGES000004";
 
 /// Every case but the load.
 pub fn all() -> Vec<Case> {
-    let cases = [calls::all(), catalogue::read(SITUATIONS)];
-    for cases in &cases {
-        let is_known = |case: &Case| case.stack.distributions == SEARCHED;
-        assert!(cases.iter().any(is_known), "{SEARCHED} has another name");
-    }
-    let cases = cases.into_iter().flatten().enumerate();
+    let cases = calls::all().into_iter();
+    let cases = cases.chain(catalogue::read(SITUATIONS)).enumerate();
     cases
         .flat_map(|(number, case)| with_failure_actions(number, &case))
         .collect()
@@ -41,17 +34,15 @@ pub fn quick() -> Vec<Case> {
 
 /// Two hundred hooks at once, five of each deployment, every fourth of them delivered twice.
 pub fn load() -> Vec<Case> {
-    let defaults = catalogue::defaults(SITUATIONS);
-    let hook = |number: usize| Case {
-        deployment: Some(number / 5),
-        trigger: Trigger::HookEvent(
-            Invocation::Asynchronous,
-            1 + usize::from(number.is_multiple_of(4)),
-        ),
-        ..catalogue::layered(
-            json!({ "name": format!("load, hook {number}") }),
-            &[&defaults],
-        )
+    let defaults = catalogue::parse(SITUATIONS).defaults;
+    let hook = |number: usize| -> Case {
+        let times = 1 + usize::from(number.is_multiple_of(4));
+        let fields = json!({
+            "name": format!("load, hook {number}"),
+            "deployment": number / 5,
+            "trigger": { "HookEvent": ["Asynchronous", times] },
+        });
+        catalogue::layered(fields, &[&defaults])
     };
     (0..200)
         .flat_map(|number| with_failure_actions(number, &hook(number)))

@@ -12,17 +12,14 @@ use aws_sdk_sfn::{error::SdkError, types::HistoryEvent};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use shared::codedeploy::HookStatus;
-use stand_in::{Operation, StandIn};
+use stand_in::{Operation, REGION, StandIn};
 
 use crate::{
     case::{Case, Deployment, End, Intervention, Invocation, StatusFrom, Trigger},
     ecs::{self, EcsDeployment},
-    environment::{Engine, Environment},
+    environment::{DEPLOYMENT_GROUP, Engine, Environment},
     follow,
-    interpreter::config_at,
     judge::{Outcome, Violation, judge},
-    local_aws::REGION,
-    permissions::DEPLOYMENT_GROUP,
     stack::Stack,
     until::until,
 };
@@ -52,12 +49,8 @@ pub struct Run {
 impl Run {
     /// Prepares AWS for a case.
     pub fn new(environment: &Arc<Environment>, engine: Engine, case: Case, stack: Stack) -> Self {
-        let deployment = match case.deployment {
-            None => Deployment::of_its_own(),
-            Some(number) => Deployment::hook_of(format!("d-{number:03}{engine:?}")),
-        };
-        let deployment = deployment.triggered_by(&case.trigger);
-        let stand_in = &environment.aws.stand_in;
+        let deployment = Deployment::new(&case, engine);
+        let stand_in = &environment.stand_in;
         let interpreter = environment.interpreter(engine);
         stand_in.forward_executions_to(&deployment.id, &interpreter.url);
         stand_in.set_behavior(&deployment.id, |behavior| *behavior = case.behavior);
@@ -75,11 +68,10 @@ impl Run {
             stand_in.invalidations_take(&deployment.caller_reference(item), time);
         }
         for planned in &case.faults {
-            let about = match (planned.operation, planned.item) {
-                (Operation::GetDistributionConfig, _) => deployment.distribution_id(),
-                (Operation::GetDistributionTenant, _) => deployment.distribution_tenant_id(),
-                (_, None) => deployment.id.clone(),
-                (_, Some(item)) => deployment.caller_reference(item),
+            let about = match (&planned.about, planned.item) {
+                (Some(about), _) => filled_in(about, &deployment),
+                (None, Some(item)) => deployment.caller_reference(item),
+                (None, None) => deployment.id.clone(),
             };
             let fault = planned.fault.clone();
             let times = planned.times.unwrap_or(usize::MAX);
@@ -108,9 +100,10 @@ impl Run {
 
     /// Delivers the hook event, or starts the execution; returns when AWS has been called for it, or should have been.
     pub async fn trigger(&mut self) -> Result<()> {
-        let urls = self.environment.verified_urls(&self.case, &self.stack.name);
-        for url in urls.await? {
-            self.environment.edge().await?.cache(&url).await?;
+        if let Some(urls) = self.stack.parameters.get("VerifyUrls") {
+            for url in urls.split(',') {
+                self.environment.edge().await?.cache(url).await?;
+            }
         }
         match &self.case.trigger {
             Trigger::HookEvent(invocation, times) => {
@@ -118,9 +111,9 @@ impl Run {
                 self.outcome.hook_response = try_join_all(deliveries).await?.swap_remove(0);
             }
             Trigger::StartExecution(input) => {
-                let input = self.filled_in(input);
+                let input = filled_in(input, &self.deployment);
                 let start = self.sfn().start_execution().input(input);
-                let start = start.state_machine_arn(self.stack.state_machine_arn());
+                let start = start.state_machine_arn(&self.stack.outputs["StateMachineArn"]);
                 let start = start.name(&self.deployment.execution_name).send().await;
                 match start.map_err(SdkError::into_service_error) {
                     // The SDK has tried twice.
@@ -143,21 +136,6 @@ impl Run {
             Trigger::Ecs(_) => {}
         }
         self.until_called().await
-    }
-
-    fn filled_in(&self, input: &str) -> String {
-        [
-            ("$HOOK", self.deployment.hook().to_string()),
-            ("$DISTRIBUTION", self.deployment.distribution_id()),
-            ("$TENANT", self.deployment.distribution_tenant_id()),
-            ("$LARGE_PATHS", paths(66, 3900).to_string()),
-            ("$MANY_PATHS", paths(3000, 10).to_string()),
-            ("$MANY_TARGETS", many_targets().to_string()),
-        ]
-        .iter()
-        .fold(input.to_owned(), |input, (name, value)| {
-            input.replace(name, value)
-        })
     }
 
     /// Waits until the first call to AWS is over.
@@ -224,7 +202,7 @@ impl Run {
 
     /// Brings the outcome up to date with what the stand-in has recorded.
     pub fn observe(&mut self) {
-        let stand_in = &self.environment.aws.stand_in;
+        let stand_in = &self.environment.stand_in;
         if self.outcome.ecs.is_empty() {
             let hook = &self.deployment.hook_execution_id;
             self.outcome.statuses = stand_in.accepted_statuses(hook);
@@ -247,7 +225,7 @@ impl Run {
     }
 
     fn stand_in(&self) -> &StandIn {
-        &self.environment.aws.stand_in
+        &self.environment.stand_in
     }
 
     fn patience_left(&self) -> Duration {
@@ -278,7 +256,7 @@ impl Run {
     }
 
     async fn report(&self, status: HookStatus) -> Result<()> {
-        let codedeploy = aws_sdk_codedeploy::Client::new(&config_at(&self.stand_in().url()));
+        let codedeploy = aws_sdk_codedeploy::Client::new(&self.stand_in().client_config());
         let put = codedeploy.put_lifecycle_event_hook_execution_status();
         let put = put.deployment_id(&self.deployment.id);
         let put = put.lifecycle_event_hook_execution_id(&self.deployment.hook_execution_id);
@@ -303,10 +281,10 @@ impl Run {
 
     /// What EventBridge delivers when an execution has failed.
     async fn send_end_event(&self) -> Result<()> {
-        let input = json!({ "hook": self.deployment.hook(), "invalidations": [] });
+        let input = json!({ "hook": self.deployment.hook, "invalidations": [] });
         let detail = json!({
             "executionArn": self.execution_arn(),
-            "stateMachineArn": self.stack.state_machine_arn(),
+            "stateMachineArn": self.stack.outputs["StateMachineArn"],
             "status": "FAILED",
             "input": input.to_string(),
         });
@@ -317,7 +295,7 @@ impl Run {
     async fn put_event(&self, source: &str, kind: &str, detail: &Value) -> Result<()> {
         let entry = PutEventsRequestEntry::builder().source(source);
         let entry = entry.detail_type(kind).detail(detail.to_string());
-        let events = aws_sdk_eventbridge::Client::new(&self.stack.aws.ministack.config);
+        let events = aws_sdk_eventbridge::Client::new(&self.stack.config);
         let put = events.put_events().entries(entry.build());
         let response = put.send().await?;
         ensure!(response.failed_entry_count() == 0, "{response:?}");
@@ -362,6 +340,22 @@ impl Run {
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
         until(patience, POLL_INTERVAL, is_reported).await
     }
+}
+
+fn filled_in(text: &str, deployment: &Deployment) -> String {
+    let id = deployment.id.replace('-', "");
+    [
+        ("$HOOK", json!(deployment.hook).to_string()),
+        ("$DISTRIBUTION", format!("E{}", id.to_uppercase())),
+        ("$TENANT", format!("dt_{id}")),
+        ("$LARGE_PATHS", paths(66, 3900).to_string()),
+        ("$MANY_PATHS", paths(3000, 10).to_string()),
+        ("$MANY_TARGETS", many_targets().to_string()),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (name, value)| {
+        text.replace(name, value)
+    })
 }
 
 /// So many paths, each with so many characters and a number. `$LARGE_PATHS` are more than 248 KiB, which EventBridge takes:

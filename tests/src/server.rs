@@ -1,4 +1,4 @@
-//! Servers on free ports, among them those in front of others: with HTTPS, or at another address of this machine.
+//! Servers on free ports of 127.0.0.1, among them those in front of others, with HTTPS.
 
 use std::{
     fs, io,
@@ -28,25 +28,21 @@ pub struct Server {
 impl Server {
     /// Terminates TLS in front of an HTTP server.
     pub async fn https(behind: SocketAddr, certificate: &Certificate) -> Result<Self> {
-        Self::proxy(Ipv4Addr::LOCALHOST, behind, Some(certificate.0.clone())).await
-    }
-
-    /// Sends what arrives at a free port of this address to another server.
-    pub async fn proxy(at: Ipv4Addr, to: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Self> {
-        Self::start(at, async move |listener| {
+        let tls = certificate.0.clone();
+        Self::start(async move |listener| {
             while let Ok((client, _)) = listener.accept().await {
                 // A client that is killed leaves a broken connection, which is not an error.
-                tokio::spawn(forward(client, tls.clone(), to));
+                tokio::spawn(forward(client, tls.clone(), behind));
             }
         })
         .await
     }
 
-    pub async fn start<F>(at: Ipv4Addr, serve: impl FnOnce(TcpListener) -> F) -> Result<Self>
+    pub async fn start<F>(serve: impl FnOnce(TcpListener) -> F) -> Result<Self>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((at, 0)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         Ok(Self {
             address: listener.local_addr()?,
             _task: [serve(listener)].into_iter().collect(),
@@ -54,18 +50,11 @@ impl Server {
     }
 }
 
-async fn forward(
-    mut client: TcpStream,
-    tls: Option<TlsAcceptor>,
-    to: SocketAddr,
-) -> io::Result<(u64, u64)> {
+async fn forward(client: TcpStream, tls: TlsAcceptor, to: SocketAddr) -> io::Result<(u64, u64)> {
     client.set_nodelay(true)?;
     let mut server = TcpStream::connect(to).await?;
     server.set_nodelay(true)?;
-    match tls {
-        Some(tls) => copy_bidirectional(&mut tls.accept(client).await?, &mut server).await,
-        None => copy_bidirectional(&mut client, &mut server).await,
-    }
+    copy_bidirectional(&mut tls.accept(client).await?, &mut server).await
 }
 
 /// A certificate for 127.0.0.1 that only whoever gets its file trusts.

@@ -4,27 +4,17 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use anyhow::{Context, Result, ensure};
-use aws_sdk_lambda::{
-    primitives::Blob,
-    types::{Environment, InvocationType},
-};
-use serde_json::Value;
+use anyhow::{Result, ensure};
+use aws_config::SdkConfig;
+use aws_sdk_lambda::{Client, primitives::Blob, types::InvocationType};
+use serde_json::{Value, json};
 
 use crate::{
     case::{Change, Invocation},
-    command,
-    local_aws::{ACCOUNT, LocalAws, REGION, repository},
-};
-
-/// This machine's architecture as Lambda names it: the functions run here.
-pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
-    "arm64"
-} else {
-    "x86_64"
+    command::{self, repository},
+    environment::Environment,
 };
 
 /// The parameters of a stack that don't have their defaults.
@@ -35,57 +25,25 @@ pub fn parameters<const COUNT: usize>(values: [(&str, &str); COUNT]) -> Paramete
     values.into()
 }
 
-/// A stack, and the local AWS that has it.
 #[derive(Clone)]
 pub struct Stack {
-    pub aws: Arc<LocalAws>,
+    /// Of clients for the local AWS that has it.
+    pub config: SdkConfig,
     pub name: String,
+    pub parameters: Parameters,
     pub outputs: BTreeMap<String, String>,
     /// What somebody has done to it since.
     pub change: Option<Change>,
 }
 
 impl Stack {
-    /// The name or id of one of its resources.
-    pub async fn resource(&self, logical_id: &str) -> Result<String> {
-        let cloudformation = aws_sdk_cloudformation::Client::new(&self.aws.ministack.config);
-        let describe = cloudformation.describe_stack_resource();
-        let describe = describe.stack_name(&self.name);
-        let found = describe.logical_resource_id(logical_id).send().await?;
-        let detail = found.stack_resource_detail;
-        let id = detail.and_then(|detail| detail.physical_resource_id);
-        id.with_context(|| format!("{logical_id} has no id"))
-    }
-
     pub fn hook_function(&self) -> &str {
         &self.outputs["HookFunctionName"]
     }
 
-    pub fn state_machine_arn(&self) -> String {
-        let name = &self.name;
-        format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}")
-    }
-
     pub fn execution_arn(&self, execution: &str) -> String {
-        let name = &self.name;
-        format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{name}:{execution}")
-    }
-
-    /// Sets an environment variable of the hook function, as somebody can in the console.
-    pub async fn set_variable(&self, name: &str, value: &str) -> Result<()> {
-        let lambda = self.lambda();
-        let function = self.hook_function();
-        let get = lambda.get_function_configuration().function_name(function);
-        let found = get.send().await?.environment.and_then(|e| e.variables);
-        let mut variables =
-            found.with_context(|| format!("{function} has no environment variables"))?;
-        variables.insert(name.to_owned(), value.to_owned());
-        let environment = Environment::builder().set_variables(Some(variables));
-        let update = lambda
-            .update_function_configuration()
-            .function_name(function);
-        update.environment(environment.build()).send().await?;
-        Ok(())
+        let machine = self.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:");
+        format!("{machine}:{execution}")
     }
 
     /// Invokes a function as CodeDeploy or Amazon ECS would; returns its result or error.
@@ -95,7 +53,7 @@ impl Stack {
         invocation: Invocation,
         event: &Value,
     ) -> Result<String> {
-        let invoke = self.lambda().invoke();
+        let invoke = Client::new(&self.config).invoke();
         let invoke = invoke
             .function_name(function)
             .invocation_type(match invocation {
@@ -106,10 +64,6 @@ impl Stack {
         let payload = invoke.send().await?.payload.unwrap_or_default();
         Ok(command::text(payload.as_ref()))
     }
-
-    fn lambda(&self) -> aws_sdk_lambda::Client {
-        aws_sdk_lambda::Client::new(&self.aws.ministack.config)
-    }
 }
 
 /// The folder of the package that is tried, if the variable `PACKAGE` names one: see `make package`.
@@ -118,90 +72,62 @@ pub fn package() -> Option<PathBuf> {
     (!folder.is_empty()).then(|| repository().join(folder))
 }
 
-/// What is deployed: a package, or what `make local-build` has built.
-pub fn build() -> PathBuf {
-    package().unwrap_or_else(|| repository().join("target/sam-local"))
-}
-
-/// Whether it is a package for another processor than this machine's.
-pub fn is_foreign() -> bool {
-    let name = |folder: PathBuf| folder.file_name().map(|name| name.display().to_string());
-    package()
-        .and_then(name)
-        .is_some_and(|name| !name.ends_with(ARCHITECTURE))
+/// The template of what is deployed: of a package, or of what `make local-build` has built.
+fn template() -> PathBuf {
+    let folder = package().unwrap_or_else(|| repository().join("target/sam-local"));
+    folder.join("template.yaml")
 }
 
 /// Deploys what was built.
-pub async fn deploy(aws: &Arc<LocalAws>, name: &str, parameters: &Parameters) -> Result<Stack> {
-    let packaged = packaged(aws).await?;
-    // A value can have quotes and spaces there.
-    let file = aws.folder.path().join(format!("{name}.parameters.yaml"));
-    fs::write(&file, serde_yaml_ng::to_string(parameters)?)?;
-    let parameters = format!("--parameter-overrides file://{}", quoted(&file));
-    sam_deploy(aws, name, packaged, &parameters).await
+pub async fn deploy(aws: &Environment, name: &str, parameters: &Parameters) -> Result<Stack> {
+    sam_deploy(aws, name, packaged(aws).await?, parameters, &[]).await
 }
 
 /// Deploys what was built as a nested stack of `docs/wiring/nested-stack.yaml`.
-pub async fn deploy_nested(aws: &Arc<LocalAws>, name: &str) -> Result<Stack> {
+pub async fn deploy_nested(aws: &Environment, name: &str) -> Result<Stack> {
     let text = fs::read_to_string(repository().join("docs/wiring/nested-stack.yaml"))?;
     let example = format!(
         "cloudfront-deploy-hook-{}-arm64/template.yaml",
         env!("CARGO_PKG_VERSION")
     );
     ensure!(text.contains(&example), "the example has another version");
-    let own = build().join("template.yaml");
-    let text = text.replace(&example, &own.to_string_lossy());
+    let text = text.replace(&example, &template().to_string_lossy());
     let template = aws.folder.path().join("nested-stack.yaml");
     fs::write(&template, text)?;
-    let more = format!(
-        "--parameter-overrides DistributionId=E2QWRUHAPOMQZL CodeDeployApplication={name} \
-         --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
-    );
-    sam_deploy(aws, name, &template, &more).await
+    let distribution = ("DistributionId", "E2QWRUHAPOMQZL");
+    let parameters = parameters([distribution, ("CodeDeployApplication", name)]);
+    let more = ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
+    sam_deploy(aws, name, &template, &parameters, &more).await
 }
 
-async fn sam_deploy(aws: &Arc<LocalAws>, name: &str, template: &Path, more: &str) -> Result<Stack> {
-    // SAM parses a template several times, YAML slowly.
-    let deploy = format!(
-        "deploy --use-json --stack-name {name} --no-confirm-changeset --template-file {} --config-file {} {more}",
-        quoted(template),
-        quoted(&repository().join("sam/samconfig.toml"))
-    );
-    aws.sam.run(aws.cli_environment(), &deploy).await?;
-    let cloudformation = aws_sdk_cloudformation::Client::new(&aws.ministack.config);
-    let described = cloudformation.describe_stacks().stack_name(name).send();
-    let stack = described.await?.stacks.and_then(|mut stacks| stacks.pop());
-    let outputs = stack.and_then(|stack| stack.outputs);
-    let outputs = outputs.with_context(|| format!("{name} has no outputs"))?;
-    let outputs = outputs
-        .into_iter()
-        .filter_map(|output| output.output_key.zip(output.output_value));
+async fn sam_deploy(
+    aws: &Environment,
+    name: &str,
+    template: &Path,
+    parameters: &Parameters,
+    more: &[&str],
+) -> Result<Stack> {
+    let deploy =
+        json!({ "stack": name, "template": template, "parameters": parameters, "more": more });
+    let command = json!({ "deploy": deploy, "environment": aws.cli_environment() });
     Ok(Stack {
-        aws: Arc::clone(aws),
+        config: aws.ministack.config.clone(),
         name: name.to_owned(),
-        outputs: outputs.collect(),
+        parameters: parameters.clone(),
+        outputs: aws.sam.run(&command).await?,
         change: None,
     })
 }
 
 /// The template of what was built, uploaded once for all stacks.
-pub async fn packaged(aws: &LocalAws) -> Result<&Path> {
-    let packaged = aws.packaged.get_or_try_init(|| upload(aws)).await?;
+pub async fn packaged(aws: &Environment) -> Result<&Path> {
+    let upload = async || {
+        let packaged = aws.folder.path().join("packaged.json");
+        let package = json!({ "template": template(), "packaged": packaged });
+        let command = json!({ "package": package, "environment": aws.cli_environment() });
+        aws.sam.run(&command).await?;
+        anyhow::Ok(packaged)
+    };
+    let packaged = aws.packaged.get_or_try_init(upload).await?;
     Ok(packaged)
-}
-
-async fn upload(aws: &LocalAws) -> Result<PathBuf> {
-    let packaged = aws.folder.path().join("packaged.json");
-    let package = format!(
-        "package --use-json --resolve-s3 --template-file {} --output-template-file {}",
-        quoted(&build().join("template.yaml")),
-        quoted(&packaged)
-    );
-    aws.sam.run(aws.cli_environment(), &package).await?;
-    Ok(packaged)
-}
-
-/// As in a shell.
-pub fn quoted(path: &Path) -> String {
-    shell_words::quote(&path.to_string_lossy()).into_owned()
 }

@@ -4,41 +4,25 @@
 
 mod suite;
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{fs, process::ExitCode};
 
 use anyhow::{Result, anyhow, ensure};
 use libtest_mimic::Arguments;
 use serde_json::json;
-use suite::{Suite, none_of};
+use suite::{Suite, none_of, python};
 use tests::{
     case::{Case, Change, EACH_WAY, Invocation, Trigger, text_of},
-    catalogue, command,
+    catalogue,
+    command::repository,
     docs::check_generated,
     edge,
-    environment::Engine,
-    local_aws::{LocalAws, repository},
-    permissions,
+    environment::{DEPLOYMENT_GROUP, Engine},
     run::Run,
     stack::{self, parameters},
 };
 
 /// AWS doesn't document how CodeDeploy invokes the hook function: each scenario is tried both ways.
 const INVOCATIONS: [Invocation; 2] = [Invocation::Synchronous, Invocation::Asynchronous];
-
-/// What `make verify` is tried on: names given, alarms with a topic, two paths as the README spells them.
-const VERIFIED: [(&str, &str); 8] = [
-    (
-        "AlarmTopicArn",
-        "arn:aws:sns:eu-central-1:111122223333:alarms",
-    ),
-    ("DistributionIds", "E2QWRUHAPOMQZL,E1WEBSITE00001"),
-    ("DistributionTenantIds", "dt_shopA"),
-    ("Paths", "/index.html,/static/*"),
-    ("CacheTags", "blog"),
-    ("CodeDeployApplication", "verified"),
-    ("HookFunctionName", "CodeDeployHook_web"),
-    ("StateMachineLogLevel", "ERROR"),
-];
 
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
@@ -98,8 +82,7 @@ async fn meets(suite: &Suite, case: Case) -> Result<()> {
 const LONG_NAME: &str = "a-team-of-the-shop-with-an-account-of-its-own-456";
 
 async fn is_nested(suite: &Suite) -> Result<()> {
-    let environment = suite.environment().await?;
-    let stack = stack::deploy_nested(&environment.aws, LONG_NAME).await?;
+    let stack = stack::deploy_nested(suite.environment().await?, LONG_NAME).await?;
     let hooks = &stack.outputs["AppSpecHooks"];
     let expected = format!("AfterAllowTraffic: \"CodeDeployHook_{LONG_NAME}\"");
     ensure!(hooks.contains(&expected), "the output is {hooks}");
@@ -115,38 +98,43 @@ async fn is_nested(suite: &Suite) -> Result<()> {
 }
 
 async fn examines_roles(suite: &Suite) -> Result<()> {
-    let environment = suite.environment().await?;
-    let aws = &environment.aws;
-    let stacks = environment.stacks().await;
+    let aws = suite.environment().await?;
+    let for_any = "any-deployment";
     let defaults = parameters([("DistributionIds", "E2QWRUHAPOMQZL")]);
-    let any = environment.deploy("any-deployment", &defaults, None);
-    let any = any.await?;
-    let table = permissions::examine(aws, &stacks, &any).await?;
-    let mut problems = table.problems;
-    if let Err(outdated) = check_generated("docs/SECURITY.md", "permissions", &table.table) {
-        problems.push(outdated.to_string());
-    }
-    none_of(&problems)
+    aws.deploy(for_any, &defaults, None).await?;
+    let stacks = aws.stacks().await.into_iter().map(|stack| stack.name);
+    let calls = aws.stand_in.calls().into_iter();
+    let calls = calls.map(|call| json!([call.operation, call.subject, call.access_key]));
+    let question = json!({
+        "stacks": stacks.collect::<Vec<_>>(),
+        "calls": calls.collect::<Vec<_>>(),
+        "group": DEPLOYMENT_GROUP,
+        "for_any": for_any,
+    });
+    let file = aws.folder.path().join("permissions.json");
+    fs::write(&file, question.to_string())?;
+    let table = python(aws, "permissions.py", &[file.display().to_string()]).await?;
+    check_generated("docs/SECURITY.md", "permissions", &table)
 }
 
 async fn verifies(suite: &Suite) -> Result<()> {
-    let environment = suite.environment().await?;
-    let aws = &environment.aws;
-    let parameters = parameters(VERIFIED);
-    let stack = environment.deploy("verified", &parameters, None).await?;
+    let aws = suite.environment().await?;
+    let parameters = serde_yaml_ng::from_str(include_str!("../cases/verified.yaml"))?;
+    let stack = aws.deploy("verified", &parameters, None).await?;
     let expected =
         "E2QWRUHAPOMQZL,E1WEBSITE00001 dt_shopA: /index.html,/static/* (cache tags: blog)";
     let output = &stack.outputs["Invalidates"];
     ensure!(output == expected, "the output is {output}");
     let folder = stack::package().unwrap_or_else(|| repository().join("sam"));
     let verify = folder.join("verify.py").display().to_string();
-    python(aws, "verify_finds.py", &[verify, stack.name]).await
+    python(aws, "verify_finds.py", &[verify, stack.name]).await?;
+    Ok(())
 }
 
 async fn finds_not_started(suite: &Suite) -> Result<()> {
-    let environment = suite.environment().await?;
-    let mut groups = BTreeMap::<_, Vec<_>>::new();
-    for stack in environment.stacks().await {
+    let aws = suite.environment().await?;
+    let mut stacks = Vec::new();
+    for stack in aws.stacks().await {
         // Those that most scenarios share.
         if stack.outputs["Invalidates"] != "E2QWRUHAPOMQZL: /*" {
             continue;
@@ -157,18 +145,8 @@ async fn finds_not_started(suite: &Suite) -> Result<()> {
             Some(Change::VariableSet(..)) => "InvalidPaths",
             Some(Change::TimeoutSeconds(_)) => continue,
         };
-        groups.entry(group).or_default().push(stack.name);
+        stacks.push(format!("{group}={}", stack.name));
     }
-    let groups = groups.into_iter();
-    let groups: Vec<_> = groups
-        .map(|(group, stacks)| format!("{group}={}", stacks.join(",")))
-        .collect();
-    python(&environment.aws, "started_in_logs.py", &groups).await
-}
-
-/// Runs a script of this folder.
-async fn python(aws: &LocalAws, script: &str, arguments: &[String]) -> Result<()> {
-    let mut python = aws.tool("ministack", "python");
-    let python = python.arg(repository().join("tests").join(script));
-    command::run(python.args(arguments)).await.map(drop)
+    python(aws, "started_in_logs.py", &stacks).await?;
+    Ok(())
 }

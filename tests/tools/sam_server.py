@@ -1,7 +1,7 @@
 """The SAM CLI, loaded once: that takes most of the time of a `sam deploy`. Each command runs in a process of its own.
 
-Its argument is the path of the socket. A client sends a line of JSON with the `arguments` of a command and the `environment` to run it
-in; it gets what the command prints, and then, in a line of its own, its exit code.
+Its argument is the path of the socket. A client sends a line of JSON: the `environment` to run in, and what to `package` or to `deploy`
+with which arguments. It gets what the command prints, and then a line of JSON: the outputs of the stack, or null if it failed.
 """
 
 import json
@@ -9,6 +9,13 @@ import os
 import socketserver
 import sys
 
+os.environ["SAM_CLI_TELEMETRY"] = "0"
+# Between two checks whether the stack is there, in seconds; sam's own 5 are meant for AWS.
+os.environ["SAM_CLI_POLL_DELAY"] = "0.5"
+# A deployment needs no compiler.
+os.environ["PATH"] = "/usr/bin:/bin"
+
+import boto3
 from samcli.cli.main import cli
 
 # What a command would load.
@@ -18,17 +25,40 @@ import samcli.commands.package.command
 import samcli.commands.package.package_context
 
 
+def sam(*arguments):
+    try:
+        cli(arguments, prog_name="sam")
+    except SystemExit as end:
+        return end.code == 0
+
+
+def package(template, packaged):
+    return {} if sam("package", "--use-json", "--resolve-s3", "--template-file", template, "--output-template-file", packaged) else None
+
+
+def deploy(stack, template, parameters, more):
+    # A value can have quotes and spaces there.
+    file = f"{os.environ['TMPDIR']}/{stack}.parameters.yaml"
+    with open(file, "w") as overrides:
+        json.dump(parameters, overrides)
+    # SAM parses a template several times, YAML slowly.
+    options = ["--use-json", "--no-confirm-changeset", "--config-file", os.path.abspath("samconfig.toml"), *more]
+    given = ["--stack-name", stack, "--template-file", template, "--parameter-overrides", f"file://{file}"]
+    if not sam("deploy", *given, *options):
+        return None
+    [described] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+
 class Command(socketserver.StreamRequestHandler):
     def handle(self):
         command = json.loads(self.rfile.readline())
-        os.environ.update(command["environment"])
+        os.environ.update(command.pop("environment"))
         for stream in (sys.stdout, sys.stderr):
             os.dup2(self.connection.fileno(), stream.fileno())
-        try:
-            cli(command["arguments"], prog_name="sam")
-        except SystemExit as end:
-            sys.stdout.write(f"\n{end.code}")
-            sys.stdout.flush()
+        [(name, arguments)] = command.items()
+        outputs = {"package": package, "deploy": deploy}[name](**arguments)
+        print("\n" + json.dumps(outputs), end="", flush=True)
 
 
 class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use tests::{command, local_aws::repository};
+use tests::command::{self, repository};
 use tokio::process::Command;
 
 /// An entry of `candidates.yaml`. All paths are relative to the repository.
@@ -27,7 +27,7 @@ pub struct Candidate {
     /// A program and its arguments.
     command: Vec<String>,
     /// The event of `sam/events` that it is invoked with.
-    event: String,
+    pub event: String,
     /// What its response contains if it has done its work, without white space.
     pub response: String,
 }
@@ -42,10 +42,6 @@ impl Candidate {
         command.args(&self.command[1..]);
         command.current_dir(repository().join("target/bench"));
         command
-    }
-
-    pub fn event(&self) -> Result<String> {
-        event(&self.event)
     }
 
     /// The size of its zip in MB, as SAM makes it.

@@ -14,12 +14,11 @@ mod prices;
 mod report;
 mod runtime_api;
 mod schedule;
-mod server;
 
 use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
-use tests::{guardian, local_aws::repository};
+use tests::{command::repository, guardian};
 
 use crate::{
     aws_services::AwsServices,
@@ -62,15 +61,10 @@ async fn run() -> Result<()> {
     println!("starting each candidate {ROUNDS} times …");
     start_all(&mut candidates, &folder).await?;
     println!("running deployments, to count what they use …");
-    let logs = folder.join("moto");
-    if logs.exists() {
-        fs::remove_dir_all(&logs)?;
-    }
-    fs::create_dir(&logs)?;
     let report = Report {
         machine: machine(),
         candidates,
-        usage: costs::count(&logs).await?,
+        usage: costs::count(&folder).await?,
     };
     let text = report.write(&repository().join("docs/performance"))?;
     println!("\n{}", text.trim_end());
@@ -85,19 +79,14 @@ async fn start_all(candidates: &mut [Measured], folder: &Path) -> Result<()> {
         // A candidate is slower after one that fills the processor's caches.
         fastrand::Rng::with_seed(round as u64).shuffle(&mut runs);
         for &(number, memory) in &runs {
-            let Measured {
-                candidate,
-                full,
-                limited,
-                ..
-            } = &mut candidates[number];
+            let measured = &mut candidates[number];
             let samples = match memory {
                 // The first round fills the page cache, and is not counted.
                 _ if round == 0 => &mut Samples::default(),
-                None => full,
-                Some(memory) => limited.entry(memory).or_default(),
+                None => &mut measured.full,
+                Some(memory) => measured.limited.entry(memory).or_default(),
             };
-            measure(&services, candidate, memory, samples, &log).await?;
+            measure(&services, &measured.candidate, memory, samples, &log).await?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::{
     aws_services::AwsServices,
-    candidate::Candidate,
+    candidate::{Candidate, event},
     cpu_limit::{CpuLimit, Memory},
     runtime_api::RuntimeApi,
 };
@@ -77,7 +77,7 @@ pub async fn measure(
     // A new group for each process, so that the usage of an earlier process does not count.
     let limit = memory.map(CpuLimit::new).transpose()?;
     let mut api = RuntimeApi::start().await?;
-    let event = candidate.event()?;
+    let event = event(&candidate.event)?;
     let output = fs::File::create(log)?;
     let mut command = candidate.command();
     command

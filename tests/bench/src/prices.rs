@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     DEPLOYED,
-    costs::{CLOCKS, Case, DISTRIBUTIONS, POLL_SECONDS, POLLER, PRODUCT},
+    costs::{Case, DISTRIBUTIONS, POLL_SECONDS, POLLER, PRODUCT, SECONDS},
     cpu_limit::Memory,
     measure::{Measured, Samples, median},
     report::Report,
@@ -65,16 +65,10 @@ impl Used {
 impl Report {
     pub fn deployments(&self) -> Vec<Deployment> {
         let mut deployments = Vec::new();
-        for &seconds in CLOCKS.iter().flat_map(|(_, times)| *times) {
+        for seconds in SECONDS {
             let checks = seconds.div_ceil(POLL_SECONDS);
             for distributions in DISTRIBUTIONS {
-                let execution = |machine| {
-                    self.execution(&Case {
-                        machine,
-                        seconds,
-                        distributions,
-                    })
-                };
+                let execution = |machine| self.execution((machine, seconds, distributions));
                 let sleeping_lambda = self.sleeping_lambda(checks, distributions);
                 for (name, used) in [
                     ("**ours**", execution(PRODUCT)),
@@ -89,8 +83,8 @@ impl Report {
         deployments
     }
 
-    fn execution(&self, case: &Case) -> Result<Used, &'static str> {
-        let usage = self.usage.get(case);
+    fn execution(&self, case: Case) -> Result<Used, &'static str> {
+        let usage = self.usage.get(&case);
         let usage = usage.ok_or("AWS ends an execution that has 25,000 events")?;
         let billed = usage.invocations.iter().map(|(function, &times)| {
             let samples = self.deployed(function);

@@ -9,7 +9,7 @@ use minijinja::{
 
 use crate::{
     DEPLOYED, MEMORIES, ROUNDS,
-    costs::{Case, POLL_SECONDS, Usage},
+    costs::{Case, POLL_SECONDS, USUAL, Usage},
     measure::{Measured, median, quartiles},
     prices,
     schedule::{Model, SCENARIOS},
@@ -67,7 +67,7 @@ impl Report {
             named => by_name,
             scenarios => SCENARIOS.map(|(name, slower)| scenario(name, slower)).to_vec(),
             deployments => Serde(self.deployments()),
-            usual => Serde(&self.usage[&Case::USUAL]),
+            usual => Serde(&self.usage[&USUAL]),
         }
     }
 }

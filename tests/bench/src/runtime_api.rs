@@ -9,16 +9,20 @@ use axum::{
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use tests::{
-    local_aws::{ACCOUNT, REGION},
-    server::Server,
-};
+use stand_in::{ACCOUNT, REGION};
+use tests::server::Server;
 use tokio::sync::{
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     oneshot,
 };
 
-use crate::server::http;
+/// Serves on a free port of 127.0.0.1.
+pub async fn http(router: Router) -> Result<Server> {
+    Server::start(async |listener| {
+        let _ = axum::serve(listener, router).await;
+    })
+    .await
+}
 
 /// A request of the function. It waits for its response until it is dropped.
 pub struct Request {

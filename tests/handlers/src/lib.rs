@@ -8,7 +8,7 @@
     reason = "its readers are the tests"
 )]
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::Result;
 use aws_config::SdkConfig;
@@ -17,7 +17,7 @@ use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::failure_action::FailureActions;
-use stand_in::{Clock, Fault, Operation, StandIn};
+use stand_in::{Fault, Operation, StandIn};
 use strum::VariantNames;
 
 const STATE_MACHINE_ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:invalidate";
@@ -65,13 +65,11 @@ pub fn documents(folder: &str) -> Result<Vec<(String, String, Value)>> {
 pub struct Handlers {
     pub aws: StandIn,
     config: SdkConfig,
-    clock: Clock,
 }
 
 impl Handlers {
-    /// With this clock for the functions and for CloudFront.
-    pub async fn start(clock: Clock) -> io::Result<Self> {
-        let aws = StandIn::start_with(clock).await?;
+    /// With this stand-in, whose time they go by.
+    pub fn new(aws: StandIn) -> Self {
         // The invalidation of the events stays in progress.
         aws.invalidations_take("E2QWRUHAPOMQZL", None);
         let missing = Fault::new("ExecutionDoesNotExist", 400, "Execution Does Not Exist");
@@ -83,18 +81,15 @@ impl Handlers {
         for rollback in ["NCWGC2ZR-taawPAYrIaU5-rollback", "d-A1B2C3D4E-rollback"] {
             aws.inject(start, rollback, usize::MAX, started.clone());
         }
-        Ok(Self {
-            config: aws.client_config(),
-            aws,
-            clock,
-        })
+        let config = aws.client_config();
+        Self { aws, config }
     }
 
     /// Invokes a function; returns what Lambda would return.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         let config = &self.config;
         let cloudfront = aws_sdk_cloudfront::Client::new(config);
-        let now = self.clock.now();
+        let now = self.aws.now();
         let variable = |name: &str| match name {
             "STATE_MACHINE_ARN" => Some(STATE_MACHINE_ARN.to_owned()),
             "DISTRIBUTION_IDS" => Some("E2QWRUHAPOMQZL".to_owned()),

@@ -9,8 +9,8 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    Call, Fault, Invalidation, Operation, Protocol, Request, ServiceError, Shared, State,
-    connection::process, latest, rejected, respond,
+    Call, Fault, Invalidation, Operation, Protocol, Request, ServiceError, Shared, State, latest,
+    rejected, respond,
 };
 
 pub mod documents;
@@ -66,10 +66,6 @@ impl Owner<'_> {
         if let Ok((caller_reference, paths)) = &batch {
             call.caller_reference = Some(caller_reference.clone());
             call.request = json!({ "paths": paths });
-            if let Some(process) = process(request.headers()) {
-                let references = &mut shared.lock().last_caller_references;
-                references.insert(process, caller_reference.clone());
-            }
         }
         respond(shared, call, Protocol::RestXml, async |fault| {
             self.check()?;
@@ -86,7 +82,7 @@ impl Owner<'_> {
                     id: format!("I{:013}", state.invalidations.len() + 1),
                     caller_reference,
                     paths,
-                    created: state.clock.now(),
+                    created: state.now(),
                     shown_completed: None,
                 };
                 if let Some(edge) = &state.edge {
@@ -126,11 +122,7 @@ impl Owner<'_> {
     }
 
     pub async fn list(self, shared: &Shared, request: &Request) -> Response {
-        let mut call = self.call(Operation::ListInvalidations, request);
-        if let Some(process) = process(request.headers()) {
-            let references = &shared.lock().last_caller_references;
-            call.caller_reference = references.get(&process).cloned();
-        }
+        let call = self.call(Operation::ListInvalidations, request);
         respond(shared, call, Protocol::RestXml, async |_| {
             self.check()?;
             let state = shared.lock();

@@ -8,18 +8,22 @@ use axum::{
 };
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use crate::{
-    Call, ErrorCode, Fault, Function, Operation, Protocol, Request, ServiceError, Shared, State,
+    Call, ErrorCode, Fault, Function, Operation, Protocol, Request, ServiceError, Shared,
     deployments::service_deployment_id, latest, respond,
 };
 
-/// Lambda's `Invoke`.
+/// Lambda's `Invoke`, by an execution of the state machine.
 pub async fn invoke(shared: &Shared, request: Request, name: &str) -> Response {
     let payload: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-    let deployment_id = payload["hook"]["deploymentId"].as_str().unwrap_or_default();
-    let mut call = Call::new(Operation::Invoke(function(name)), deployment_id, &request);
-    call.caller_reference = caller_reference(&shared.lock(), &payload);
+    let execution = payload["executionName"].as_str().unwrap_or_default();
+    let mut functions = Function::VARIANTS.iter();
+    let function = functions.find(|function| name.contains(&format!("{function:?}")));
+    let operation = Operation::Invoke(*function.unwrap_or(&Function::Report));
+    let mut call = Call::new(operation, execution, &request);
+    call.caller_reference = Some(execution.to_owned());
     let url = shared.lock().lambda_and_sqs_url.clone();
     let work = async |_: Option<&Fault>| forward(url, request).await;
     respond(shared, call, Protocol::Lambda, work).await
@@ -88,31 +92,4 @@ async fn send(
         parts.extensions.insert(ErrorCode(code.to_owned()));
     }
     Ok(Response::from_parts(parts, Body::from(body)))
-}
-
-/// By the function's name in its stack or its folder's name.
-fn function(name: &str) -> Function {
-    let name = name.replace('-', "").to_lowercase();
-    if name.contains("createinvalidation") {
-        Function::Create
-    } else if name.contains("checkinvalidation") {
-        Function::Check
-    } else if name.contains("verifyedge") {
-        Function::Verify
-    } else {
-        Function::Report
-    }
-}
-
-/// The caller reference that a function is invoked about, or that of the first invalidation in its input.
-fn caller_reference(state: &State, payload: &Value) -> Option<String> {
-    if let Some(reference) = payload["callerReference"].as_str() {
-        return Some(reference.to_owned());
-    }
-    let row = &payload["invalidations"][0];
-    let id = row["invalidationId"].as_str()?;
-    let mut targets = ["distributionId", "distributionTenantId"].into_iter();
-    let target = targets.find_map(|field| row[field].as_str())?;
-    let invalidation = state.find(target, |i| i.id == id)?;
-    Some(invalidation.caller_reference)
 }

@@ -18,8 +18,7 @@
 //!   [`Behavior`] has both.
 //! - Every path that it accepts is invalidated. CloudFront accepts `%7E` and other unnecessary encodings and invalidates
 //!   nothing.
-//! - `ListInvalidations` returns one page. The request doesn't say which invalidation the caller is searching for, so the
-//!   call is recorded with the caller reference of the same process's last `CreateInvalidation`.
+//! - `ListInvalidations` returns one page.
 //! - A refused connection is one that is closed without a response. Only a caller that sends its process id (see
 //!   `connection`) can be killed or frozen.
 
@@ -43,7 +42,7 @@ mod state;
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
@@ -59,7 +58,11 @@ use state::{InjectedFault, Shared, State, latest};
 
 pub use faults::{Behavior, ConnectionFault, Fault, ServiceError};
 pub use records::{AcceptedStatus, Call, Function, Invalidation, Operation};
-pub use state::Clock;
+
+/// The account of everything: ministack takes it from the access key.
+pub const ACCOUNT: &str = "111122223333";
+/// The region of everything.
+pub const REGION: &str = "eu-central-1";
 
 /// The running stand-in. Dropping it stops it.
 pub struct StandIn {
@@ -72,15 +75,9 @@ pub struct StandIn {
 impl StandIn {
     /// Starts it on a free port of 127.0.0.1.
     pub async fn start() -> std::io::Result<Self> {
-        Self::start_with(Clock::default()).await
-    }
-
-    /// Starts it with a clock of its own for the creation and the duration of invalidations.
-    pub async fn start_with(clock: Clock) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let state = Shared::default();
-        state.lock().clock = clock;
         let mut server = JoinSet::new();
         server.spawn(connection::serve(listener, state.clone()));
         Ok(Self {
@@ -90,6 +87,16 @@ impl StandIn {
         })
     }
 
+    /// The time that it goes by: the time of day, or what was set.
+    pub fn now(&self) -> SystemTime {
+        self.state.lock().now()
+    }
+
+    /// Sets the time for the creation and the duration of invalidations. It doesn't pass by itself any more.
+    pub fn set_time(&self, time: SystemTime) {
+        self.state.lock().time = Some(time);
+    }
+
     /// Its URL, for `AWS_ENDPOINT_URL_CLOUDFRONT`, `AWS_ENDPOINT_URL_CODEDEPLOY` and `AWS_ENDPOINT_URL_ECS`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -97,15 +104,8 @@ impl StandIn {
 
     /// A configuration for SDK clients that call it. They never retry, so that tests see the effect of one call.
     pub fn client_config(&self) -> SdkConfig {
-        let credentials = Credentials::from_keys("stand-in", "stand-in", None);
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .retry_config(RetryConfig::disabled())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(self.url())
-            .build()
+        let config = client_config(&self.url()).into_builder();
+        config.retry_config(RetryConfig::disabled()).build()
     }
 
     /// Sets how long invalidations take; with `None` they never complete. By default they are completed at the first
@@ -197,6 +197,18 @@ impl StandIn {
     pub fn invalidations(&self, about: &str) -> Vec<Invalidation> {
         matching(&self.state.lock().invalidations, |i| i.is_about(about))
     }
+}
+
+/// A configuration for SDK clients that call services on this machine, at this URL.
+pub fn client_config(url: &str) -> SdkConfig {
+    let credentials = Credentials::from_keys(ACCOUNT, "local", None);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url)
+        .build()
 }
 
 fn matching<T: Clone>(records: &[T], matches: impl Fn(&&T) -> bool) -> Vec<T> {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{Request, connection};
 
@@ -78,16 +78,12 @@ pub enum Operation {
     Invoke(Function),
 }
 
-/// The functions that the state machine invokes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The functions that the state machine invokes. Each has this in its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, VariantArray)]
 pub enum Function {
-    /// `create-invalidation`
     Create,
-    /// `check-invalidation`
     Check,
-    /// `verify-edge`
     Verify,
-    /// `report-status`
     Report,
 }
 
@@ -110,7 +106,7 @@ pub struct Invalidation {
     pub caller_reference: String,
     /// Its paths, in the order of the request.
     pub paths: Vec<String>,
-    /// When it was created, by the stand-in's [`crate::Clock`].
+    /// When it was created, by the stand-in's time.
     pub created: SystemTime,
     /// When a response first showed it as `Completed`.
     pub shown_completed: Option<SystemTime>,

@@ -1,9 +1,8 @@
 //! What the stand-in knows: the services' resources, what tests configured, and the calls so far.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,7 +11,8 @@ use crate::{AcceptedStatus, Behavior, Call, Fault, Invalidation, Operation};
 
 #[derive(Debug, Default)]
 pub struct State {
-    pub clock: Clock,
+    /// If it doesn't pass by itself.
+    pub time: Option<SystemTime>,
     pub calls: Vec<Call>,
     pub faults: Vec<InjectedFault>,
     /// All invalidations, oldest first.
@@ -20,43 +20,12 @@ pub struct State {
     /// Gets each invalidation that is created.
     pub edge: Option<UnboundedSender<Invalidation>>,
     pub accepted_statuses: Vec<AcceptedStatus>,
-    /// The caller reference of each process's last `CreateInvalidation`.
-    pub last_caller_references: BTreeMap<u32, String>,
     pub lambda_and_sqs_url: Option<String>,
     pub step_functions_urls: Settings<String>,
     pub behaviors: Settings<Behavior>,
     pub durations: Settings<Option<Duration>>,
     /// The `application/deploymentGroup` and the creator of each.
     pub deployments: Settings<(String, String)>,
-}
-
-/// The time of day, or a clock that starts at the time of day and runs faster.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    started: Instant,
-    started_at: SystemTime,
-    speed: u32,
-}
-
-impl Clock {
-    /// A clock that shows the time of day now and then advances by `speed` seconds each second.
-    pub fn at_speed(speed: u32) -> Self {
-        Self {
-            started: Instant::now(),
-            started_at: SystemTime::now(),
-            speed,
-        }
-    }
-
-    pub fn now(&self) -> SystemTime {
-        self.started_at + self.started.elapsed() * self.speed
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self::at_speed(1)
-    }
 }
 
 /// Values with what each is about. The last one set wins.
@@ -71,6 +40,10 @@ pub struct InjectedFault {
 }
 
 impl State {
+    pub fn now(&self) -> SystemTime {
+        self.time.unwrap_or_else(SystemTime::now)
+    }
+
     /// The fault that is next for this call, used up once.
     pub fn take_fault(&mut self, call: &Call) -> Option<Fault> {
         let next = self.faults.iter_mut().find(|injected| {
@@ -94,7 +67,7 @@ impl State {
 
     pub fn invalidation_status(&self, invalidation: &Invalidation) -> &'static str {
         let duration = latest(&self.durations, |about| invalidation.is_about(about));
-        let age = self.clock.now().duration_since(invalidation.created);
+        let age = self.now().duration_since(invalidation.created);
         match duration.unwrap_or(Some(Duration::ZERO)) {
             Some(duration) if age.unwrap_or_default() >= duration => "Completed",
             _ => "InProgress",

@@ -7,11 +7,9 @@ use std::{
 
 use handlers::errors;
 use strum::VariantNames;
-use tests::{
-    case::Case, catalogue::scenarios, diagram, docs::check_generated, local_aws::repository, matrix,
-};
+use tests::{case::Case, catalogue::scenarios, command::repository, docs::check_generated, matrix};
 
-use crate::{definition, keys, read, strings, template};
+use crate::{keys, of_the_definition, read, strings, template};
 
 #[test]
 fn every_error_of_an_invalidation_is_documented() {
@@ -53,9 +51,10 @@ fn every_quoted_cause_is_in_the_code() {
     }
 }
 
-#[test]
-fn the_state_diagram_is_documented() {
-    let diagram = format!("```mermaid\n{}\n```", diagram::mermaid(&definition()));
+#[tokio::test]
+async fn the_state_diagram_is_documented() {
+    let diagram = of_the_definition("diagram.py").await;
+    let diagram = format!("```mermaid\n{diagram}\n```");
     check_generated("docs/ARCHITECTURE.md", "state diagram", &diagram).unwrap();
 }
 

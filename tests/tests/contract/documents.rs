@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, fs};
 
 use handlers::{FUNCTIONS, Handlers, documents};
-use stand_in::Clock;
-use tests::local_aws::repository;
+use stand_in::StandIn;
+use tests::command::repository;
 
 #[tokio::test]
 async fn every_event_is_one_that_its_function_accepts() {
-    let handlers = Handlers::start(Clock::default()).await.unwrap();
+    let handlers = Handlers::new(StandIn::start().await.unwrap());
     for (function, name, event) in documents("sam/events").unwrap() {
         let error = handlers.invoke(&function, event).await.err();
         assert!(error.is_none(), "{name}: {error:?}");
@@ -19,7 +19,7 @@ async fn every_event_is_one_that_its_function_accepts() {
 /// the fields that the old definition uses.
 #[tokio::test]
 async fn the_functions_still_work_with_the_definition_of_an_earlier_release() {
-    let handlers = Handlers::start(Clock::default()).await.unwrap();
+    let handlers = Handlers::new(StandIn::start().await.unwrap());
     let mut tried = BTreeSet::new();
     for release in fs::read_dir(repository().join("tests/recorded")).unwrap() {
         let release = release.unwrap().path();

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use handlers::{FUNCTIONS, Handlers, documents, errors};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stand_in::Clock;
+use stand_in::StandIn;
 use tokio::runtime::Runtime;
 
 /// Errors that the state machine or the queue retries, which an invalid document must not be. (`ExecutionUnreadable` is not
@@ -23,8 +23,8 @@ const DEEP: usize = 120;
 
 static LOCAL: LazyLock<(Runtime, Handlers)> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
-    let handlers = runtime.block_on(Handlers::start(Clock::default()));
-    (runtime, handlers.unwrap())
+    let aws = runtime.block_on(StandIn::start()).unwrap();
+    (runtime, Handlers::new(aws))
 });
 
 fn hostile_text() -> impl Strategy<Value = String> {

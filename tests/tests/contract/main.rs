@@ -14,7 +14,8 @@ mod wiring;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tests::local_aws::repository;
+use tests::command::{self, repository, tool};
+use tokio::process::Command;
 
 /// A file of the repository.
 fn read(file: &str) -> String {
@@ -55,6 +56,14 @@ fn template() -> Value {
 /// The properties of a resource of the template.
 fn properties(resource: &str) -> Value {
     template()["Resources"][resource]["Properties"].take()
+}
+
+/// What a script of `tests/` prints about the definition of the state machine.
+async fn of_the_definition(script: &str) -> String {
+    let mut python = Command::new(tool("ministack", "python"));
+    python.arg(repository().join("tests").join(script));
+    python.arg(repository().join("statemachine/invalidate.asl.json"));
+    command::text(&command::run(&mut python).await.unwrap().stdout)
 }
 
 fn keys(object: &Value) -> BTreeSet<String> {

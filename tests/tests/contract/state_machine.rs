@@ -3,13 +3,8 @@
 use std::collections::BTreeSet;
 
 use handlers::{FUNCTIONS, errors};
-use tests::{
-    command,
-    local_aws::{repository, tool},
-};
-use tokio::process::Command;
 
-use crate::{states, strings};
+use crate::{of_the_definition, states, strings};
 
 /// `report-status` describes an execution only for the queue of pending reports.
 const NOT_IN_THE_STATE_MACHINE: &str = "ExecutionUnreadable";
@@ -43,16 +38,5 @@ fn retry_and_catch_of_every_task_name_exactly_the_errors_of_its_function() {
 /// The local AWS evaluates an expression only in an execution that enters its state.
 #[tokio::test]
 async fn every_expression_in_the_definition_is_jsonata() {
-    const PARSE: &str = r#"
-import json, sys, jsonata
-values = [json.load(open(sys.argv[1]))]
-for value in values:
-    if isinstance(value, dict): values.extend(value.values())
-    elif isinstance(value, list): values.extend(value)
-    elif str(value).startswith("{%"): jsonata.Jsonata(value.removeprefix("{%").removesuffix("%}"))
-"#;
-    let mut python = Command::new(tool("ministack", "python"));
-    let definition = repository().join("statemachine/invalidate.asl.json");
-    let parse = python.args(["-c", PARSE]).arg(definition);
-    command::run(parse).await.unwrap();
+    of_the_definition("expressions.py").await;
 }

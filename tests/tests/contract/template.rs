@@ -17,7 +17,7 @@ use shared::{
     items::CacheTag,
     path::Path,
 };
-use tests::local_aws::repository;
+use tests::command::repository;
 use verify_edge::url::Url;
 
 use crate::{keys, properties, template};

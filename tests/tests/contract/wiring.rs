@@ -4,11 +4,8 @@ use std::fs;
 
 use handlers::Handlers;
 use serde_json::{Value, json};
-use stand_in::Clock;
-use tests::{
-    command,
-    local_aws::{repository, tool},
-};
+use stand_in::StandIn;
+use tests::command::{self, repository, tool};
 use tokio::process::Command;
 
 use crate::{read, yaml};
@@ -48,7 +45,7 @@ async fn the_functions_accept_the_input_of_the_pipeline_and_of_the_documentation
     let documented = page
         .lines()
         .find(|line| line.starts_with("{ \"invalidations\""));
-    let handlers = Handlers::start(Clock::default()).await.unwrap();
+    let handlers = Handlers::new(StandIn::start().await.unwrap());
     for input in [input.as_str(), documented.unwrap()] {
         let input: Value = serde_json::from_str(input).unwrap();
         assert!(input.get("hook").is_none());

@@ -4,7 +4,7 @@ use std::{fmt::Display, sync::Arc};
 
 use anyhow::{Result, ensure};
 use libtest_mimic::{Arguments, Conclusion, Trial};
-use tests::environment::Environment;
+use tests::{command, environment::Environment};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
 pub struct Suite {
@@ -47,6 +47,12 @@ impl Suite {
             result.map_err(|error| format!("{error:#}").into())
         })
     }
+}
+
+/// What a script of `tests/` prints.
+pub async fn python(aws: &Environment, script: &str, arguments: &[String]) -> Result<String> {
+    let output = command::run(aws.python(script).args(arguments)).await?;
+    Ok(command::text(&output.stdout))
 }
 
 /// Fails with all of these problems, if there are any.

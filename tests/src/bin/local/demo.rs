@@ -15,7 +15,6 @@ use aws_sdk_sfn::{
     types::{ExecutionStatus, HistoryEvent},
 };
 use serde_json::Value;
-use shared::failure_action::FailureActions;
 use tests::{
     case::{Case, Trigger},
     catalogue,
@@ -46,15 +45,12 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     if let Ok(name) = env::var("FAILURE_ACTION")
         && !name.is_empty()
     {
-        let action = serde_json::from_value(name.into()).context("FAILURE_ACTION")?;
-        case.actions = FailureActions {
-            on_invalidation_failure: action,
-            on_invalidation_timeout: action,
-        };
+        case.actions = [serde_json::from_value(name.into()).context("FAILURE_ACTION")?; 2];
     }
     println!("{}: {}\n", case.name, case.about);
-    let environment = Arc::new(timed("starting the local AWS", Environment::start(None)).await?);
-    let parameters = environment.parameters(&case, "demo").await?;
+    let start = Box::pin(Environment::start(None));
+    let environment = Arc::new(timed("starting the local AWS", start).await?);
+    let parameters = environment.parameters(&case).await?;
     let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
     let stack = timed("deploying the template (sam deploy)", deploy).await?;
     for (name, value) in &parameters {
@@ -65,7 +61,7 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     let since = Instant::now();
     run.trigger().await?;
     let mut screen = Screen {
-        sfn: &environment.aws.ministack.sfn,
+        sfn: &environment.ministack.sfn,
         execution_arn: run.execution_arn(),
         seen: 0,
         since,

@@ -1,52 +1,48 @@
-//! What people run on a local AWS: `make demo`, `make local` and `make sam-local`.
+//! What people run on a local AWS: `make demo`, and the scripts of `make local` and `make sam-local`.
 
 mod demo;
-mod sam_local;
-mod serve;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
-
-use anyhow::{Result, bail};
-use tests::{
-    guardian::asked_to_stop,
-    local_aws::LocalAws,
-    stack::{self, Stack, parameters},
+use std::{
+    env::{self, Args},
+    iter::Skip,
+    process::{ExitCode, Stdio},
+    time::Duration,
 };
 
-/// What the stack of `make local` and `make sam-local` invalidates.
-const DISTRIBUTION: &str = "E2QWRUHAPOMQZL";
+use anyhow::{Context, Result};
+use tests::{environment::Environment, guardian::asked_to_stop, stack::parameters};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    let command = arguments.next().unwrap_or_default();
-    let argument = arguments.next().unwrap_or_default();
     tokio::select! {
-        code = run(&command, &argument) => code,
+        code = run(env::args().skip(1)) => code,
         // Returning drops, and so ends, all that was started.
         asked = asked_to_stop() => {
             asked?;
             println!("\nStopped. Nothing is left running.");
-            // Nothing else ends `make local`.
-            Ok(ExitCode::from(if command == "serve" { 0 } else { 130 }))
+            Ok(ExitCode::from(130))
         }
     }
 }
 
-async fn run(command: &str, argument: &str) -> Result<ExitCode> {
-    match command {
-        "demo" => demo::run(argument).await,
-        "serve" => serve::run().await,
-        "sam-local" => sam_local::run(argument).await,
-        _ => bail!("run `make demo`, `make local` or `make sam-local`"),
+/// `demo <scenario>`, or `<script of tests/> <seconds that an invalidation takes, or never> <argument>…`.
+async fn run(mut arguments: Skip<Args>) -> Result<ExitCode> {
+    let command = arguments.next().unwrap_or_default();
+    let argument = arguments.next().unwrap_or_default();
+    if command == "demo" {
+        return demo::run(&argument).await;
     }
-}
-
-/// A local AWS with a stack, on which each invalidation takes this time; none if it never completes.
-async fn deploy(invalidations_take: Option<Duration>) -> Result<Stack> {
-    let aws = Arc::new(LocalAws::start(None).await?);
-    aws.stand_in
-        .invalidations_take(DISTRIBUTION, invalidations_take);
-    let parameters = parameters([("DistributionIds", DISTRIBUTION)]);
-    stack::deploy(&aws, "local", &parameters).await
+    let aws = Environment::start(None).await?;
+    let distribution = "E2QWRUHAPOMQZL";
+    let time = argument.parse().ok().map(Duration::from_secs);
+    aws.stand_in.invalidations_take(distribution, time);
+    let parameters = parameters([("DistributionIds", distribution)]);
+    let stack = aws.deploy("local", &parameters, None).await?;
+    let mut python = aws.python(&command);
+    python.args(arguments).envs(&stack.outputs);
+    // Closed when this process ends, however it ends.
+    let mut script = python.stdin(Stdio::piped()).spawn()?;
+    let _stdin = script.stdin.take();
+    let code = script.wait().await?.code().context("it was killed")?;
+    Ok(ExitCode::from(u8::try_from(code)?))
 }

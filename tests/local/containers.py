@@ -1,0 +1,42 @@
+"""The local AWS as containers reach it: at the address that this machine has on Docker's bridge. (`sam local invoke` puts its
+containers there, also with `--docker-network host`.)"""
+
+import ipaddress
+import os
+import socket
+import socketserver
+import subprocess
+import threading
+
+
+class Proxy(socketserver.BaseRequestHandler):
+    def handle(self):
+        with socket.create_connection(self.server.to) as server:
+            threading.Thread(target=copy, args=(server, self.request), daemon=True).start()
+            copy(self.request, server)
+
+
+def copy(source, sink):
+    while data := source.recv(65_536):
+        sink.sendall(data)
+    sink.shutdown(socket.SHUT_WR)
+
+
+def bridge():
+    """The first address of the bridge's subnet, which Docker gives to this machine."""
+    inspect = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"]
+    subnet = subprocess.run(inspect, check=True, capture_output=True, text=True).stdout
+    return str(ipaddress.ip_network(subnet.strip())[1])
+
+
+def endpoints():
+    """`AWS_ENDPOINT_URL` and its likes, for containers and for as long as this process runs."""
+    address, found = bridge(), {}
+    for name, url in os.environ.items():
+        if name.startswith("AWS_ENDPOINT_URL"):
+            server = socketserver.ThreadingTCPServer((address, 0), Proxy)
+            host, port = url.removeprefix("http://").split(":")
+            server.to, server.daemon_threads = (host, int(port)), True
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            found[name] = f"http://{address}:{server.server_address[1]}"
+    return found
