@@ -101,12 +101,11 @@ impl Environment {
     pub async fn start(wait_scale: Option<f64>) -> Result<Self> {
         let stand_in = StandIn::start().await?;
         let stand_in_url = &stand_in.url();
-        let folder = TempDir::with_prefix_in("local-aws-", target_folder())?;
+        let target = std::env::var_os("CARGO_TARGET_DIR");
+        let target = target.map_or_else(|| repository().join("target"), PathBuf::from);
+        let folder = TempDir::with_prefix_in("local-aws-", target)?;
         let certificate = Certificate::new(folder.path())?;
-        let script = match wait_scale {
-            None => "ministack_local.py",
-            Some(_) => "ministack_engine.py",
-        };
+        let script = wait_scale.map_or("ministack_local.py", |_| "ministack_engine.py");
         let ministack = Interpreter::start("ministack", script, folder.path(), |ministack, url| {
             ministack
                 .env("MINISTACK_REGION", REGION)
@@ -277,8 +276,4 @@ fn variables(url: &str, stand_in_url: &str) -> Parameters {
         ("AWS_ENDPOINT_URL_CODEDEPLOY", stand_in_url),
         ("AWS_ENDPOINT_URL_ECS", stand_in_url),
     ])
-}
-
-fn target_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }

@@ -3,17 +3,14 @@
 use std::{
     convert::Infallible,
     env,
-    io::{IsTerminal, Write, stdout},
+    io::{Write, stdout},
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use aws_sdk_sfn::{
-    Client,
-    types::{ExecutionStatus, HistoryEvent},
-};
+use aws_sdk_sfn::{Client, types::HistoryEvent};
 use serde_json::Value;
 use tests::{
     case::{Case, Trigger},
@@ -58,20 +55,14 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
     }
     println!("\n{}:\n", beginning(&case.trigger, stack.hook_function()));
     let mut run = Run::new(&environment, Engine::Ministack, case, stack);
-    let since = Instant::now();
     run.trigger().await?;
-    let mut screen = Screen {
-        sfn: &environment.ministack.sfn,
-        execution_arn: run.execution_arn(),
-        seen: 0,
-        since,
-        waited: 0,
-    };
+    let (sfn, arn) = (&environment.ministack.sfn, run.execution_arn());
+    let mut seen = 0;
     tokio::select! {
         finished = run.finish() => finished?,
-        Err(error) = screen.follow() => return Err(error),
+        Err(error) = show(sfn, &arn, &mut seen) => return Err(error),
     }
-    screen.show_news().await?;
+    show_news(sfn, &arn, &mut seen).await?;
     summarize(&run.case.trigger, &run.outcome);
     let violations = run.judge();
     for violation in &violations {
@@ -102,57 +93,27 @@ async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T
     Ok(result)
 }
 
-/// Shows an execution's steps as lines, and its waiting as one line that changes where that is possible.
-struct Screen<'a> {
-    sfn: &'a Client,
-    execution_arn: String,
-    /// How many events of its history have been looked at.
-    seen: usize,
-    /// Since when nothing has happened.
-    since: Instant,
-    /// The seconds of waiting that were shown last.
-    waited: u64,
+/// Shows the steps of an execution until this is dropped; `seen` counts the events that have been looked at.
+async fn show(sfn: &Client, arn: &str, seen: &mut usize) -> Result<Infallible> {
+    loop {
+        show_news(sfn, arn, seen).await?;
+        tokio::time::sleep(REFRESH_INTERVAL).await;
+    }
 }
 
-impl Screen<'_> {
-    async fn follow(&mut self) -> Result<Infallible> {
-        loop {
-            self.show_news().await?;
-            tokio::time::sleep(REFRESH_INTERVAL).await;
+async fn show_news(sfn: &Client, arn: &str, seen: &mut usize) -> Result<()> {
+    if follow::find(sfn, arn).await?.is_none() {
+        return Ok(());
+    }
+    let history = follow::history(sfn, arn).await?;
+    for event in &history[*seen..] {
+        if let Some(line) = line(event) {
+            let after = event.timestamp.as_secs_f64() - history[0].timestamp.as_secs_f64();
+            println!("{after:7.1} s  {line}");
         }
     }
-
-    async fn show_news(&mut self) -> Result<()> {
-        let Some(execution) = follow::find(self.sfn, &self.execution_arn).await? else {
-            return Ok(());
-        };
-        let history = follow::history(self.sfn, &self.execution_arn).await?;
-        let (clear, interval, end) = if stdout().is_terminal() {
-            ("\r\x1b[2K", 0, "")
-        } else {
-            ("", 10, "\n")
-        };
-        for event in &history[self.seen..] {
-            if let Some(line) = line(event) {
-                let after = event.timestamp.as_secs_f64() - history[0].timestamp.as_secs_f64();
-                println!("{clear}{after:7.1} s  {line}");
-                (self.since, self.waited) = (Instant::now(), 0);
-            }
-        }
-        self.seen = history.len();
-        let mut states = history.iter().rev();
-        let state = states.find_map(HistoryEvent::state_entered_event_details);
-        let seconds = self.since.elapsed().as_secs();
-        if execution.status != ExecutionStatus::Running {
-            print!("{clear}");
-        } else if let Some(state) = state
-            && seconds >= self.waited + interval
-        {
-            print!("{clear}{:>9}  … {seconds} s in {}{end}", "", state.name());
-            self.waited = seconds;
-        }
-        Ok(stdout().flush()?)
-    }
+    *seen = history.len();
+    Ok(())
 }
 
 /// A step of an execution, if an event is one.
@@ -163,7 +124,10 @@ fn line(event: &HistoryEvent) -> Option<String> {
     }
     let failed = event.task_failed_event_details()?;
     let error = failed.error().unwrap_or_default();
-    let message = message(failed.cause().unwrap_or_default());
+    let cause = failed.cause().unwrap_or_default();
+    // The function's own words, where the cause is a Lambda error's JSON.
+    let parsed: Value = serde_json::from_str(cause).unwrap_or_default();
+    let message = parsed["errorMessage"].as_str().unwrap_or(cause);
     Some(format!("  ✗ {error}: {message}"))
 }
 
@@ -171,20 +135,11 @@ fn line(event: &HistoryEvent) -> Option<String> {
 fn detail(state: &str, input: &str) -> String {
     let input: Value = serde_json::from_str(input).unwrap_or_default();
     match state {
-        "CreateInvalidations" => {
-            let ids = rows(&input).map(target);
-            ids.collect::<Vec<_>>().join(", ")
-        }
+        "CreateInvalidations" => rows(&input).map(target).collect::<Vec<_>>().join(", "),
         "WaitForInvalidation" | "WaitForEdge" => format!("{} s", input["waitSeconds"]),
         "IsInvalidationComplete" | "IsEdgeFresh" => text(&input["status"]).to_owned(),
         _ => String::new(),
     }
-}
-
-/// The function's own words, where the cause is a Lambda error's JSON.
-fn message(cause: &str) -> String {
-    let error: Value = serde_json::from_str(cause).unwrap_or_default();
-    error["errorMessage"].as_str().unwrap_or(cause).to_owned()
 }
 
 fn rows(document: &Value) -> impl Iterator<Item = &Value> {
@@ -212,12 +167,8 @@ fn summarize(trigger: &Trigger, outcome: &Outcome) {
         }
         for url in ended.output["edge"].as_array().into_iter().flatten() {
             let (outcome, reason) = (text(&url["outcome"]), url["reason"].as_str());
-            let reason = reason.map(|reason| format!(" ({reason})"));
-            println!(
-                "edge             {}  {outcome}{}",
-                text(&url["url"]),
-                reason.unwrap_or_default()
-            );
+            let (url, reason) = (text(&url["url"]), reason.unwrap_or_default());
+            println!("edge             {url}  {outcome}  {reason}");
         }
         let report = ended.output["codeDeploy"]["summary"].as_str();
         let (error, cause) = (ended.error.as_deref(), ended.cause.as_deref());
