@@ -41,6 +41,7 @@ demo: $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.install
 
 .PHONY: local
 local: $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.installed) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+	@echo "Starting the local AWS and deploying the template to it …"
 	@$(LOCAL) local/serve.py 30 || [ $$? = 130 ]
 
 .PHONY: test

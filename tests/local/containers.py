@@ -1,6 +1,7 @@
 """The local AWS as containers reach it: at the address that this machine has on Docker's bridge. (`sam local invoke` puts its
 containers there, also with `--docker-network host`.)"""
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -17,9 +18,11 @@ class Proxy(socketserver.BaseRequestHandler):
 
 
 def copy(source, sink):
-    while data := source.recv(65_536):
-        sink.sendall(data)
-    sink.shutdown(socket.SHUT_WR)
+    # Either side may have closed its connection.
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 def bridge():
