@@ -27,6 +27,8 @@ package-folder = dist/cloudfront-deploy-hook-$(VERSION)-$(1)
 # The local AWS starts the functions of an arm64 package in it, on another processor.
 QEMU := $(CURDIR)/$(TOOLS)/qemu/usr/bin/qemu-aarch64-static
 export EMULATOR ?= $(if $(filter x86_64,$(LOCAL_ARCHITECTURE)),$(if $(findstring arm64,$(PACKAGE)),$(QEMU)))
+# What is deployed, and what it needs.
+BUILT = $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.installed)
 SCENARIO ?=
 FAULTS ?=
 STACK ?=
@@ -36,11 +38,11 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.installed) ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios; PACKAGE=dist/… deploys a package)
+demo: $(BUILT) ## Deploy to a local AWS and show a deployment (SCENARIO=list lists the scenarios; PACKAGE=dist/… deploys a package)
 	@$(LOCAL) demo $(SCENARIO)
 
 .PHONY: local
-local: $(if $(PACKAGE),tools,local-build) $(if $(EMULATOR),$(TOOLS)/qemu/.installed) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+local: $(BUILT) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
 	@echo "Starting the local AWS and deploying the template to it …"
 	@$(LOCAL) local/serve.py 30 || [ $$? = 130 ]
 
@@ -49,7 +51,7 @@ test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the te
 	cargo test --workspace
 
 .PHONY: faults
-faults: $(if $(PACKAGE),tools,local-build) ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
+faults: $(BUILT) ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
 	cargo test --package tests --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
 
 .PHONY: mutants
@@ -113,7 +115,7 @@ test-package: package ## Run the end-to-end tests on the package for this machin
 .PHONY: test-packages
 test-packages: tools
 	@# Without it, tests would be skipped.
-	@test -x $(TOOLS)/varnish/bin/varnishd
+	@tests/tools/varnishd -V >/dev/null 2>&1 || { echo "There is no varnishd: see $(TOOLS)/varnish/apt.log, or install it."; exit 1; }
 	PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) cargo test --package tests --test end_to_end
 	@if [[ "$(LOCAL_ARCHITECTURE) $(PACKAGES)" = x86_64*arm64* ]]; then \
 	    $(MAKE) --no-print-directory $(TOOLS)/qemu/.installed || exit 1; \
@@ -248,10 +250,6 @@ $(TOOLS)/varnish/.installed $(TOOLS)/qemu/.installed: $(TOOLS)/%/.installed: tes
 	        for package in *.deb; do dpkg -x "$$package" .; done; \
 	    else echo "$* could not be downloaded ($(@D)/apt.log): tests that need it are skipped, unless it is installed."; exit 0; fi \
 	    && touch .installed
-	@if [ $* = varnish ] && { test -x $(@D)/usr/sbin/varnishd || PATH="$$PATH:/usr/sbin" command -v varnishd >/dev/null; }; then \
-	    install -D tests/tools/varnishd $(@D)/bin/varnishd; fi
-
-$(TOOLS)/varnish/.installed: tests/tools/varnishd
 
 $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* into $(@D) …"

@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import subprocess
+import sys
 import types
 
 os.environ["LAMBDA_EXECUTOR"] = "local"
@@ -60,7 +61,9 @@ class EmulatedPopen(subprocess.Popen):
         super().__init__([os.environ["EMULATOR"], *command], **options)
 
 
-if os.environ.get("EMULATOR"):
+if emulator := os.environ.get("EMULATOR"):
+    if not os.path.exists(emulator):
+        sys.exit("The package is for another processor, and there is no emulator: run make .tools/qemu/.installed")
     lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": EmulatedPopen})
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)

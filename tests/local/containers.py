@@ -9,12 +9,16 @@ import socketserver
 import subprocess
 import threading
 
+NAMES = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDFRONT", "AWS_ENDPOINT_URL_CODEDEPLOY", "AWS_ENDPOINT_URL_ECS"]
+
 
 class Proxy(socketserver.BaseRequestHandler):
     def handle(self):
         with socket.create_connection(self.server.to) as server:
-            threading.Thread(target=copy, args=(server, self.request), daemon=True).start()
+            responses = threading.Thread(target=copy, args=(server, self.request), daemon=True)
+            responses.start()
             copy(self.request, server)
+            responses.join()
 
 
 def copy(source, sink):
@@ -28,18 +32,22 @@ def copy(source, sink):
 def bridge():
     """The first address of the bridge's subnet, which Docker gives to this machine."""
     inspect = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"]
-    subnet = subprocess.run(inspect, check=True, capture_output=True, text=True).stdout
-    return str(ipaddress.ip_network(subnet.strip())[1])
+    done = subprocess.run(inspect, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise OSError(done.stderr.strip())
+    return str(ipaddress.ip_network(done.stdout.strip(), strict=False)[1])
 
 
 def endpoints():
     """`AWS_ENDPOINT_URL` and its likes, for containers and for as long as this process runs."""
     address, found = bridge(), {}
-    for name, url in os.environ.items():
-        if name.startswith("AWS_ENDPOINT_URL"):
+    for name in NAMES:
+        try:
             server = socketserver.ThreadingTCPServer((address, 0), Proxy)
-            host, port = url.removeprefix("http://").split(":")
-            server.to, server.daemon_threads = (host, int(port)), True
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            found[name] = f"http://{address}:{server.server_address[1]}"
+        except OSError as error:
+            raise OSError(f"{address}, where Docker's bridge should be, is no address of this machine") from error
+        host, port = os.environ[name].removeprefix("http://").split(":")
+        server.to, server.daemon_threads = (host, int(port)), True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found[name] = f"http://{address}:{server.server_address[1]}"
     return found

@@ -7,8 +7,10 @@ AWS, and compares each response with the one in sam/responses/. tests/src/bin/lo
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from containers import endpoints
@@ -26,6 +28,12 @@ FIRST = "create-invalidation"
 ANYTHING = "…"
 
 
+def stop_when_asked():
+    """Whoever has started this closes its standard input to end it."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
@@ -39,6 +47,7 @@ def build(base):
 
 
 def remove():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     containers = run("docker", "ps", "--all", "--quiet", "--filter", f"ancestor={RAPID}").stdout.split()
     for container in containers:
         run("docker", "rm", "--force", container)
@@ -75,6 +84,7 @@ def is_like(found, expected):
 events, responses = ({file.stem for file in (SAM / folder).iterdir()} for folder in ["events", "responses"])
 assert events == responses, f"without an event or a response: {events ^ responses}"
 failed = 0
+threading.Thread(target=stop_when_asked, daemon=True).start()
 try:
     build(sys.argv[1])
     for event in sorted(events, key=lambda event: (event != FIRST, event)):
@@ -82,6 +92,8 @@ try:
         found, problem = invoke(function, event)
         print(f"FAILED  {function} {event}: {problem}" if problem else f"ok      {function} {event}: {json.dumps(found)}", flush=True)
         failed += bool(problem)
+except KeyboardInterrupt:
+    sys.exit(130)
 finally:
     remove()
 print(f"sam-local: {len(events) - failed} passed, {failed} failed")

@@ -2,18 +2,17 @@
 
 import os
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
-from containers import endpoints
+from containers import NAMES, endpoints
 
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parents[1] / ".tools"
 CREDENTIALS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION"]
 DISTRIBUTION = "E2QWRUHAPOMQZL"
 
-names = sorted(name for name in os.environ if name in CREDENTIALS or name.startswith("AWS_ENDPOINT_URL"))
+names = sorted([*CREDENTIALS, *NAMES])
 machine = os.environ["StateMachineArn"]
 text = (HERE / "serve.txt").read_text().format(
     exports="".join(f"  export {name}={os.environ[name]}\n" for name in names),
@@ -33,7 +32,7 @@ try:
         distribution=DISTRIBUTION,
     )
     print(text, flush=True)
-except (OSError, subprocess.CalledProcessError) as reason:
+except (OSError, ValueError) as reason:
     print(f"No step can be run in Docker: {reason}\n", flush=True)
 try:
     # It ends with whoever has started it.

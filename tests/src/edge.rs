@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    command::tool,
+    command::repository,
     guardian::Guarded,
     server::{Certificate, Server},
     until::until,
@@ -43,16 +43,17 @@ pub struct Edge {
     _tasks: JoinSet<Result<()>>,
 }
 
-/// Varnish, as `make tools` has it from Debian's packages or from the path.
-pub fn varnish() -> Option<PathBuf> {
-    let program = tool("varnish", "varnishd");
-    program.exists().then_some(program)
+/// Varnish, of Debian's packages or of this machine.
+pub fn varnishd() -> Option<PathBuf> {
+    let program = repository().join("tests/tools/varnishd");
+    let version = Command::new(&program).arg("-V").output().ok()?;
+    version.status.success().then_some(program)
 }
 
 impl Edge {
     /// Its log and its files are in the folder.
     pub async fn start(folder: &Path, stand_in: &StandIn) -> Result<Self> {
-        let program = varnish().context("there is no varnishd")?;
+        let program = varnishd().context("there is no varnishd")?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let silent_port = silent.local_addr()?.port().to_string();

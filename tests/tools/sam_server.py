@@ -52,7 +52,10 @@ def deploy(stack, template, parameters, more):
 
 class Command(socketserver.StreamRequestHandler):
     def handle(self):
-        command = json.loads(self.rfile.readline())
+        line = self.rfile.readline()
+        if not line:
+            return  # A client that only wants to know whether this responds.
+        command = json.loads(line)
         os.environ.update(command.pop("environment"))
         for stream in (sys.stdout, sys.stderr):
             os.dup2(self.connection.fileno(), stream.fileno())

@@ -146,11 +146,12 @@ async fn usage(sfn: &Client, aws: &StandIn, deployment: &str, arn: &str) -> Resu
 }
 
 fn definition(file: &str) -> Result<String> {
-    let mut definition = fs::read_to_string(repository().join(file))?
-        .replace(
-            "\"Type\": \"Map\",",
-            "\"Type\": \"Map\", \"MaxConcurrency\": 1,",
-        )
+    let original = fs::read_to_string(repository().join(file))?;
+    let (map, one) = ("\"Type\": \"Map\",", "\"MaxConcurrency\": 1,");
+    let is_replaced = original.contains(map) && !original.contains("MaxConcurrency");
+    ensure!(is_replaced, "{file} needs another replacement");
+    let mut definition = original
+        .replace(map, &format!("{map} {one}"))
         .replace("${LambdaInvoke}", "arn:aws:states:::lambda:invoke")
         .replace("${MaxWaitSeconds}", MAX_WAIT_SECONDS)
         .replace("${PollSeconds}", &POLL_SECONDS.to_string())

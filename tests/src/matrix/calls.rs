@@ -114,6 +114,7 @@ pub(super) fn all() -> Vec<Case> {
     let defaults = catalogue::parse(SITUATIONS).defaults;
     let mut cases = Vec::new();
     for call in catalogue::read::<Call>(CALLS) {
+        assert!(call.expect.iter().all(|rule| rule.then.is_object()));
         // A mistake in a rule that is for no fault of this call is one, too.
         for rule in call.expect.iter().chain(&call.leave_out) {
             let fields = json!({ "name": call.name });

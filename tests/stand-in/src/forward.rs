@@ -21,7 +21,7 @@ pub async fn invoke(shared: &Shared, request: Request, name: &str) -> Response {
     let execution = payload["executionName"].as_str().unwrap_or_default();
     let mut functions = Function::VARIANTS.iter();
     let function = functions.find(|function| name.contains(&format!("{function:?}")));
-    let operation = Operation::Invoke(*function.unwrap_or(&Function::Report));
+    let operation = Operation::Invoke(*function.expect("it is one of them"));
     let mut call = Call::new(operation, execution, &request);
     call.caller_reference = Some(execution.to_owned());
     let url = shared.lock().lambda_and_sqs_url.clone();

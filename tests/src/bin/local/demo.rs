@@ -1,13 +1,6 @@
 //! `make demo`: deploys the product on a local AWS, lets a deployment's hook meet a scenario, and shows it live.
 
-use std::{
-    convert::Infallible,
-    env,
-    io::{Write, stdout},
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, env, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use aws_sdk_sfn::{Client, types::HistoryEvent};
@@ -45,15 +38,16 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
         case.actions = [serde_json::from_value(name.into()).context("FAILURE_ACTION")?; 2];
     }
     println!("{}: {}\n", case.name, case.about);
-    let start = Box::pin(Environment::start(None));
-    let environment = Arc::new(timed("starting the local AWS", start).await?);
+    println!("  starting the local AWS …");
+    let environment = Arc::new(Environment::start(None).await?);
     let parameters = environment.parameters(&case).await?;
+    println!("  deploying the template (sam deploy) …");
     let deploy = environment.deploy("demo", &parameters, case.stack.change.clone());
-    let stack = timed("deploying the template (sam deploy)", deploy).await?;
+    let stack = deploy.await?;
     for (name, value) in &parameters {
         println!("    {name}={value}");
     }
-    println!("\n{}:\n", beginning(&case.trigger, stack.hook_function()));
+    println!("\n{}:\n", beginning(&case.trigger));
     let mut run = Run::new(&environment, Engine::Ministack, case, stack);
     run.trigger().await?;
     let (sfn, arn) = (&environment.ministack.sfn, run.execution_arn());
@@ -72,25 +66,14 @@ async fn demo(mut case: Case) -> Result<ExitCode> {
 }
 
 /// Who does what.
-fn beginning(trigger: &Trigger, hook_function: &str) -> String {
+fn beginning(trigger: &Trigger) -> &'static str {
     match trigger {
-        Trigger::HookEvent(..) => format!("CodeDeploy invokes {hook_function}"),
-        Trigger::StartExecution(_) => "Somebody starts an execution".to_owned(),
-        Trigger::Manual(event) => format!("Somebody invokes {hook_function} with {event}"),
-        Trigger::Ecs(_) => "Amazon ECS invokes EcsHookFunction at each stage".to_owned(),
-        Trigger::DeploymentSucceeded(creator) => {
-            format!("EventBridge delivers that a deployment has succeeded, created by {creator}")
-        }
+        Trigger::HookEvent(..) => "CodeDeploy invokes the hook function",
+        Trigger::StartExecution(_) => "Somebody starts an execution",
+        Trigger::Manual(_) => "Somebody invokes the hook function",
+        Trigger::Ecs(_) => "Amazon ECS invokes EcsHookFunction at each stage",
+        Trigger::DeploymentSucceeded(_) => "EventBridge delivers that a deployment has succeeded",
     }
-}
-
-async fn timed<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let began = Instant::now();
-    print!("  {what} …");
-    stdout().flush()?;
-    let result = work.await.with_context(|| format!("{what} failed"))?;
-    println!(" {:.1} s", began.elapsed().as_secs_f64());
-    Ok(result)
 }
 
 /// Shows the steps of an execution until this is dropped; `seen` counts the events that have been looked at.

@@ -5,12 +5,14 @@ mod demo;
 use std::{
     env::{self, Args},
     iter::Skip,
-    process::{ExitCode, Stdio},
+    process::{Child, ExitCode, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use tests::{environment::Environment, guardian::asked_to_stop, stack::parameters};
+use tests::{environment::Environment, guardian::asked_to_stop, stack::parameters, until::until};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -40,9 +42,19 @@ async fn run(mut arguments: Skip<Args>) -> Result<ExitCode> {
     let stack = aws.deploy("local", &parameters, None).await?;
     let mut python = aws.python(&command);
     python.args(arguments).envs(&stack.outputs);
-    // Closed when this process ends, however it ends.
-    let mut script = python.stdin(Stdio::piped()).spawn()?;
-    let _stdin = script.stdin.take();
-    let code = script.wait().await?.code().context("it was killed")?;
+    let mut script = Script(python.into_std().stdin(Stdio::piped()).spawn()?);
+    let has_ended = async || Ok(script.0.try_wait()?.is_some());
+    until(Duration::MAX, POLL_INTERVAL, has_ended).await?;
+    let code = script.0.wait()?.code().context("it was killed")?;
     Ok(ExitCode::from(u8::try_from(code)?))
+}
+
+/// A script that ends, and has cleaned up, when this is dropped.
+struct Script(Child);
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }

@@ -4,9 +4,7 @@ use sdk_defaults::{Error, run, start};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let (clients, settings) = (
-        Clients::new(&start().await),
-        InvalidationSettings::from_env(),
-    );
+    let clients = Clients::new(&start().await);
+    let settings = InvalidationSettings::from_env();
     run(async |event, _| handle(&clients, &settings, event).await).await
 }
