@@ -17,11 +17,7 @@ use shared::{
 };
 use stand_in::{Behavior, Fault, Operation};
 
-use crate::{
-    ecs::EcsDeployment,
-    environment::Engine,
-    stack::{Parameters, parameters},
-};
+use crate::{ecs::EcsDeployment, interpreter::Engine};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +83,14 @@ pub enum Change {
     VariableSet(String, String),
     /// The state machine's `TimeoutSeconds` is shortened, on moto.
     TimeoutSeconds(u64),
+}
+
+/// The parameters of a stack that don't have their defaults.
+pub type Parameters = BTreeMap<String, String>;
+
+pub fn parameters<const COUNT: usize>(values: [(&str, &str); COUNT]) -> Parameters {
+    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    values.into()
 }
 
 impl StackConfig {

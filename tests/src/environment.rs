@@ -3,17 +3,16 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stand_in::{ACCOUNT, REGION, StandIn};
-use strum::{Display, VariantArray};
 use tempfile::TempDir;
 use tokio::{
     process::Command,
@@ -22,13 +21,13 @@ use tokio::{
 };
 
 use crate::{
-    case::{Case, Change, StackConfig, next_number, text_of},
+    case::{Case, Change, Parameters, StackConfig, next_number, parameters, text_of},
     command::{self, repository, tool},
     edge::Edge,
-    interpreter::{Interpreter, SKIPPED_TIME_LOG, accelerate},
+    interpreter::{Engine, Interpreter, SKIPPED_TIME_LOG, accelerate},
     sam::Sam,
     server::Certificate,
-    stack::{self, Parameters, Stack, parameters},
+    stack::{self, Stack},
 };
 
 /// Of a wait's seconds, those that an accelerated environment waits.
@@ -37,18 +36,6 @@ pub const WAIT_SCALE: f64 = 0.04;
 pub const DEPLOYMENT_GROUP: &str = "web";
 /// More would only slow each other down.
 const DEPLOYMENTS_AT_A_TIME: usize = 2;
-
-/// What interprets the state machine.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Display, VariantArray,
-)]
-#[strum(serialize_all = "lowercase")]
-pub enum Engine {
-    /// ministack's own interpreter.
-    Ministack,
-    /// moto's, which is `LocalStack`'s.
-    Moto,
-}
 
 /// What a stack is deployed with, its failure actions among it.
 type StackKey = (StackConfig, String);
@@ -133,7 +120,7 @@ impl Environment {
             wait_scale,
             deployments: Semaphore::new(DEPLOYMENTS_AT_A_TIME),
         };
-        let (moto, _) = try_join!(environment.moto(), stack::packaged(&environment))?;
+        let (moto, _) = try_join!(environment.moto(), environment.packaged())?;
         environment.moto = moto;
         Ok(environment)
     }
@@ -212,7 +199,8 @@ impl Environment {
         parameters: &Parameters,
         change: Option<Change>,
     ) -> Result<Stack> {
-        let mut stack = stack::deploy(self, name, parameters).await?;
+        let packaged = self.packaged().await?;
+        let mut stack = self.sam_deploy(name, packaged, parameters, &[]).await?;
         let machine = &stack.outputs["StateMachineArn"];
         let sfn = &self.ministack.sfn;
         if let Some(moto) = &self.moto {
@@ -240,6 +228,55 @@ impl Environment {
         }
         stack.change = change;
         Ok(stack)
+    }
+
+    /// Deploys what was built as a nested stack of `docs/wiring/nested-stack.yaml`.
+    pub async fn deploy_nested(&self, name: &str) -> Result<Stack> {
+        let text = fs::read_to_string(repository().join("docs/wiring/nested-stack.yaml"))?;
+        let example = format!(
+            "cloudfront-deploy-hook-{}-arm64/template.yaml",
+            env!("CARGO_PKG_VERSION")
+        );
+        ensure!(text.contains(&example), "the example has another version");
+        let text = text.replace(&example, &stack::template().to_string_lossy());
+        let template = self.folder.path().join("nested-stack.yaml");
+        fs::write(&template, text)?;
+        let distribution = ("DistributionId", "E2QWRUHAPOMQZL");
+        let parameters = parameters([distribution, ("CodeDeployApplication", name)]);
+        let more = ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
+        self.sam_deploy(name, &template, &parameters, &more).await
+    }
+
+    async fn sam_deploy(
+        &self,
+        name: &str,
+        template: &Path,
+        parameters: &Parameters,
+        more: &[&str],
+    ) -> Result<Stack> {
+        let deploy =
+            json!({ "stack": name, "template": template, "parameters": parameters, "more": more });
+        let command = json!({ "deploy": deploy, "environment": self.cli_environment() });
+        Ok(Stack {
+            config: self.ministack.config.clone(),
+            name: name.to_owned(),
+            parameters: parameters.clone(),
+            outputs: self.sam.run(&command).await?,
+            change: None,
+        })
+    }
+
+    /// The template of what was built, uploaded once for all stacks.
+    async fn packaged(&self) -> Result<&Path> {
+        let upload = async || {
+            let packaged = self.folder.path().join("packaged.json");
+            let package = json!({ "template": stack::template(), "packaged": packaged });
+            let command = json!({ "package": package, "environment": self.cli_environment() });
+            self.sam.run(&command).await?;
+            anyhow::Ok(packaged)
+        };
+        let packaged = self.packaged.get_or_try_init(upload).await?;
+        Ok(packaged)
     }
 
     /// All stacks that cases have needed so far.

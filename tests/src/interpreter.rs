@@ -9,12 +9,26 @@ use std::{
 
 use anyhow::Result;
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use serde::Deserialize;
 use stand_in::{ACCOUNT, REGION, client_config};
+use strum::{Display, VariantArray};
 
 use crate::{
     command::{repository, tool},
     guardian::Guarded,
 };
+
+/// What interprets the state machine.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Display, VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
+pub enum Engine {
+    /// ministack's own interpreter.
+    Ministack,
+    /// moto's, which is `LocalStack`'s.
+    Moto,
+}
 
 /// A server, running. It is gone when this is dropped.
 pub struct Interpreter {

@@ -17,8 +17,9 @@ use stand_in::{Operation, REGION, StandIn};
 use crate::{
     case::{Case, Deployment, End, Intervention, Invocation, StatusFrom, Trigger},
     ecs::{self, EcsDeployment},
-    environment::{DEPLOYMENT_GROUP, Engine, Environment},
+    environment::{DEPLOYMENT_GROUP, Environment},
     follow,
+    interpreter::Engine,
     judge::{Outcome, Violation, judge},
     stack::Stack,
     until::until,

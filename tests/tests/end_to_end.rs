@@ -11,14 +11,15 @@ use libtest_mimic::Arguments;
 use serde_json::json;
 use suite::{Suite, none_of, python};
 use tests::{
-    case::{Case, Change, EACH_WAY, Invocation, Trigger, text_of},
+    case::{Case, Change, EACH_WAY, Invocation, Trigger, parameters, text_of},
     catalogue,
     command::repository,
     docs::check_generated,
     edge,
-    environment::{DEPLOYMENT_GROUP, Engine},
+    environment::DEPLOYMENT_GROUP,
+    interpreter::Engine,
     run::Run,
-    stack::{self, parameters},
+    stack,
 };
 
 /// AWS doesn't document how CodeDeploy invokes the hook function: each scenario is tried both ways.
@@ -83,7 +84,7 @@ async fn meets(suite: &Suite, case: Case) -> Result<()> {
 const LONG_NAME: &str = "a-team-of-the-shop-with-an-account-of-its-own-456";
 
 async fn is_nested(suite: &Suite) -> Result<()> {
-    let stack = stack::deploy_nested(suite.environment().await?, LONG_NAME).await?;
+    let stack = suite.environment().await?.deploy_nested(LONG_NAME).await?;
     let hooks = &stack.outputs["AppSpecHooks"];
     let expected = format!("AfterAllowTraffic: \"CodeDeployHook_{LONG_NAME}\"");
     ensure!(hooks.contains(&expected), "the output is {hooks}");

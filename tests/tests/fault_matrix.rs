@@ -14,7 +14,8 @@ use suite::{Suite, none_of, python};
 use tests::{
     case::Case,
     edge,
-    environment::{Engine, WAIT_SCALE},
+    environment::WAIT_SCALE,
+    interpreter::Engine,
     judge::{Kind, Violation},
     matrix,
     run::Run,

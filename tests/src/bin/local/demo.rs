@@ -9,8 +9,9 @@ use tests::{
     case::{Case, Trigger},
     catalogue,
     ecs::StageResult,
-    environment::{Engine, Environment},
+    environment::Environment,
     follow,
+    interpreter::Engine,
     judge::Outcome,
     run::Run,
 };

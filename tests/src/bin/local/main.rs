@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use tests::{environment::Environment, guardian::asked_to_stop, stack::parameters, until::until};
+use tests::{case::parameters, environment::Environment, guardian::asked_to_stop, until::until};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
