@@ -148,7 +148,7 @@ describe = Execution.to_describe_output
 ending = threading.Lock()
 
 
-def describe_after_end(self):
+def describe_whole(self):
     with ending:
         return describe(self)
 
@@ -190,7 +190,7 @@ StateMap._eval_state = evaluate_map_without_entered_time
 StepFunctionsParserBackend.start_execution = start_one_at_a_time
 WaitFunction._wait_interval = wait
 BaseExecutionWorkerCommunication.terminated = terminated
-Execution.to_describe_output = describe_after_end
+Execution.to_describe_output = describe_whole
 Environment.set_error = set_error_unless_stopped
 default_user_config["stepfunctions"]["execute_state_machine"] = True
 

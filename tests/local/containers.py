@@ -9,7 +9,7 @@ import socketserver
 import subprocess
 import threading
 
-NAMES = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDFRONT", "AWS_ENDPOINT_URL_CODEDEPLOY", "AWS_ENDPOINT_URL_ECS"]
+ENDPOINTS = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDFRONT", "AWS_ENDPOINT_URL_CODEDEPLOY", "AWS_ENDPOINT_URL_ECS"]
 
 
 class Proxy(socketserver.BaseRequestHandler):
@@ -41,7 +41,7 @@ def bridge():
 def endpoints():
     """`AWS_ENDPOINT_URL` and its likes, for containers and for as long as this process runs."""
     address, found = bridge(), {}
-    for name in NAMES:
+    for name in ENDPOINTS:
         try:
             server = socketserver.ThreadingTCPServer((address, 0), Proxy)
         except OSError as error:

@@ -17,7 +17,7 @@ from containers import endpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM = ROOT / "sam"
-BUILD = ROOT / (os.environ.get("PACKAGE") or "target/sam-local")
+TEMPLATE = ROOT / os.environ["PACKAGE"] / "template.yaml"
 # The image that functions run in, which calls this local AWS. Nobody else's has its name.
 IMAGE = f"sam-local-{os.getpid()}"
 # What sam has built on it, and what a container that sam could not end may still run in.
@@ -59,7 +59,7 @@ def invoke(function, event):
     options = f"--event events/{event}.json --env-vars local-env.json --invoke-image {IMAGE} --skip-pull-image"
     # Nothing listens at the URL.
     parameters = ["DistributionIds=E2QWRUHAPOMQZL", "VerifyUrls=https://127.0.0.1:1/index.html"]
-    template = ["--template", str(BUILD / "template.yaml"), "--parameter-overrides", *parameters]
+    template = ["--template", str(TEMPLATE), "--parameter-overrides", *parameters]
     program = ROOT / ".tools/sam/bin/sam"
     done = run(program, "local", "invoke", function, *options.split(), *template, cwd=SAM)
     try:

@@ -5,14 +5,14 @@ import platform
 import sys
 from pathlib import Path
 
-from containers import NAMES, endpoints
+from containers import ENDPOINTS, endpoints
 
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parents[1] / ".tools"
 CREDENTIALS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION"]
 DISTRIBUTION = "E2QWRUHAPOMQZL"
 
-names = sorted([*CREDENTIALS, *NAMES])
+names = sorted([*CREDENTIALS, *ENDPOINTS])
 machine = os.environ["StateMachineArn"]
 text = (HERE / "serve.txt").read_text().format(
     exports="".join(f"  export {name}={os.environ[name]}\n" for name in names),

@@ -1,19 +1,13 @@
 //! One situation that a deployment can meet: what happens in it, and what must come of it. The demo's scenarios, the
 //! end-to-end tests and the fault matrix all consist of these.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
-    time::SystemTime,
-};
+use std::collections::BTreeMap;
 
-use execution::name;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shared::{
     codedeploy::HookStatus,
     failure_action::FailureAction::{self, ContinueDeployment, FailDeployment},
-    hook::{Hook, HookEvent},
 };
 use stand_in::{Behavior, Fault, Operation};
 
@@ -252,59 +246,4 @@ impl Case {
             StatusFrom::Nothing => None,
         }
     }
-}
-
-/// A deployment in progress, and its hook. The id is that of CodeDeploy, or the last part of the ARN of an ECS service deployment.
-#[derive(Debug, Clone)]
-pub struct Deployment {
-    pub id: String,
-    pub hook_execution_id: String,
-    pub event: Value,
-    /// As the execution's input has it.
-    pub hook: Hook,
-    pub execution_name: String,
-}
-
-impl Deployment {
-    /// That of a case, with ids in CodeDeploy's form.
-    #[expect(clippy::unwrap_used, reason = "the event is made right here")]
-    pub fn new(case: &Case, engine: Engine) -> Self {
-        let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let (second, number) = (second.as_secs() & 0xF_FFFF, next_number());
-        let id = match case.deployment {
-            None => format!("d-{second:05X}{number:04X}"),
-            Some(deployment) => format!("d-{deployment:03}{engine:?}"),
-        };
-        let hook_execution_id =
-            format!("eyJlbmNyeXB0ZWREYXRhIjoi{id}{number}IiwibWF0ZXJpYWxTZXRTZXJpYWwiOjF9");
-        let event = json!({
-            "DeploymentId": id,
-            "LifecycleEventHookExecutionId": hook_execution_id,
-        });
-        let hook: HookEvent = serde_json::from_value(event.clone()).unwrap();
-        let hook = Hook::from(hook);
-        let execution_name = match &case.trigger {
-            Trigger::Ecs(deployment) => deployment.execution_name(&id),
-            Trigger::DeploymentSucceeded(_) => name::of_rollback(&id),
-            _ => name::of_hook(&hook),
-        };
-        Self {
-            id,
-            hook_execution_id,
-            event,
-            hook,
-            execution_name,
-        }
-    }
-
-    /// The start of the caller reference of the invalidation with this index.
-    pub fn caller_reference(&self, item: usize) -> String {
-        format!("{}-{item}-", self.execution_name)
-    }
-}
-
-/// Another number at each call.
-pub(crate) fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

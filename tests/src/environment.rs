@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
-    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use stand_in::{ACCOUNT, REGION, StandIn};
 use tempfile::TempDir;
@@ -21,10 +19,11 @@ use tokio::{
 };
 
 use crate::{
-    case::{Case, Change, Parameters, StackConfig, next_number, parameters, text_of},
+    case::{Case, Change, Parameters, StackConfig, parameters, text_of},
     command::{self, repository, tool},
+    deployment::next_number,
     edge::Edge,
-    interpreter::{Engine, Interpreter, SKIPPED_TIME_LOG, accelerate},
+    interpreter::{Engine, Interpreter, accelerate},
     sam::Sam,
     server::Certificate,
     stack::{self, Stack},
@@ -47,38 +46,20 @@ pub struct Environment {
     /// Started by the first stack that verifies what it serves.
     edge: OnceCell<Edge>,
     /// What deploys to it.
-    pub(crate) sam: Sam,
+    sam: Sam,
     /// Everything but CloudFront, CodeDeploy and Amazon ECS, which the stand-in has.
     pub ministack: Interpreter,
     pub stand_in: StandIn,
     /// Of the edge location, which functions trust.
-    pub(crate) certificate: Certificate,
+    certificate: Certificate,
     /// For logs and temporary files.
     pub folder: TempDir,
     /// The template with the addresses of all that was uploaded.
-    pub(crate) packaged: OnceCell<PathBuf>,
+    packaged: OnceCell<PathBuf>,
     stacks: Mutex<BTreeMap<StackKey, Arc<OnceCell<Stack>>>>,
     /// What share of their time waits take, if they are accelerated.
     pub wait_scale: Option<f64>,
     deployments: Semaphore,
-}
-
-/// A part of a wait that an engine left out.
-#[derive(Debug, Clone, Deserialize)]
-pub struct SkippedTime {
-    /// Of the deployments that it may be about.
-    ids: Vec<String>,
-    at: f64,
-    seconds: f64,
-}
-
-impl SkippedTime {
-    /// How much of it was skipped in this time.
-    pub fn between(&self, start: SystemTime, end: SystemTime) -> Duration {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
-        let is_between = start < at && at <= end;
-        Duration::from_secs_f64(if is_between { self.seconds } else { 0.0 })
-    }
 }
 
 impl Environment {
@@ -284,21 +265,6 @@ impl Environment {
         let stacks = self.stacks.lock().await;
         let deployed = stacks.values().filter_map(|cell| cell.get().cloned());
         deployed.collect()
-    }
-
-    /// What the engines of an accelerated environment have left out of waits so far, by the ids of deployments.
-    pub fn skipped_time(&self) -> Result<BTreeMap<String, Vec<SkippedTime>>> {
-        let text = fs::read_to_string(self.folder.path().join(SKIPPED_TIME_LOG))?;
-        // An engine may be writing the last line.
-        let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
-        let mut by_id = BTreeMap::<_, Vec<_>>::new();
-        for line in lines.lines() {
-            let skipped: SkippedTime = serde_json::from_str(line)?;
-            for id in &skipped.ids {
-                by_id.entry(id.clone()).or_default().push(skipped.clone());
-            }
-        }
-        Ok(by_id)
     }
 }
 

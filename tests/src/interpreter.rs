@@ -1,10 +1,12 @@
 //! The servers that interpret the state machine. Each has a Step Functions of its own.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::Command,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Result;
@@ -113,4 +115,37 @@ pub(crate) fn accelerate<'a>(
 }
 
 /// The file in which accelerated interpreters record the waits that they cut short.
-pub(crate) const SKIPPED_TIME_LOG: &str = "skipped-time.jsonl";
+const SKIPPED_TIME_LOG: &str = "skipped-time.jsonl";
+
+/// A part of a wait that an engine left out.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SkippedTime {
+    /// Of the deployments that it may be about.
+    ids: Vec<String>,
+    at: f64,
+    seconds: f64,
+}
+
+impl SkippedTime {
+    /// How much of it was skipped in this time.
+    pub fn between(&self, start: SystemTime, end: SystemTime) -> Duration {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.at);
+        let is_between = start < at && at <= end;
+        Duration::from_secs_f64(if is_between { self.seconds } else { 0.0 })
+    }
+}
+
+/// What accelerated interpreters with this folder have left out of waits so far, by the ids of deployments.
+pub fn skipped_time(folder: &Path) -> Result<BTreeMap<String, Vec<SkippedTime>>> {
+    let text = fs::read_to_string(folder.join(SKIPPED_TIME_LOG))?;
+    // An engine may be writing the last line.
+    let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
+    let mut by_id = BTreeMap::<_, Vec<_>>::new();
+    for line in lines.lines() {
+        let skipped: SkippedTime = serde_json::from_str(line)?;
+        for id in &skipped.ids {
+            by_id.entry(id.clone()).or_default().push(skipped.clone());
+        }
+    }
+    Ok(by_id)
+}

@@ -14,8 +14,8 @@ use stand_in::{AcceptedStatus, Call, Fault, Invalidation, Operation};
 use crate::{
     case::{Case, Change, End, StatusFrom},
     ecs::{self, StageResult},
-    environment::SkippedTime,
     follow::Ended,
+    interpreter::SkippedTime,
 };
 
 /// CodeDeploy waits an hour for a hook's status.

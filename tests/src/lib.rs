@@ -12,6 +12,7 @@
 pub mod case;
 pub mod catalogue;
 pub mod command;
+pub mod deployment;
 pub mod docs;
 pub mod ecs;
 pub mod edge;

@@ -1,5 +1,4 @@
-//! The fault matrix: every fault that AWS can show, at every call of a run, and situations that a single fault does not
-//! describe.
+//! The fault matrix: every fault that AWS can show, at every call of a run, and situations that a single fault does not describe.
 //! `tests/tests/fault_matrix.rs` runs these cases on both engines.
 
 mod calls;

@@ -15,7 +15,8 @@ use shared::codedeploy::HookStatus;
 use stand_in::{Operation, REGION, StandIn};
 
 use crate::{
-    case::{Case, Deployment, End, Intervention, Invocation, StatusFrom, Trigger},
+    case::{Case, End, Intervention, Invocation, StatusFrom, Trigger},
+    deployment::Deployment,
     ecs::{self, EcsDeployment},
     environment::{DEPLOYMENT_GROUP, Environment},
     follow,
@@ -70,7 +71,7 @@ impl Run {
         }
         for planned in &case.faults {
             let about = match (&planned.about, planned.item) {
-                (Some(about), _) => filled_in(about, &deployment),
+                (Some(about), _) => deployment.filled_in(about),
                 (None, Some(item)) => deployment.caller_reference(item),
                 (None, None) => deployment.id.clone(),
             };
@@ -112,7 +113,7 @@ impl Run {
                 self.outcome.hook_response = try_join_all(deliveries).await?.swap_remove(0);
             }
             Trigger::StartExecution(input) => {
-                let input = filled_in(input, &self.deployment);
+                let input = self.deployment.filled_in(input);
                 let start = self.sfn().start_execution().input(input);
                 let start = start.state_machine_arn(&self.stack.outputs["StateMachineArn"]);
                 let start = start.name(&self.deployment.execution_name).send().await;
@@ -341,38 +342,4 @@ impl Run {
             async || Ok(!is_due || !self.stand_in().accepted_statuses(hook).is_empty());
         until(patience, POLL_INTERVAL, is_reported).await
     }
-}
-
-fn filled_in(text: &str, deployment: &Deployment) -> String {
-    let id = deployment.id.replace('-', "");
-    [
-        ("$HOOK", json!(deployment.hook).to_string()),
-        ("$DISTRIBUTION", format!("E{}", id.to_uppercase())),
-        ("$TENANT", format!("dt_{id}")),
-        ("$LARGE_PATHS", paths(66, 3900).to_string()),
-        ("$MANY_PATHS", paths(3000, 10).to_string()),
-        ("$MANY_TARGETS", many_targets().to_string()),
-    ]
-    .iter()
-    .fold(text.to_owned(), |text, (name, value)| {
-        text.replace(name, value)
-    })
-}
-
-/// So many paths, each with so many characters and a number. `$LARGE_PATHS` are more than 248 KiB, which EventBridge takes:
-/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
-fn paths(count: usize, characters: usize) -> Value {
-    (0..count)
-        .map(|number| format!("/{}{number}", "x".repeat(characters)))
-        .collect()
-}
-
-/// Batches of distributions and distribution tenants.
-fn many_targets() -> Value {
-    (0..50)
-        .map(|number| match number % 2 {
-            0 => json!({ "distributionId": format!("EMANY{number:09}"), "paths": ["/*"] }),
-            _ => json!({ "distributionTenantId": format!("dt_many{number}"), "paths": ["/*"] }),
-        })
-        .collect()
 }

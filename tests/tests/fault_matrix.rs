@@ -15,7 +15,7 @@ use tests::{
     case::Case,
     edge,
     environment::WAIT_SCALE,
-    interpreter::Engine,
+    interpreter::{Engine, skipped_time},
     judge::{Kind, Violation},
     matrix,
     run::Run,
@@ -77,11 +77,9 @@ fn main() -> Result<ExitCode> {
 /// The cases on each of their engines: the long ones first, of which the last in the files take longest, then those with an edge
 /// location.
 fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
-    let all = cases.len();
     if edge::varnishd().is_none() {
+        let all = cases.len();
         cases.retain(|case| case.stack.verified.is_empty());
-    }
-    if cases.len() < all {
         let skipped = all - cases.len();
         println!("skipped: {skipped} cases with an edge location, because there is no varnishd");
     }
@@ -96,8 +94,7 @@ fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
             let name = case.name.clone();
             assert!(names.insert(name.clone()), "two cases are called {name}");
             trials.push(suite.trial(name, async move |suite| {
-                let run = meet(suite, engine, case).await;
-                let run = run.context(NOT_FINISHED)?;
+                let run = meet(suite, engine, case).await.context(NOT_FINISHED)?;
                 let violations = run.judge();
                 if !violations.is_empty() {
                     print_calls(&run);
@@ -135,7 +132,7 @@ async fn late_effects(suite: &Suite) -> Result<Vec<Violation>> {
     let stacks = environment.stacks().await.into_iter();
     let stacks: Vec<_> = stacks.map(|stack| stack.name).collect();
     let dead_letters = python(environment, "dead_letters.py", &stacks).await?;
-    let skipped = environment.skipped_time()?;
+    let skipped = skipped_time(environment.folder.path())?;
     let mut late = Vec::new();
     for (run, violations) in &mut *FINISHED.lock().await {
         run.observe();

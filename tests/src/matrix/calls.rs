@@ -114,7 +114,8 @@ pub(super) fn all() -> Vec<Case> {
     let defaults = catalogue::parse(SITUATIONS).defaults;
     let mut cases = Vec::new();
     for call in catalogue::read::<Call>(CALLS) {
-        assert!(call.expect.iter().all(|rule| rule.then.is_object()));
+        let says_what = |rule: &Rule| rule.then.is_object();
+        assert!(call.expect.iter().all(says_what), "{}", call.name);
         // A mistake in a rule that is for no fault of this call is one, too.
         for rule in call.expect.iter().chain(&call.leave_out) {
             let fields = json!({ "name": call.name });
