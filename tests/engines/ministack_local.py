@@ -5,13 +5,17 @@
 - It gives up an expression after a minute, not after a second, which passes on a machine that is busy.
 - It applies the transforms of a nested stack's template, as of any other.
 - Functions that are built for another processor run in an emulator, if EMULATOR names one.
-- It computes the hash of a function's zip once, not at each start of the function.
+- It computes the hash of a function's zip once, not at each start of the function; and an idle function waits, where it looked
+  twenty times a second whether there is something to do, which was a third of all work.
 - EventBridge accepts events of AWS's services from outside: of CodeDeploy's deployments, and of executions on another engine.
 """
 
 import functools
 import json
 import os
+import queue
+import socket
+import socketserver
 import subprocess
 import sys
 import types
@@ -61,10 +65,28 @@ class EmulatedPopen(subprocess.Popen):
         super().__init__([os.environ["EMULATOR"], *command], **options)
 
 
+class EventQueue(queue.Queue):
+    """Of an idle function there is one with room for one event. When its process has ended, nobody needs the thread that waits."""
+
+    def get(self, block=True, timeout=None):
+        return super().get(block, 5 if self.maxsize == 1 else timeout)
+
+
+class ThreadingTCPServer(socketserver.ThreadingTCPServer):
+    def serve_forever(self, poll_interval):
+        super().serve_forever(poll_interval=None)
+
+    def shutdown(self):
+        self.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for connections
+        super().shutdown()
+
+
 if emulator := os.environ.get("EMULATOR"):
     if not os.path.exists(emulator):
         sys.exit("The package is for another processor, and there is no emulator: run make .tools/qemu/.installed")
     lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": EmulatedPopen})
+lambda_runtime.queue = types.SimpleNamespace(**{**vars(queue), "Queue": EventQueue})
+socketserver.ThreadingTCPServer = ThreadingTCPServer
 jsonata.Jsonata.jsonata = lambda text, timeout: expression_of(text, timeout=EXPRESSION_TIMEOUT)
 eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)
 lambda_svc._provided_runtime_code_dir = functools.cache(lambda_svc._provided_runtime_code_dir)
