@@ -21,7 +21,7 @@ pub struct Case {
     /// What a scenario shows, in a line.
     #[serde(default)]
     pub about: String,
-    /// What a user wants who sets the stack's parameters so: a row of the README.
+    /// What a user wants who sets the stack's parameters so: an example in docs/CONFIGURATION.md.
     pub wanted: Option<String>,
     pub stack: StackConfig,
     #[serde(skip)]

@@ -85,9 +85,9 @@ fn every_parameter_is_documented() {
     check_generated("docs/CONFIGURATION.md", "parameters", &table).unwrap();
 }
 
-/// Each row is a scenario, so that it is tried.
+/// Each example is a scenario, so that it is tried.
 #[test]
-fn the_readme_says_what_to_write() {
+fn the_docs_say_what_to_write() {
     let rows = scenarios().into_iter().filter_map(|case| {
         let wanted = case.wanted?;
         let distributions = [("DistributionIds".to_owned(), case.stack.distributions)];
@@ -99,7 +99,7 @@ fn the_readme_says_what_to_write() {
         ))
     });
     let text = format!("```yaml{}```", rows.collect::<String>());
-    check_generated("README.md", "what to write", &text).unwrap();
+    check_generated("docs/CONFIGURATION.md", "what to write", &text).unwrap();
 }
 
 #[test]
