@@ -42,7 +42,7 @@ demo: $(BUILT) ## Deploy to a local AWS and show a deployment (SCENARIO=list lis
 	@$(LOCAL) demo $(SCENARIO)
 
 .PHONY: local
-local: $(BUILT) ## Leave the demo's stack running for the AWS CLI, until Ctrl-C
+local: $(BUILT) ## Run the demo's stack on the local AWS, for the AWS CLI, until Ctrl-C
 	@echo "Starting the local AWS and deploying the template to it …"
 	@$(LOCAL) local/serve.py 30 || [ $$? = 130 ]
 
@@ -51,11 +51,11 @@ test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the te
 	cargo test --workspace
 
 .PHONY: faults
-faults: $(BUILT) ## Try faults at every call, on two interpreters (FAULTS="part of a name" for a selection)
+faults: $(BUILT) ## Inject faults into every AWS call, on two interpreters of the state machine (FAULTS="part of a name" for a selection)
 	cargo test --package tests --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
 
 .PHONY: mutants
-mutants: tools ## Apply each patch of tests/mutants to a copy of the product; the cases that it names must fail
+mutants: tools ## Apply each patch of tests/mutants to a copy of the source; the test cases that it names must fail
 	@tests/mutants/run
 
 .PHONY: sam-local
@@ -98,7 +98,7 @@ version: ## Print the version of the next release
 	@echo $(VERSION)
 
 .PHONY: package
-package: $(TOOLS)/zig/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that deploys without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
+package: $(TOOLS)/zig/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that can be deployed without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
 	$(if $(filter-out x86_64 arm64,$(PACKAGES)),$(error PACKAGES can be x86_64, arm64 or both))
 	$(call build-static,$(addprefix --target ,$(foreach architecture,$(PACKAGES),$(call static,$(architecture)))))
 	@$(foreach architecture,$(PACKAGES),$(call pack,$(architecture),$(call static,$(architecture))) &&) true
@@ -139,7 +139,7 @@ build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
 	$(call build-for-lambda,$(ARCHITECTURE))
 
 .PHONY: verify
-verify: $(TOOLS)/verify/.installed ## Check a stack that you have deployed to AWS (STACK=name; it invalidates one harmless path)
+verify: $(TOOLS)/verify/.installed ## Check a stack on AWS (STACK=name; invalidates an unused path in each distribution, and ExecutionsAbortedAlarm fires)
 	@$(TOOLS)/verify/bin/python sam/verify.py $(STACK)
 
 .PHONY: clean

@@ -48,6 +48,7 @@ REPORT_TIMEOUT = float(os.environ.get("VERIFY_REPORT_TIMEOUT", "180"))
 POLL_SECONDS = 2
 NOT_AUTHORIZED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation")
 MISSING = ("NoSuchEntity", "ResourceNotFound", "ResourceNotFoundException", "StateMachineDoesNotExist", "QueueDoesNotExist")
+DELETED = "It was deleted outside of CloudFormation: delete the stack (which stops its executions and changes its ARNs) and deploy it again"
 CHANGED = "It was changed outside of CloudFormation, and deploying the same template again does not restore it. Run: "
 
 session = boto3.Session(region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
@@ -106,7 +107,7 @@ class Table:
 
 def remedy_of(error):
     if error.response["Error"]["Code"] in MISSING:
-        return "It was deleted outside of CloudFormation: delete the stack and deploy it again"
+        return DELETED
     return "Run this again; if the error persists, look it up in the API reference of its service"
 
 
@@ -203,7 +204,7 @@ def there_is_time_after_settling(stack):
     settle, wait = (int(stack.parameters[name]) for name in ("SettleSeconds", "MaxWaitSeconds"))
     if settle + 60 > wait:
         raise Failed(
-            f"SettleSeconds={settle} leaves {wait - settle} s of MaxWaitSeconds={wait} for the invalidations",
+            f"MaxWaitSeconds={wait} is less than a minute longer than SettleSeconds={settle}",
             "Set MaxWaitSeconds to at least a minute more than SettleSeconds",
         )
 
@@ -227,14 +228,12 @@ def rule_delivers(stack, name):
     try:
         state = events.describe_rule(Name=rule)["State"]
     except events.exceptions.ResourceNotFoundException as error:
-        remedy = "It was deleted outside of CloudFormation: delete the stack and deploy it again"
-        raise Failed("the rule does not exist", remedy) from error
+        raise Failed("the rule does not exist", DELETED) from error
     if state != "ENABLED":
         raise Failed(f"the rule is {state}", CHANGED + f"aws events enable-rule --name {rule}")
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
     if not any(target.endswith(f":{queue}") for target in targets):
-        target = f"Id={RULES[name].removesuffix('Url')},Arn={stack.arn_of('sqs', queue)}"
-        remedy = CHANGED + f"aws events put-targets --rule {rule} --targets {target}"
+        remedy = f"It was changed outside of CloudFormation. Add the target to {rule} again, with the RetryPolicy and the DeadLetterConfig of {name} in the template"
         raise Failed(f"the targets of the rule are {targets}; {queue} is missing", remedy)
 
 
@@ -286,7 +285,11 @@ def has_the_settings_of_the_hook_function(stack, function):
         lambdas.get_function_configuration(FunctionName=stack.ids[name])["Environment"]["Variables"] for name in (function, "HookFunction")
     )
     if different := [name for name in SETTINGS if found.get(name) != expected.get(name)]:
-        raise Failed(f"{', '.join(different)} differ", CHANGED + f"aws lambda update-function-configuration --function-name {stack.ids[function]} --environment …")
+        raise Failed(
+            f"{', '.join(different)} are not the same as in HookFunction",
+            "One of the two functions was changed outside of CloudFormation: compare both with the stack's parameters, and restore "
+            "the environment variables of the wrong one in the Lambda console",
+        )
 
 
 def topic_has_subscribers(topic):
@@ -394,10 +397,12 @@ def role_is(role, action, resource, allowed):
             raise Skipped(f"{decision}, but policies depend on {missing}, which the policy simulator does not have")
         limits = {**result.get("PermissionsBoundaryDecisionDetail", {}), **result.get("OrganizationsDecisionDetail", {})}
         if action == REPORT and decision == "implicitDeny" and not resource.endswith(":any/any") and all(limits.values()):
-            raise Skipped("denied, but AWS documents no resource for this action, and the policy simulator may know none: watch the first deployment")
+            raise Skipped("denied, but AWS documents no resource for this action, and the policy simulator may know none: watch the next deployment")
         raise Failed(
-            f"{decision} for {role}",
-            "Check for policies that were added to the role, a permissions boundary and service control policies",
+            f"the policy simulator says {decision} for {role}",
+            "Check that the role has the stack's policy, and that no permissions boundary or service control policy denies this"
+            if allowed
+            else "Remove the policy that was added to the role",
         )
 
 

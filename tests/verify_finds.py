@@ -88,6 +88,6 @@ check(
     "TARGETS has no entry",
     "failed   ExecutionEndedRule delivers",
     "failed   CreateInvalidationFunction may cloudfront:CreateInvalidation on arn:aws:cloudfront::111122223333:distribution/E2QWRUHAPOMQZL",
-    "failed   EcsHookFunction has the settings of HookFunction: TARGETS differ",
+    "failed   EcsHookFunction has the settings of HookFunction: TARGETS are not the same as in HookFunction",
     ", 7 failed",
 )

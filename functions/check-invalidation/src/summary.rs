@@ -36,7 +36,7 @@ pub(crate) fn end(
     };
     let count = match invalidations.len() {
         1 => String::new(),
-        all => format!("{} of {all} invalidations: ", failed.len()),
+        all => format!("{} of {all} invalidations did not complete: ", failed.len()),
     };
     let sentences: Vec<_> = failed.iter().copied().map(describe).collect();
     let advice = match status {

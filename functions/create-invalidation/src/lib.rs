@@ -30,11 +30,11 @@ use tokio::time::timeout;
 /// What to do about an error that this function does not expect.
 const LOOK_UP: &str = "Look the error up in the CloudFront API reference";
 /// What to do if access to the target is denied.
-const AUTHORIZE: &str = "Check that it is in this account and in the stack's DistributionIds or DistributionTenantIds parameter, and that no permissions boundary or service control policy denies access";
+const AUTHORIZE: &str = "Check that the distribution or distribution tenant is in this account and in the stack's DistributionIds or DistributionTenantIds parameter, and that no permissions boundary or service control policy denies access";
 /// What to do if an invalidation that exists can't be found.
 const AUTHORIZE_SEARCH: &str = "The invalidation exists already; to find it, the function needs cloudfront:ListInvalidations and cloudfront:GetInvalidation, and for a distribution tenant cloudfront:ListInvalidationsForDistributionTenant and cloudfront:GetInvalidationForDistributionTenant. Check that no permissions boundary or service control policy denies them";
 /// What to do if the function may not read the configuration.
-const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, it needs cloudfront:GetDistributionConfig, and for a distribution tenant cloudfront:GetDistributionTenant. It has them only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
+const AUTHORIZE_CACHE_TAGS: &str = "To invalidate cache tags, the function needs cloudfront:GetDistributionConfig, and for a distribution tenant cloudfront:GetDistributionTenant. Its role has them only if the stack's CacheTags or Targets parameter is set and the distribution or distribution tenant is in the stack's parameters. Check also that no permissions boundary or service control policy denies access";
 
 /// One item of the state machine's Map.
 #[derive(Debug, Deserialize)]
@@ -111,7 +111,7 @@ pub enum Error {
     InvalidInput(#[from] InvalidDocument),
     /// As many invalidations are in progress as CloudFront allows, or it throttles. Retried until the deadline.
     #[error(
-        "CloudFront is too busy for the invalidation of {batch}: {source}. The state machine retries until the deadline"
+        "CloudFront does not accept an invalidation for {batch} yet: {source}. The state machine retries until the deadline"
     )]
     CloudFrontBusy {
         /// What was to be invalidated.
@@ -194,7 +194,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is TooManyInvalidationsInProgress and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If CloudFront throttled, start a new execution later. If it is another error, follow its message. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: make it longer"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is TooManyInvalidationsInProgress and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If CloudFront throttled, start a new execution later. If it is another error, follow its message. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: increase it"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.

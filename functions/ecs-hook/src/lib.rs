@@ -82,13 +82,13 @@ enum Unknown {
     #[error("{0}. Amazon ECS sends resourceArn, the ARN of the service deployment")]
     Event(#[from] InvalidDocument),
     #[error(
-        "invalid settings of the function: {0}. Correct the stack's parameters and redeploy the stack, then invoke the hook function with {{}} to invalidate"
+        "invalid settings of the ecs-hook function: {0}. Correct the stack's parameters and redeploy the stack, then invoke the hook function with {{}} to invalidate"
     )]
     Settings(#[from] InvalidSettings),
     #[error(transparent)]
     Targets(#[from] NoTargets),
     #[error(
-        "the hookDetails of the service's lifecycle hook: {0}. Correct the service's configuration, then start an execution manually"
+        "invalid hookDetails of the service's lifecycle hook: {0}. Correct them, then start an execution with these invalidations"
     )]
     HookDetails(String),
     #[error(
@@ -100,7 +100,7 @@ enum Unknown {
         source: AwsFailure,
     },
     #[error(
-        "Step Functions says that {execution_arn} exists, and does not find it. See the execution in the Step Functions console"
+        "StartExecution says that {execution_arn} exists, but DescribeExecution does not find it. See the execution in the Step Functions console"
     )]
     NotFound { execution_arn: String },
     #[error("{0}. {advice}", advice = .0.advice())]
@@ -145,12 +145,12 @@ pub async fn handle(
                 Ok(event) if event.is_rollback() => roll_back(clients, settings, &event).await,
                 Ok(_) => tracing::info!(
                     deployment_id,
-                    "nothing to invalidate at {ROLLBACK_STAGE}: traffic has not shifted yet"
+                    "nothing to invalidate at {ROLLBACK_STAGE}: not all traffic has shifted yet"
                 ),
                 Err(error) => tracing::error!(
                     deployment_id,
                     execution_started = false,
-                    "whether this is a rollback is not known: {error}"
+                    "cannot tell whether this is a rollback: {error}. If it is, invoke the hook function with {{}} when it has ended"
                 ),
             }
             Response::SUCCEEDED
@@ -190,7 +190,10 @@ async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Respo
             Unknown::Start(error) => error.to_string(),
             unknown => unknown.to_string(),
         };
-        tracing::warn!(deployment_id, "Amazon ECS will call again: {reason}");
+        tracing::warn!(
+            deployment_id,
+            "Amazon ECS will invoke this function again: {reason}"
+        );
         return response;
     }
     let (status, reason) = settings.actions.decide(InvalidationResult::Failed);

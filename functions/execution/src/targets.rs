@@ -64,7 +64,7 @@ impl Targets {
                 problem(form.to_owned());
             }
             if targets.contains_key(&key) {
-                problem("it is there twice".to_owned());
+                problem("the key is there twice".to_owned());
             }
             let batches = parse_batches(&value, allowed, problem);
             targets.insert(key, batches);
@@ -119,7 +119,7 @@ pub fn parse_batches(
 ) -> Vec<InvalidationBatch> {
     let batches = value.as_array().map(Vec::as_slice).unwrap_or_default();
     if batches.is_empty() {
-        problem("it must be a list of at least one batch".to_owned());
+        problem("it must be a list with at least one invalidation".to_owned());
     }
     let mut parsed: Vec<InvalidationBatch> = Vec::new();
     for (index, batch) in batches.iter().enumerate() {
@@ -131,7 +131,7 @@ pub fn parse_batches(
             )),
             Ok(batch) if parsed.iter().any(|other| other.target == batch.target) => {
                 problem(format!(
-                    "[{index}]: {} has a batch already: put all its paths into one",
+                    "[{index}]: {} is in the list twice: put all its paths into one item",
                     batch.target
                 ));
             }

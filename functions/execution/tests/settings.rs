@@ -87,16 +87,19 @@ fn every_mistake_in_the_targets_is_named() {
     });
     let expected = [
         "\"web\": the key must be application/deploymentGroup or cluster/service, without wildcards",
-        "\"shop/empty\": it must be a list of at least one batch",
+        "\"shop/empty\": it must be a list with at least one invalidation",
         "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
         "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
-        "\"shop/api\": [3]: distribution tenant dt_1 has a batch already",
+        "\"shop/api\": [3]: distribution tenant dt_1 is in the list twice",
     ];
     check(&targets.to_string(), &expected);
     check("[]", &["TARGETS is not a JSON object"]);
     check("{", &["EOF while parsing"]);
     check("{}", &["TARGETS has no entry"]);
     let twice = r#"{"shop/*": [], "*": [], "*": []}"#;
-    let expected = ["\"shop/*\": the key must be", "\"*\": it is there twice"];
+    let expected = [
+        "\"shop/*\": the key must be",
+        "\"*\": the key is there twice",
+    ];
     check(twice, &expected);
 }

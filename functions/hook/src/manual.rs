@@ -86,7 +86,9 @@ fn select(
         let reason = if targets.has(key) {
             format!("the deployments of {key:?} invalidate this")
         } else {
-            format!("Targets has no key {key:?}: this is what every other deployment invalidates")
+            format!(
+                "Targets has no key {key:?}: this is what deployments without a key of their own invalidate"
+            )
         };
         return Ok((targets.of(key)?.to_vec(), reason));
     }

@@ -74,7 +74,8 @@ pub enum Error {
     InvalidMessage(InvalidDocument),
     /// The settings are invalid.
     #[error(
-        "invalid settings of the function: {0}. Correct the stack's parameters and redeploy the stack"
+        "invalid settings of the rollback function: {0}. Correct the stack's parameters and redeploy the stack. {QUEUE}",
+        QUEUE = QUEUE
     )]
     InvalidSettings(#[from] InvalidSettings),
     /// AWS throttles, fails or does not respond.
@@ -219,7 +220,10 @@ async fn of_codedeploy(
     // The rule matches deployments that don't use this stack, too.
     let key = deployment.targets_key();
     let Ok(batches) = settings.targets.of(key) else {
-        tracing::info!(deployment_id, "Targets has no entry for {key}");
+        tracing::info!(
+            deployment_id,
+            "nothing is invalidated after this rollback: Targets has neither the key {key} nor *"
+        );
         return Ok(());
     };
     let execution_name = name::of_rollback(deployment_id);

@@ -54,7 +54,7 @@ impl Settings {
         let header = header.filter(|name: &HeaderName| name != http::header::SET_COOKIE);
         if let (Some(name), None) = (name, &header) {
             problems.push(format!(
-                "VERIFY_HEADER: {name:?} is not the name of a header that can be shown"
+                "VERIFY_HEADER: {name:?} is not the name of a header, or is set-cookie, which is not allowed"
             ));
         }
         if problems.is_empty() {
