@@ -48,7 +48,7 @@ REPORT_TIMEOUT = float(os.environ.get("VERIFY_REPORT_TIMEOUT", "180"))
 POLL_SECONDS = 2
 NOT_AUTHORIZED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation")
 MISSING = ("NoSuchEntity", "ResourceNotFound", "ResourceNotFoundException", "StateMachineDoesNotExist", "QueueDoesNotExist")
-DELETED = "It was deleted outside of CloudFormation: delete the stack (which stops its executions and changes its ARNs) and deploy it again"
+DELETED = "It was deleted outside of CloudFormation: delete the stack (which ends its executions) and deploy it again (which changes its ARNs)"
 CHANGED = "It was changed outside of CloudFormation, and deploying the same template again does not restore it. Run: "
 
 session = boto3.Session(region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
@@ -233,7 +233,7 @@ def rule_delivers(stack, name):
         raise Failed(f"the rule is {state}", CHANGED + f"aws events enable-rule --name {rule}")
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
     if not any(target.endswith(f":{queue}") for target in targets):
-        remedy = f"It was changed outside of CloudFormation. Add the target to {rule} again, with the RetryPolicy and the DeadLetterConfig of {name} in the template"
+        remedy = f"It was changed outside of CloudFormation. Add it with aws events put-targets --rule {rule}, and the RetryPolicy and the DeadLetterConfig that {name} has in the template"
         raise Failed(f"the targets of the rule are {targets}; {queue} is missing", remedy)
 
 

@@ -66,15 +66,18 @@ class EmulatedPopen(subprocess.Popen):
 
 
 class EventQueue(queue.Queue):
-    """Of an idle function there is one with room for one event. When its process has ended, nobody needs the thread that waits."""
+    """The queue of each process of a function has room for one event. ministack looks into it ten times a second, for five seconds
+    here: for so long a thread stays when its process has ended."""
 
     def get(self, block=True, timeout=None):
         return super().get(block, 5 if self.maxsize == 1 else timeout)
 
 
 class ThreadingTCPServer(socketserver.ThreadingTCPServer):
-    def serve_forever(self, poll_interval):
-        super().serve_forever(poll_interval=None)
+    """What each process of a function asks for its next event. ministack looks ten times a second whether it is to stop."""
+
+    def serve_forever(self, poll_interval=None):
+        super().serve_forever(None)
 
     def shutdown(self):
         self.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for connections

@@ -119,11 +119,11 @@ pub fn parse_batches(
 ) -> Vec<InvalidationBatch> {
     let batches = value.as_array().map(Vec::as_slice).unwrap_or_default();
     if batches.is_empty() {
-        problem("it must be a list with at least one invalidation".to_owned());
+        problem("it must be a list with at least one item".to_owned());
     }
     let mut parsed: Vec<InvalidationBatch> = Vec::new();
     for (index, batch) in batches.iter().enumerate() {
-        match document::parse::<InvalidationBatch>("the batch", batch) {
+        match document::parse::<InvalidationBatch>("the item", batch) {
             Err(error) => problem(format!("[{index}]: {error}")),
             Ok(batch) if !allowed.contains(&batch.target) => problem(format!(
                 "[{index}]: {} is not in the stack's DistributionIds or DistributionTenantIds",

@@ -87,9 +87,9 @@ fn every_mistake_in_the_targets_is_named() {
     });
     let expected = [
         "\"web\": the key must be application/deploymentGroup or cluster/service, without wildcards",
-        "\"shop/empty\": it must be a list with at least one invalidation",
+        "\"shop/empty\": it must be a list with at least one item",
         "\"shop/api\": [0]: distribution E1ANOTHER00001 is not in the stack's DistributionIds",
-        "\"shop/api\": [1]: the batch is invalid at `paths[1]`",
+        "\"shop/api\": [1]: the item is invalid at `paths[1]`",
         "\"shop/api\": [3]: distribution tenant dt_1 is in the list twice",
     ];
     check(&targets.to_string(), &expected);
