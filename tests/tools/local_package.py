@@ -1,6 +1,6 @@
-"""Makes the folder that the demo and the tests deploy, as `make package` makes that of a release, without what only people read.
+"""Makes the folder that the demo and the tests deploy: a package without the documentation, the lists of contents and the checksums.
 
-    local_package.py <arm64|x86_64> <version> <folder with the binaries> <folder>
+    local_package.py <arm64|x86_64> <version> <folder with the binaries> <new folder>
 """
 
 import pathlib
