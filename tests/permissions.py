@@ -214,10 +214,16 @@ def parameters(stack):
     return {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
 
 
+@cache
+def functions():
+    """The configuration of each function in the account, by its name."""
+    pages = awslambda.get_paginator("list_functions").paginate()
+    return {found["FunctionName"]: found for page in pages for found in page["Functions"]}
+
+
 def function_configuration(names, function):
     """None if the stack's parameters don't ask for the function."""
-    name = names.get(function.title().replace("-", "") + "Function")
-    return name and awslambda.get_function_configuration(FunctionName=name)
+    return functions().get(names.get(function.title().replace("-", "") + "Function"))
 
 
 def roles(stack, calls, group):

@@ -4,6 +4,7 @@ Its argument is the path of the socket. A client sends a line of JSON: the `envi
 with which arguments. It gets what the command prints, and then a line of JSON: the outputs of the stack, or null if it failed.
 """
 
+import gc
 import json
 import os
 import socketserver
@@ -21,6 +22,9 @@ import yaml
 # `sam package` parses the template eight times, which took most of its time. This is the same loader, in C.
 yaml.SafeLoader = yaml.CSafeLoader
 
+# No command lives long enough to run out of memory.
+gc.disable()
+
 from samcli.cli.main import cli
 
 # What a command would load.
@@ -28,6 +32,9 @@ import samcli.commands.deploy.command
 import samcli.commands.deploy.deploy_context
 import samcli.commands.package.command
 import samcli.commands.package.package_context
+
+for service in ("cloudformation", "s3", "sts"):
+    boto3.client(service, region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
 
 
 def sam(*arguments):

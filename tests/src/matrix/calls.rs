@@ -9,7 +9,7 @@ use stand_in::{Fault, Operation};
 
 use super::SITUATIONS;
 use crate::{
-    case::{Case, PlannedFault, Trigger},
+    case::{Case, PlannedFault},
     catalogue,
 };
 
@@ -25,6 +25,9 @@ struct Call {
     about: Option<String>,
     /// The codes of its service's errors, each with its HTTP status, by the names of the kinds of faults.
     errors: BTreeMap<String, (String, u16)>,
+    /// Whether few deployments make it: `make test` tries only the typical kinds of faults.
+    #[serde(default)]
+    rare: bool,
     /// How often its faults are tried.
     times: Vec<Times>,
     /// The faults that are not tried.
@@ -177,11 +180,7 @@ impl Call {
                 times: Some(times as usize),
                 fault: self.fault(kind),
             });
-            let is_for_ecs_or_rollback = matches!(
-                case.trigger,
-                Trigger::Ecs(_) | Trigger::DeploymentSucceeded(_)
-            );
-            case.quick &= !long && (kind.typical || !is_for_ecs_or_rollback);
+            case.quick &= !long && (kind.typical || !self.rare);
             case
         };
         let mut cases = vec![case(json!({ "name": name }))];
