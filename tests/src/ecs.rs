@@ -82,8 +82,9 @@ impl EcsDeployment {
                 if response["hookStatus"] != "IN_PROGRESS" {
                     break response["hookStatus"].as_str().map_or(text, str::to_owned);
                 }
+                // Whether ECS keeps a field that they lack is not documented; here it does not.
                 if let Some(own) = response["hookDetails"].as_object() {
-                    details.extend(own.clone());
+                    details.clone_from(own);
                 }
                 let delay = response["callBackDelay"].as_f64().unwrap_or(DEFAULT_DELAY);
                 tokio::time::sleep(Duration::from_secs_f64(delay * wait_scale)).await;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use shared::document::{self, InvalidDocument};
 
-use crate::response::FAILED_CALLS;
+/// The field of `hookDetails` with the number of calls in a row that failed.
+const FAILED_CALLS: &str = "failedCalls";
 
 /// The event of a lifecycle hook. Its `executionId` is left out: AWS does not document that repeated calls have the same one.
 #[derive(Debug, Deserialize)]
@@ -71,6 +72,16 @@ impl LifecycleEvent {
     pub fn failed_calls(&self) -> u64 {
         let failed = self.hook_details.get(FAILED_CALLS);
         failed.and_then(Value::as_u64).unwrap_or_default()
+    }
+
+    /// The `hookDetails` of the next call, in which so many in a row have failed. ECS merges those of a response into this call's;
+    /// whether a field that the response lacks stays is not documented, so it has them all.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/lambda-lifecycle-hooks.html>
+    #[must_use]
+    pub fn next_hook_details(&self, failed_calls: u64) -> Value {
+        let mut details = self.hook_details.as_object().cloned().unwrap_or_default();
+        details.insert(FAILED_CALLS.to_owned(), failed_calls.into());
+        details.into()
     }
 
     /// The batches that the service's hook is configured with, if there are any.

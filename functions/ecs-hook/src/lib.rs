@@ -174,16 +174,16 @@ pub async fn handle(
 }
 
 async fn respond(clients: &Clients, settings: &Settings, event: &Value) -> Response {
-    let (unknown, failed_calls) = match LifecycleEvent::parse(event) {
+    let deployment_id = event["resourceArn"].as_str();
+    let (unknown, again) = match LifecycleEvent::parse(event) {
         Ok(event) => match start_or_describe(clients, settings, &event).await {
             Ok(response) => return response,
-            Err(unknown) => (unknown, event.failed_calls()),
+            Err(unknown) => (unknown, Response::again(&event, MAX_FAILED_CALLS)),
         },
-        Err(invalid) => (invalid.into(), 0),
+        Err(invalid) => (invalid.into(), None),
     };
-    let deployment_id = event["resourceArn"].as_str();
     if unknown.is_transient()
-        && let Some(response) = Response::again(MAX_FAILED_CALLS, failed_calls)
+        && let Some(response) = again
     {
         // Without advice for when nothing repeats the request.
         let reason = match &unknown {
@@ -247,14 +247,14 @@ async fn start_or_describe(
             execution_started = true,
             "execution {execution_name} was started for the deployment",
         );
-        return Ok(in_progress(SystemTime::now().into()));
+        return Ok(in_progress(event, SystemTime::now().into()));
     };
     let result = match execution.status {
         ExecutionStatus::Succeeded => InvalidationResult::Completed,
         ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
             InvalidationResult::of_error(execution.error.as_deref())
         }
-        _ => return Ok(in_progress(execution.start_date)),
+        _ => return Ok(in_progress(event, execution.start_date)),
     };
     let (status, reason) = settings.actions.decide(result);
     let response = Response::from(status);
@@ -270,9 +270,9 @@ async fn start_or_describe(
 }
 
 /// ECS calls again soon after the next status check of the execution.
-fn in_progress(started: aws_smithy_types::DateTime) -> Response {
+fn in_progress(event: &LifecycleEvent, started: aws_smithy_types::DateTime) -> Response {
     let age = timestamp::between(started, SystemTime::now());
-    Response::in_progress(whole_seconds(next_check(age)) + 1)
+    Response::in_progress(event, whole_seconds(next_check(age)) + 1)
 }
 
 /// What the deployment invalidates: as the service's `hookDetails` say, or else the stack's settings.

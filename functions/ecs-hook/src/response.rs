@@ -1,13 +1,13 @@
 //! The response that Amazon ECS expects from a lifecycle hook's function. Anything else rolls the deployment back.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::codedeploy::HookStatus;
+
+use crate::event::LifecycleEvent;
 
 /// How long ECS waits before it calls again after a call that failed, in seconds: its own default.
 const RETRY_DELAY_SECONDS: u64 = 30;
-/// The field of `hookDetails` with the number of calls in a row that failed.
-pub(crate) const FAILED_CALLS: &str = "failedCalls";
 
 /// The response of a lifecycle hook's function.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -17,8 +17,7 @@ pub struct Response {
     /// After how many seconds ECS calls again.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_back_delay: Option<u64>,
-    /// What ECS adds to the `hookDetails` of the next call.
-    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/lambda-lifecycle-hooks.html>
+    /// All `hookDetails` of the next call: see [`LifecycleEvent::next_hook_details`].
     #[serde(skip_serializing_if = "Option::is_none")]
     hook_details: Option<Value>,
 }
@@ -53,21 +52,21 @@ impl Response {
 
     /// ECS calls again after so many seconds.
     #[must_use]
-    pub fn in_progress(call_back_delay: u64) -> Self {
+    pub fn in_progress(event: &LifecycleEvent, call_back_delay: u64) -> Self {
         Self {
             hook_status: Status::InProgress,
             call_back_delay: Some(call_back_delay),
-            hook_details: Some(json!({ FAILED_CALLS: 0 })),
+            hook_details: Some(event.next_hook_details(0)),
         }
     }
 
-    /// ECS calls again, because this call failed, and so many before it did; none if `limit` calls in a row have failed.
+    /// ECS calls again, because this call failed; none if `limit` calls in a row have failed.
     #[must_use]
-    pub fn again(limit: u64, failed_before: u64) -> Option<Self> {
-        let failed_calls = failed_before.saturating_add(1);
-        (failed_calls < limit).then_some(Self {
-            hook_details: Some(json!({ FAILED_CALLS: failed_calls })),
-            ..Self::in_progress(RETRY_DELAY_SECONDS)
+    pub fn again(event: &LifecycleEvent, limit: u64) -> Option<Self> {
+        let failed_calls = event.failed_calls().saturating_add(1);
+        (failed_calls < limit).then(|| Self {
+            hook_details: Some(event.next_hook_details(failed_calls)),
+            ..Self::in_progress(event, RETRY_DELAY_SECONDS)
         })
     }
 }

@@ -197,8 +197,8 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn the_template_is_only_for_the_two_partitions_with_cloudfront_and_knows_their_arns() {
-    let rule = &template()["Rules"]["CloudFrontExists"]["Assertions"][0];
+fn the_template_supports_two_partitions_and_knows_their_arns() {
+    let rule = &template()["Rules"]["PartitionIsSupported"]["Assertions"][0];
     let partitions = json!([["aws", "aws-cn"], { "!Ref": "AWS::Partition" }]);
     assert_eq!(rule["Assert"], json!({ "!Contains": partitions }));
     for function in ["CreateInvalidationFunction", "CheckInvalidationFunction"] {
