@@ -119,9 +119,9 @@ pub enum Error {
         /// CloudFront's response.
         source: AwsFailure,
     },
-    /// CloudFront fails or does not respond. Retried for about eight minutes.
+    /// CloudFront fails or does not respond. Retried until the deadline.
     #[error(
-        "CloudFront did not create an invalidation for {batch}: {source}. See the AWS Health Dashboard; when CloudFront is available again, start a new execution with the same input"
+        "CloudFront did not create an invalidation for {batch}: {source}. The state machine retries until the deadline; see the AWS Health Dashboard"
     )]
     CloudFrontUnavailable {
         /// What was to be invalidated.
@@ -194,7 +194,7 @@ pub enum Error {
     },
     /// CloudFront had not accepted the invalidation at the deadline.
     #[error(
-        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is TooManyInvalidationsInProgress and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If CloudFront throttled, start a new execution later. If it is another error, follow its message. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: increase it"
+        "CloudFront did not accept an invalidation for {batch} before the deadline {deadline}. The iteration of CreateInvalidations in the Step Functions console shows the error of each attempt. If it is TooManyInvalidationsInProgress and something else invalidates, wait until its invalidations are completed and start a new execution with the same input; if nothing else does, this invalidation alone exceeds CloudFront's quotas: use fewer paths and cache tags, or one wildcard such as /* in place of several paths. If CloudFront throttled, failed or did not respond, start a new execution later. If it is another error, follow its message. If there was no attempt, SettleSeconds and the two seconds for each invalidation take most of MaxWaitSeconds: increase it"
     )]
     InvalidationNotCreated {
         /// What was to be invalidated.
