@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Conclusion, Trial};
+use stand_in::{ConnectionFault, Fault};
 use strum::VariantArray;
 use suite::{Suite, none_of, python};
 use tests::{
@@ -74,8 +75,8 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(has_failed)))
 }
 
-/// The cases on each of their engines: the long ones first, then those with an edge location, then the others; each from the last in
-/// the files to the first, because the last take longest.
+/// The cases on each of their engines: the long ones first, above all those in which a call gets no response, then those with an edge
+/// location, then the others; each from the last in the files to the first, because the last take longest.
 fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
     if edge::varnishd().is_none() {
         let all = cases.len();
@@ -84,7 +85,9 @@ fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
         println!("skipped: {skipped} cases with an edge location, because there is no varnishd");
     }
     cases.reverse();
-    cases.sort_by_key(|case| (!case.long, case.stack.verified.is_empty()));
+    let slow = Fault::After(ConnectionFault::NoResponse);
+    let is_slow = |case: &Case| case.faults.iter().any(|planned| planned.fault == slow);
+    cases.sort_by_key(|case| (!case.long, !is_slow(case), case.stack.verified.is_empty()));
     let mut names = BTreeSet::new();
     let mut trials = Vec::new();
     for case in cases {
@@ -176,10 +179,9 @@ fn print_calls(run: &Run) {
     for (number, call) in outcome.calls.iter().enumerate() {
         if number < SHOWN / 2 || number + SHOWN / 2 >= count {
             let after = call.at.duration_since(outcome.began).unwrap_or_default();
-            let after = after.as_secs_f64();
             let called = format!("{:?} {}: {}", call.operation, call.subject, call.request);
             let response = call.error.as_deref().unwrap_or("ok");
-            println!("  {after:7.1} s  {called} -> {response}");
+            println!("  {after:7.1?}  {called} -> {response}");
         }
     }
 }

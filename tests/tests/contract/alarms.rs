@@ -150,16 +150,20 @@ fn reports_that_succeed_at_once_set_off_no_alarm() {
 }
 
 #[test]
-fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended() {
-    for ended in ["Failed", "TimedOut", "Aborted"] {
-        let counted = (&*format!("Executions{ended}"), "InvalidateStateMachine", 7);
+fn an_execution_or_a_hook_function_that_does_not_succeed_sets_off_an_alarm_at_once() {
+    const MACHINE: &str = "InvalidateStateMachine";
+    for (alarm, metric, resource) in [
+        ("ExecutionsFailedAlarm", "ExecutionsFailed", MACHINE),
+        ("ExecutionsTimedOutAlarm", "ExecutionsTimedOut", MACHINE),
+        ("ExecutionsAbortedAlarm", "ExecutionsAborted", MACHINE),
+        ("HookErrorsAlarm", "Errors", "HookFunction"),
+    ] {
         // Step Functions publishes a metric only when it has something to count.
-        let once = |metric: &str, machine: &str, minute: usize| {
-            ((metric, machine, minute) == counted).then_some(1.0)
+        let once = |of: &str, from: &str, minute: usize| {
+            ((of, from, minute) == (metric, resource, 7)).then_some(1.0)
         };
-        let alarm = format!("Executions{ended}Alarm");
-        assert_eq!(fires(&alarm, &once, 0), Some(7), "{alarm}");
-        assert_eq!(fires(&alarm, &|_, _, _| None, 0), None, "{alarm}");
+        assert_eq!(fires(alarm, &once, 0), Some(7), "{alarm}");
+        assert_eq!(fires(alarm, &|_, _, _| None, 0), None, "{alarm}");
     }
 }
 
@@ -193,8 +197,8 @@ fn every_alarm_notifies_the_topic() {
         let actions = alarm["Properties"]["AlarmActions"].to_string();
         assert!(actions.contains("AlarmTopicArn"), "{name}: {actions}");
     }
-    let names = "ExecutionNotStarted ExecutionsAborted ExecutionsFailed ExecutionsTimedOut PendingReports \
-        ReportsDeadLetter RollbacksDeadLetter";
+    let names = "ExecutionNotStarted ExecutionsAborted ExecutionsFailed ExecutionsTimedOut HookErrors \
+        PendingReports ReportsDeadLetter RollbacksDeadLetter";
     let names = names.split(' ').map(|name| format!("{name}Alarm"));
     assert!(names.eq(alarms.into_keys()));
 }

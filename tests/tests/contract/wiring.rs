@@ -10,9 +10,6 @@ use tokio::process::Command;
 
 use crate::{read, yaml};
 
-/// The examples are for a stack with the name `invalidate`.
-const FUNCTION: &str = "CodeDeployHook_invalidate";
-
 /// <https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html>
 #[test]
 fn the_examples_name_the_function_at_the_last_hook_of_their_platform() {
@@ -85,7 +82,7 @@ async fn the_cdk_stack_is_synthesized_with_the_function_as_its_hook() {
     let template = synthesized("cdk_app.py").await;
     // CDK builds an ARN from the name, and an expression that takes the name from the ARN.
     let hook = only(&template, HOOK).to_string();
-    assert!(hook.contains(FUNCTION), "{hook}");
+    assert!(hook.contains("CodeDeployHook_invalidate"), "{hook}");
 }
 
 /// What the only resource has that has something there.
