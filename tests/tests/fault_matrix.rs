@@ -75,8 +75,8 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(has_failed)))
 }
 
-/// The cases on each of their engines: the long ones first, above all those in which a call gets no response, then those with an edge
-/// location, then the others; each from the last in the files to the first, because the last take longest.
+/// The cases on each of their engines: the long ones, then the others; of both, first those in which a call gets no response, then those
+/// with an edge location; each from the last in the files to the first, because the last take longest.
 fn trials(suite: &Arc<Suite>, mut cases: Vec<Case>) -> Vec<Trial> {
     if edge::varnishd().is_none() {
         let all = cases.len();
@@ -179,9 +179,10 @@ fn print_calls(run: &Run) {
     for (number, call) in outcome.calls.iter().enumerate() {
         if number < SHOWN / 2 || number + SHOWN / 2 >= count {
             let after = call.at.duration_since(outcome.began).unwrap_or_default();
+            let after = after.as_secs_f64();
             let called = format!("{:?} {}: {}", call.operation, call.subject, call.request);
             let response = call.error.as_deref().unwrap_or("ok");
-            println!("  {after:7.1?}  {called} -> {response}");
+            println!("  {after:7.1} s  {called} -> {response}");
         }
     }
 }

@@ -33,7 +33,7 @@ import samcli.commands.deploy.deploy_context
 import samcli.commands.package.command
 import samcli.commands.package.package_context
 
-# Their first clients, too: reading the models of AWS's services takes most of the time of making one.
+# The first client of each service, too: it reads the service's model, which takes most of the time.
 for service in ("cloudformation", "s3", "sts"):
     boto3.client(service, region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
 

@@ -1,10 +1,11 @@
 //! When the alarms fire, minute by minute, computed from the metrics that AWS publishes:
 //!
 //! - SQS publishes each minute, `ApproximateNumberOfMessagesNotVisible` only if a message is in flight.
-//!   `ApproximateAgeOfOldestMessage` leaves out a message that was received three times or more and not deleted, also with a
-//!   redrive policy. A queue that nobody has used for six hours is inactive, and its metrics can lag by 15 minutes:
+//!   A queue that nobody has used for six hours is inactive, and its metrics can lag by 15 minutes:
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>,
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html>
+//! - Lambda publishes an error with the time at which the invocation began:
+//!   <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>
 //! - In metric math, `FILL(metric, 0)` is 0 where the metric has no value:
 //!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
 //! - An alarm fires when `DatapointsToAlarm` (by default all) of the last `EvaluationPeriods` are breaching. With
@@ -25,7 +26,6 @@ const PENDING: &str = "PendingReportsQueue";
 const DEAD_LETTERS: &str = "ReportsDeadLetterQueue";
 const VISIBLE: &str = "ApproximateNumberOfMessagesVisible";
 const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
-const AGE: &str = "ApproximateAgeOfOldestMessage";
 
 /// The value of a metric of a resource in a minute, if the service publishes one.
 type Published<'a> = &'a dyn Fn(&str, &str, usize) -> Option<f64>;
@@ -105,7 +105,6 @@ fn stuck_report() -> impl Fn(&str, &str, usize) -> Option<f64> {
     move |metric, resource, minute| match (resource, metric) {
         (PENDING, VISIBLE) => Some(0.0),
         (PENDING, IN_FLIGHT) => (minute < receives).then_some(1.0),
-        (PENDING, AGE) => [0.0, 60.0, 120.0].get(minute).copied().or(Some(0.0)),
         (DEAD_LETTERS, VISIBLE) => (minute >= receives + INACTIVE_QUEUE_LAG).then_some(1.0),
         _ => None,
     }
@@ -150,20 +149,27 @@ fn reports_that_succeed_at_once_set_off_no_alarm() {
 }
 
 #[test]
-fn an_execution_or_a_hook_function_that_does_not_succeed_sets_off_an_alarm_at_once() {
-    const MACHINE: &str = "InvalidateStateMachine";
-    for (alarm, metric, resource) in [
-        ("ExecutionsFailedAlarm", "ExecutionsFailed", MACHINE),
-        ("ExecutionsTimedOutAlarm", "ExecutionsTimedOut", MACHINE),
-        ("ExecutionsAbortedAlarm", "ExecutionsAborted", MACHINE),
-        ("HookErrorsAlarm", "Errors", "HookFunction"),
-    ] {
+fn an_execution_that_does_not_succeed_sets_off_an_alarm_at_once_however_it_ended() {
+    for ended in ["Failed", "TimedOut", "Aborted"] {
+        let counted = (&*format!("Executions{ended}"), "InvalidateStateMachine", 7);
         // Step Functions publishes a metric only when it has something to count.
-        let once = |of: &str, from: &str, minute: usize| {
-            ((of, from, minute) == (metric, resource, 7)).then_some(1.0)
+        let once = |metric: &str, machine: &str, minute: usize| {
+            ((metric, machine, minute) == counted).then_some(1.0)
         };
-        assert_eq!(fires(alarm, &once, 0), Some(7), "{alarm}");
-        assert_eq!(fires(alarm, &|_, _, _| None, 0), None, "{alarm}");
+        let alarm = format!("Executions{ended}Alarm");
+        assert_eq!(fires(&alarm, &once, 0), Some(7), "{alarm}");
+        assert_eq!(fires(&alarm, &|_, _, _| None, 0), None, "{alarm}");
+    }
+}
+
+#[test]
+fn a_hook_function_that_fails_sets_off_an_alarm_also_if_its_metric_comes_late() {
+    let errors = |metric: &str, function: &str, minute: usize| {
+        let count = f64::from(u8::from(minute == 7));
+        ((metric, function) == ("Errors", "HookFunction")).then_some(count)
+    };
+    for lag in 0..=4 {
+        assert_eq!(fires("HookErrorsAlarm", &errors, lag), Some(7 + lag));
     }
 }
 

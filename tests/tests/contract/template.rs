@@ -23,13 +23,6 @@ use verify_edge::url::Url;
 use crate::{keys, properties, template};
 
 #[test]
-fn the_execution_ended_rule_is_for_every_end_but_success() {
-    let pattern = &properties("ExecutionEndedRule")["EventPattern"];
-    let ends = json!(["FAILED", "TIMED_OUT", "ABORTED"]);
-    assert_eq!(pattern["detail"]["status"], ends);
-}
-
-#[test]
 fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be_set() {
     const NAMES: &str = "AlarmName FunctionName LogGroupName Name QueueName RoleName";
     // They name a resource that they are for.
