@@ -32,7 +32,7 @@ const ROLLBACK_CREATORS: [&str; 2] = ["codeDeployRollback", "CloudFormationRollb
 const SERVERS: &str = "Server";
 
 /// What happens after an error.
-const QUEUE: &str = "The queue delivers the message again each minute, for three hours: start an execution manually only if RollbacksDeadLetterAlarm fires";
+const QUEUE: &str = "The queue delivers the message again each minute, for three hours. If the cause is not corrected soon, start an execution manually when the rollback has ended";
 
 /// The AWS services this function calls.
 pub struct Clients {
