@@ -120,6 +120,7 @@ def invoke_worker(worker, event, *others, **named):
 
 
 def run_sqs_batch(mapping, function, event, batch, queue_url, *others):
+    # As in SQS, the VisibilityTimeout begins here, however long the function takes.
     received = time.time()
     deliver(mapping, function, event, batch, queue_url, *others)
     with sqs._queues_lock:

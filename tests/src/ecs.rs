@@ -82,7 +82,7 @@ impl EcsDeployment {
                 if response["hookStatus"] != "IN_PROGRESS" {
                     break response["hookStatus"].as_str().map_or(text, str::to_owned);
                 }
-                // AWS does not document whether a field stays that the response does not have; here it does not.
+                // AWS does not document whether ECS keeps a field that the response does not have; here it does not.
                 if let Some(own) = response["hookDetails"].as_object() {
                     details.clone_from(own);
                 }
