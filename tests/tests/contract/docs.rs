@@ -101,9 +101,8 @@ fn the_docs_say_what_to_write() {
 
 #[test]
 fn the_cases_of_the_fault_matrix_are_counted() {
-    let count = |cases: &[Case]| cases.iter().map(|case| case.engines.len()).sum::<usize>();
-    let (cases, load, quick) = (matrix::all(), matrix::load(), matrix::quick());
-    let (cases, load, quick) = (count(&cases), count(&load), count(&quick));
+    let count = |cases: Vec<Case>| cases.iter().map(|case| case.engines.len()).sum::<usize>();
+    let [cases, load, quick] = [matrix::all(), matrix::load(), matrix::quick()].map(count);
     let text = format!(
         "| without the load | load | total | run by `make test` |\n| --- | --- | --- | --- |\n| {cases} | {load} | {} | {quick} |",
         cases + load

@@ -23,6 +23,13 @@ use verify_edge::url::Url;
 use crate::{keys, properties, template};
 
 #[test]
+fn the_execution_ended_rule_is_for_every_end_but_success() {
+    let pattern = &properties("ExecutionEndedRule")["EventPattern"];
+    let ends = json!(["FAILED", "TIMED_OUT", "ABORTED"]);
+    assert_eq!(pattern["detail"]["status"], ends);
+}
+
+#[test]
 fn only_the_hook_function_and_the_state_machine_have_fixed_names_and_both_can_be_set() {
     const NAMES: &str = "AlarmName FunctionName LogGroupName Name QueueName RoleName";
     // They name a resource that they are for.
@@ -131,10 +138,8 @@ fn the_template_accepts_what_the_code_accepts() {
     }
     // The comma is the one exception: it separates the list before the pattern is applied.
     assert!(is_a::<Path>("/a,b"));
-    assert!(
-        !matches(&paths, "/ok,index.html") && !matches(&paths, ",/a") && !matches(&tags, "blog,")
-    );
-    assert!(!matches(&tags, "#a"));
+    assert!(!matches(&paths, "/ok,index.html") && !matches(&paths, ",/a"));
+    assert!(!matches(&tags, "blog,") && !matches(&tags, "#a"));
     // Empty lists.
     assert!(matches(&paths, "") && matches(&tags, ""));
     let names = ["CodeDeployHook_web", "", "invalidate-hook"].map(str::to_owned);
